@@ -1,0 +1,1 @@
+//! Instruments that judge predictions, and the gates and verdicts made of them.

@@ -1,0 +1,26 @@
+//! The vocabulary that every part of Candor shares.
+//!
+//! Nothing here knows of tensors, files or networks: these are the values that the seven steps of
+//! the pipeline hand to each other, and the words in which they report.
+
+mod budget;
+mod event;
+mod finding;
+mod hint;
+mod metric;
+mod modality;
+mod prediction;
+mod seed;
+mod task;
+mod verdict;
+
+pub use budget::{Budget, Clock, Interrupt, Stop};
+pub use event::{Event, Events, Listener, Silent, Step};
+pub use finding::{Evidence, Finding, Severity};
+pub use hint::{Hints, did_you_mean};
+pub use metric::{Metric, MetricError};
+pub use modality::Modality;
+pub use prediction::{Distribution, PredictionError, Targets};
+pub use seed::Seed;
+pub use task::{Target, Task};
+pub use verdict::{Outcome, Verdict};

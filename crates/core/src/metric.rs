@@ -1,0 +1,474 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Distribution, Targets, Task};
+
+/// How predictions are scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Share of units whose most probable class is right.
+    Accuracy,
+    /// Mean over classes of the share of that class that is found.
+    BalancedAccuracy,
+    /// Area under the ROC curve; for more than two classes the mean of one against the rest.
+    RocAuc,
+    /// Mean negative log-probability of the true class, in nats.
+    LogLoss,
+    /// Mean squared distance of the probability vector from the true class, summed over classes (0 to 2).
+    Brier,
+    /// Root mean squared error, in the target's units.
+    Rmse,
+    /// Mean absolute error, in the target's units.
+    Mae,
+    /// Share of the target's variance that is explained.
+    R2,
+    /// Mean negative log-density of the true value under the predicted normal distribution, in nats.
+    Nll,
+    /// Continuous ranked probability score of the predicted normal distribution, in the target's units.
+    Crps,
+}
+
+/// A metric that cannot be computed.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum MetricError {
+    /// The metric is for another task.
+    #[error("metric `{metric}` is not defined for {got}")]
+    WrongKind {
+        /// The metric.
+        metric: Metric,
+        /// What it was given.
+        got: &'static str,
+    },
+    /// There are no units.
+    #[error("metric `{metric}` needs at least one unit")]
+    Empty {
+        /// The metric.
+        metric: Metric,
+    },
+    /// Lengths differ.
+    #[error("metric `{metric}`: {predictions} predictions for {targets} targets")]
+    Lengths {
+        /// The metric.
+        metric: Metric,
+        /// Units predicted.
+        predictions: usize,
+        /// Units known.
+        targets: usize,
+    },
+    /// The metric has no value on these units.
+    #[error("metric `{metric}` is undefined here: {reason}")]
+    Undefined {
+        /// The metric.
+        metric: Metric,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl Metric {
+    /// Every metric, in the order in which messages list them.
+    pub const ALL: [Metric; 10] = [
+        Metric::Accuracy,
+        Metric::BalancedAccuracy,
+        Metric::RocAuc,
+        Metric::LogLoss,
+        Metric::Brier,
+        Metric::Rmse,
+        Metric::Mae,
+        Metric::R2,
+        Metric::Nll,
+        Metric::Crps,
+    ];
+
+    /// The name as a person writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Accuracy => "accuracy",
+            Metric::BalancedAccuracy => "balanced_accuracy",
+            Metric::RocAuc => "roc_auc",
+            Metric::LogLoss => "log_loss",
+            Metric::Brier => "brier",
+            Metric::Rmse => "rmse",
+            Metric::Mae => "mae",
+            Metric::R2 => "r2",
+            Metric::Nll => "nll",
+            Metric::Crps => "crps",
+        }
+    }
+
+    /// Whether a greater value is better.
+    pub fn greater_is_better(self) -> bool {
+        matches!(
+            self,
+            Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc | Metric::R2
+        )
+    }
+
+    /// The value as a loss: smaller is better.
+    pub fn as_loss(self, value: f64) -> f64 {
+        if self.greater_is_better() {
+            -value
+        } else {
+            value
+        }
+    }
+
+    /// Whether the metric judges predictions of this task.
+    pub fn fits(self, task: Task) -> bool {
+        let regression = matches!(
+            self,
+            Metric::Rmse | Metric::Mae | Metric::R2 | Metric::Nll | Metric::Crps
+        );
+        regression != task.is_classification()
+    }
+
+    /// The metric that a search optimises when nobody names one: a proper score for classes, the
+    /// root mean squared error for numbers.
+    pub fn default_for(task: Task) -> Metric {
+        if task.is_classification() {
+            Metric::LogLoss
+        } else {
+            Metric::Rmse
+        }
+    }
+
+    /// The metrics that a report shows for a task, the default first.
+    pub fn all_for(task: Task) -> Vec<Metric> {
+        let default = Metric::default_for(task);
+        let others = Metric::ALL
+            .into_iter()
+            .filter(|m| *m != default && m.fits(task));
+        std::iter::once(default).chain(others).collect()
+    }
+
+    /// Scores predictions against the truth. With several regression targets, the mean over targets.
+    ///
+    /// # Errors
+    /// When the metric does not fit, there are no units, lengths differ, or the value is undefined
+    /// (for example the ROC curve of a single class).
+    pub fn score(self, predicted: &Distribution, truth: &Targets) -> Result<f64, MetricError> {
+        if truth.is_empty() {
+            return Err(MetricError::Empty { metric: self });
+        }
+        if predicted.len() != truth.len() {
+            let (predictions, targets) = (predicted.len(), truth.len());
+            return Err(MetricError::Lengths {
+                metric: self,
+                predictions,
+                targets,
+            });
+        }
+        match (predicted, truth) {
+            (
+                Distribution::Categorical {
+                    classes,
+                    probabilities,
+                },
+                Targets::Classes(truth),
+            ) => self.score_classes(*classes, probabilities, truth),
+            (
+                Distribution::Gaussian {
+                    width,
+                    mean,
+                    variance,
+                },
+                Targets::Values {
+                    width: truth_width,
+                    values,
+                },
+            ) if width == truth_width => self.score_values(*width, mean, variance, values),
+            (Distribution::Categorical { .. }, _) => Err(MetricError::WrongKind {
+                metric: self,
+                got: "classes against numbers",
+            }),
+            (Distribution::Gaussian { .. }, _) => Err(MetricError::WrongKind {
+                metric: self,
+                got: "numbers of another kind",
+            }),
+        }
+    }
+
+    fn score_classes(self, classes: usize, p: &[f32], truth: &[u32]) -> Result<f64, MetricError> {
+        let n = truth.len() as f64;
+        let rows = || p.chunks_exact(classes).zip(truth);
+        let right = |row: &[f32], class: u32| {
+            let best = row
+                .iter()
+                .enumerate()
+                .fold(0, |b, (i, &v)| if v > row[b] { i } else { b });
+            best as u32 == class
+        };
+        match self {
+            Metric::Accuracy => {
+                Ok(rows().filter(|(row, class)| right(row, **class)).count() as f64 / n)
+            }
+            Metric::BalancedAccuracy => {
+                let mut found = vec![(0usize, 0usize); classes];
+                for (row, &class) in rows() {
+                    found[class as usize].1 += 1;
+                    found[class as usize].0 += usize::from(right(row, class));
+                }
+                let present: Vec<f64> = found
+                    .iter()
+                    .filter(|(_, all)| *all > 0)
+                    .map(|(hits, all)| *hits as f64 / *all as f64)
+                    .collect();
+                Ok(present.iter().sum::<f64>() / present.len() as f64)
+            }
+            Metric::RocAuc => {
+                let score_class = |class: usize| {
+                    let scores: Vec<f32> = p.iter().skip(class).step_by(classes).copied().collect();
+                    let positive: Vec<bool> = truth.iter().map(|&t| t as usize == class).collect();
+                    roc_auc(&scores, &positive)
+                };
+                let values: Vec<f64> = match classes {
+                    2 => score_class(1).into_iter().collect(),
+                    _ => (0..classes).filter_map(score_class).collect(),
+                };
+                if values.is_empty() {
+                    return Err(MetricError::Undefined {
+                        metric: self,
+                        reason: "the units hold one class only",
+                    });
+                }
+                Ok(values.iter().sum::<f64>() / values.len() as f64)
+            }
+            Metric::LogLoss => {
+                // Bounded like other tools do it, so that one confident error is not infinite.
+                let loss = |row: &[f32], class: u32| {
+                    -f64::from(row[class as usize]).clamp(1e-15, 1.0).ln()
+                };
+                Ok(rows().map(|(row, &class)| loss(row, class)).sum::<f64>() / n)
+            }
+            Metric::Brier => {
+                let distance = |row: &[f32], class: u32| -> f64 {
+                    row.iter()
+                        .enumerate()
+                        .map(|(i, &p)| (f64::from(p) - f64::from(i as u32 == class)).powi(2))
+                        .sum()
+                };
+                Ok(rows()
+                    .map(|(row, &class)| distance(row, class))
+                    .sum::<f64>()
+                    / n)
+            }
+            _ => Err(MetricError::WrongKind {
+                metric: self,
+                got: "classes",
+            }),
+        }
+    }
+
+    fn score_values(
+        self,
+        width: usize,
+        mean: &[f32],
+        variance: &[f32],
+        truth: &[f32],
+    ) -> Result<f64, MetricError> {
+        let units = truth.len() / width;
+        let mut total = 0.0;
+        for target in 0..width {
+            let at = |i: usize| {
+                let i = i * width + target;
+                (
+                    f64::from(mean[i]),
+                    f64::from(variance[i]),
+                    f64::from(truth[i]),
+                )
+            };
+            let average = |f: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
+                (0..units)
+                    .map(|i| {
+                        let (m, v, y) = at(i);
+                        f(m, v, y)
+                    })
+                    .sum::<f64>()
+                    / units as f64
+            };
+            total += match self {
+                Metric::Rmse => average(&|m, _, y| (m - y).powi(2)).sqrt(),
+                Metric::Mae => average(&|m, _, y| (m - y).abs()),
+                Metric::R2 => {
+                    let centre = average(&|_, _, y| y);
+                    let spread = average(&|_, _, y| (y - centre).powi(2));
+                    if spread == 0.0 {
+                        return Err(MetricError::Undefined {
+                            metric: self,
+                            reason: "the target is constant",
+                        });
+                    }
+                    1.0 - average(&|m, _, y| (m - y).powi(2)) / spread
+                }
+                Metric::Nll => average(&|m, v, y| {
+                    0.5 * ((2.0 * std::f64::consts::PI * v).ln() + (y - m).powi(2) / v)
+                }),
+                Metric::Crps => average(&crps_gaussian),
+                _ => {
+                    return Err(MetricError::WrongKind {
+                        metric: self,
+                        got: "numbers",
+                    });
+                }
+            };
+        }
+        Ok(total / width as f64)
+    }
+}
+
+/// Area under the ROC curve by ranks, ties counted half; `None` when one side is empty.
+fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
+    let positives = positive.iter().filter(|p| **p).count() as f64;
+    let negatives = positive.len() as f64 - positives;
+    if positives == 0.0 || negatives == 0.0 {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    let mut rank_sum = 0.0;
+    let mut start = 0;
+    while start < order.len() {
+        let mut end = start + 1;
+        while end < order.len() && scores[order[end]] == scores[order[start]] {
+            end += 1;
+        }
+        let rank = (start + end + 1) as f64 / 2.0;
+        rank_sum += rank * order[start..end].iter().filter(|&&i| positive[i]).count() as f64;
+        start = end;
+    }
+    Some((rank_sum - positives * (positives + 1.0) / 2.0) / (positives * negatives))
+}
+
+/// Gneiting & Raftery 2007, equation 21.
+fn crps_gaussian(mean: f64, variance: f64, truth: f64) -> f64 {
+    let sd = variance.sqrt();
+    let z = (truth - mean) / sd;
+    let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    sd * (z * (2.0 * normal_cdf(z) - 1.0) + 2.0 * density - 1.0 / std::f64::consts::PI.sqrt())
+}
+
+/// Standard normal distribution function; Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7).
+fn normal_cdf(z: f64) -> f64 {
+    let x = z.abs() / std::f64::consts::SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * x);
+    let poly = t
+        * (0.254_829_592
+            + t * (-0.284_496_736
+                + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
+    let erf = 1.0 - poly * (-x * x).exp();
+    if z >= 0.0 {
+        0.5 * (1.0 + erf)
+    } else {
+        0.5 * (1.0 - erf)
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Metric {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = Metric::ALL.map(Metric::name);
+        Metric::ALL
+            .into_iter()
+            .find(|metric| metric.name() == text)
+            .ok_or_else(|| {
+                format!(
+                    "unknown metric `{text}`; one of {}{}",
+                    names.join(", "),
+                    crate::did_you_mean(text, &names)
+                )
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_classes(p: &[f32]) -> Distribution {
+        Distribution::Categorical {
+            classes: 2,
+            probabilities: p.iter().flat_map(|&p| [1.0 - p, p]).collect(),
+        }
+    }
+
+    #[test]
+    fn scores_of_classes_worked_by_hand() {
+        let predicted = two_classes(&[0.9, 0.6, 0.4, 0.2]);
+        let truth = Targets::Classes(vec![1, 0, 1, 0]);
+        let score = |metric: Metric| metric.score(&predicted, &truth).unwrap();
+        assert!((score(Metric::Accuracy) - 0.5).abs() < 1e-12);
+        // Pairs (positive, negative): .9>.6, .9>.2, .4<.6, .4>.2: three of four in order.
+        assert!((score(Metric::RocAuc) - 0.75).abs() < 1e-12);
+        let expected = -(0.9f64.ln() + 0.4f64.ln() + 0.4f64.ln() + 0.8f64.ln()) / 4.0;
+        assert!((score(Metric::LogLoss) - expected).abs() < 1e-6);
+        let brier = 2.0 * (0.01 + 0.36 + 0.36 + 0.04) / 4.0;
+        assert!((score(Metric::Brier) - brier).abs() < 1e-6);
+    }
+
+    #[test]
+    fn ties_count_half() {
+        let predicted = two_classes(&[0.5, 0.5]);
+        assert_eq!(
+            Metric::RocAuc.score(&predicted, &Targets::Classes(vec![0, 1])),
+            Ok(0.5)
+        );
+    }
+
+    #[test]
+    fn scores_of_numbers_worked_by_hand() {
+        let predicted = Distribution::Gaussian {
+            width: 1,
+            mean: vec![1.0, 3.0],
+            variance: vec![1.0, 4.0],
+        };
+        let truth = Targets::Values {
+            width: 1,
+            values: vec![2.0, 3.0],
+        };
+        let score = |metric: Metric| metric.score(&predicted, &truth).unwrap();
+        assert!((score(Metric::Rmse) - 0.5f64.sqrt()).abs() < 1e-12);
+        assert!((score(Metric::Mae) - 0.5).abs() < 1e-12);
+        assert!((score(Metric::R2) - (1.0 - 0.5 / 0.25)).abs() < 1e-12);
+        let two_pi = 2.0 * std::f64::consts::PI;
+        let nll = 0.5 * (0.5 * (two_pi.ln() + 1.0) + 0.5 * (two_pi * 4.0).ln());
+        assert!((score(Metric::Nll) - nll).abs() < 1e-12);
+        // CRPS of a standard normal at its mean: (sqrt(2) - 1) / sqrt(pi).
+        let at_mean = crps_gaussian(0.0, 1.0, 0.0);
+        assert!((at_mean - (2f64.sqrt() - 1.0) / std::f64::consts::PI.sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_cannot_be_scored_is_an_error() {
+        let one_class = Targets::Classes(vec![1, 1]);
+        let predicted = two_classes(&[0.2, 0.3]);
+        assert!(matches!(
+            Metric::RocAuc.score(&predicted, &one_class),
+            Err(MetricError::Undefined { .. })
+        ));
+        assert!(matches!(
+            Metric::Rmse.score(&predicted, &one_class),
+            Err(MetricError::WrongKind { .. })
+        ));
+        assert!(matches!(
+            Metric::Accuracy.score(&predicted, &Targets::Classes(vec![])),
+            Err(MetricError::Empty { .. })
+        ));
+    }
+
+    #[test]
+    fn near_misses_are_suggested() {
+        let message = "acuracy".parse::<Metric>().unwrap_err();
+        assert!(message.ends_with("did you mean `accuracy`?"), "{message}");
+    }
+}

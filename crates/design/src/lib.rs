@@ -1,0 +1,1 @@
+//! Design spaces and the search over them.
