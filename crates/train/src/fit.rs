@@ -1,0 +1,259 @@
+use burn::grad_clipping::GradientClippingConfig;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use candor_core::{Clock, Distribution, Seed, Stop, Targets};
+use candor_nn::{HeadKind, Pass, Weights, WeightsError};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Batches, Network, Recipe, predict};
+
+/// What training watches.
+pub struct Validation<'a> {
+    /// Units that the gradients never see. May be empty: then training runs all its epochs.
+    pub units: &'a [usize],
+    /// The loss of a prediction of these units, smaller is better.
+    pub loss: &'a dyn Fn(&Distribution) -> f64,
+}
+
+/// One look at the validation units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Passes over the training units so far.
+    pub epoch: f64,
+    /// Mean training loss since the last look.
+    pub train_loss: f64,
+    /// Loss on validation; NaN when there are no validation units.
+    pub validation_loss: f64,
+}
+
+/// A trained network's weights, and how it went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The weights that were best on validation (the last ones when there is none).
+    pub weights: Weights,
+    /// All looks at validation.
+    pub history: Vec<Evaluation>,
+    /// How often training fell into numbers that are not finite and went on from the last good weights at half the rate.
+    pub recoveries: usize,
+    /// Whether time ran out before the recipe was done.
+    pub stopped_early: bool,
+}
+
+/// Training that did not give a network.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// There are no units to learn from.
+    #[error("no units to train on")]
+    NoUnits,
+    /// Losses stay infinite or undefined even at a much smaller learning rate.
+    #[error(
+        "the loss is not a finite number even at learning rate {learning_rate:.1e} (step {step})"
+    )]
+    Diverged {
+        /// The last rate tried.
+        learning_rate: f64,
+        /// The step at which it was given up.
+        step: usize,
+    },
+    /// The work was stopped before there was anything to keep.
+    #[error("stopped before the first validation")]
+    Stopped(Stop),
+    /// Weights do not fit; a fault in the network's definition.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// Attempts at half the learning rate before training is given up.
+const RECOVERIES: usize = 4;
+/// The moving average is updated once in so many steps: reading all weights costs about a tenth of a step.
+const AVERAGE_EVERY: usize = 4;
+/// Fewer steps than this between two looks at validation would spend more on looking than on learning.
+const STEPS_BETWEEN_LOOKS: usize = 12;
+
+/// Trains a network by AdamW with warm-up and cosine, keeps a moving average of the weights, validates
+/// it, and returns the best.
+///
+/// The result depends on the arguments and the seed alone, unless the clock ends it.
+///
+/// # Errors
+/// When there is nothing to train on, training diverges, or it is stopped too early.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a part of the statement of the problem"
+)]
+pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
+    network: N,
+    data: &B,
+    targets: &Targets,
+    units: &[usize],
+    validation: &Validation,
+    head: &HeadKind,
+    recipe: &Recipe,
+    seed: Seed,
+    clock: &Clock,
+) -> Result<Trained, TrainError> {
+    if units.is_empty() {
+        return Err(TrainError::NoUnits);
+    }
+    let device = Device::flex().autodiff();
+    let plain = Device::flex();
+    let mut order = units.to_vec();
+    let mut shuffling = seed.stream("shuffle", &[]);
+    let mut dropping = seed.stream("dropout", &[]);
+
+    let batch_size = recipe.batch_size.clamp(1, units.len());
+    // A last batch that is much smaller than the others would be a very noisy step.
+    let steps_per_epoch = (units.len() as f64 / batch_size as f64).round().max(1.0) as usize;
+    let batch_size = units.len().div_ceil(steps_per_epoch);
+    let total_steps = steps_per_epoch * recipe.epochs.max(1);
+    let look_every = steps_per_epoch.max(STEPS_BETWEEN_LOOKS.min(total_steps));
+
+    let mut network = network;
+    let optimizer = || {
+        AdamWConfig::new()
+            .with_weight_decay(recipe.weight_decay as f32)
+            .with_epsilon(1e-8)
+            .with_grad_clipping(Some(GradientClippingConfig::Norm(
+                recipe.gradient_norm as f32,
+            )))
+            .init()
+    };
+    let mut adamw = optimizer();
+    let mut average = Weights::of(&network);
+    let mut good = average.clone();
+    let mut best: Option<(f64, Weights)> = None;
+    let mut since_best = 0;
+    let mut history = Vec::new();
+    let (mut recoveries, mut rate_scale, mut stopped_early) = (0, 1.0, false);
+    let (mut loss_sum, mut loss_count) = (0.0, 0usize);
+
+    for step in 0..total_steps {
+        if let Some(stop) = clock.stop() {
+            if stop == Stop::Interrupted || best.is_none() {
+                return Err(TrainError::Stopped(stop));
+            }
+            stopped_early = true;
+            break;
+        }
+        let place = step % steps_per_epoch;
+        if place == 0 {
+            order.shuffle(&mut shuffling);
+        }
+        let end = ((place + 1) * batch_size).min(order.len());
+        let batch = &order[(place * batch_size).min(end - 1)..end];
+        let output = network.forward(
+            &data.batch(batch, &device),
+            &mut Pass::training(&mut dropping),
+        );
+        let loss = loss(head, output.raw, targets, batch, &device);
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let rate = recipe.learning_rate_at(step, total_steps) * rate_scale;
+        if !value.is_finite() {
+            recoveries += 1;
+            if recoveries > RECOVERIES {
+                return Err(TrainError::Diverged {
+                    learning_rate: rate,
+                    step,
+                });
+            }
+            rate_scale *= 0.5;
+            network = good.load_into(network)?;
+            average = good.clone();
+            adamw = optimizer();
+            continue;
+        }
+        (loss_sum, loss_count) = (loss_sum + value, loss_count + 1);
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        network = adamw.step(rate, network, gradients);
+
+        let last = step + 1 == total_steps;
+        let look = (step + 1) % look_every == 0 || last;
+        if recipe.averaging > 0.0 && ((step + 1) % AVERAGE_EVERY == 0 || look) {
+            // Early on, a long average would still hold the random start.
+            let decay = recipe.averaging.min((1 + step) as f64 / (10 + step) as f64);
+            let share = 1.0 - decay.powi(AVERAGE_EVERY as i32);
+            average.move_towards(&Weights::of(&network), share as f32);
+        }
+        if !look {
+            continue;
+        }
+        let candidate = if recipe.averaging > 0.0 {
+            average.clone()
+        } else {
+            Weights::of(&network)
+        };
+        let train_loss = loss_sum / loss_count.max(1) as f64;
+        (loss_sum, loss_count) = (0.0, 0);
+        let mut validation_loss = f64::NAN;
+        if candidate.is_finite() {
+            good = Weights::of(&network);
+            if validation.units.is_empty() {
+                best = Some((f64::NAN, candidate));
+            } else {
+                let judged = candidate.load_into(network.valid())?;
+                let predicted = predict(&judged, data, validation.units, head, &plain);
+                validation_loss = predicted
+                    .mixture()
+                    .map_or(f64::NAN, |p| (validation.loss)(&p));
+                since_best += 1;
+                if validation_loss.is_finite()
+                    && best
+                        .as_ref()
+                        .is_none_or(|(loss, _)| validation_loss < *loss)
+                {
+                    best = Some((validation_loss, candidate));
+                    since_best = 0;
+                }
+            }
+        }
+        let epoch = (step + 1) as f64 / steps_per_epoch as f64;
+        history.push(Evaluation {
+            epoch,
+            train_loss,
+            validation_loss,
+        });
+        if since_best >= recipe.patience {
+            break;
+        }
+    }
+    let Some((_, weights)) = best else {
+        return Err(TrainError::Diverged {
+            learning_rate: recipe.learning_rate,
+            step: total_steps,
+        });
+    };
+    Ok(Trained {
+        weights,
+        history,
+        recoveries,
+        stopped_early,
+    })
+}
+
+fn loss(
+    head: &HeadKind,
+    raw: Tensor<3>,
+    targets: &Targets,
+    batch: &[usize],
+    device: &Device,
+) -> Tensor<1> {
+    match targets {
+        Targets::Classes(classes) => {
+            let picked: Vec<i32> = batch.iter().map(|&i| classes[i] as i32).collect();
+            let picked: Tensor<1, Int> =
+                Tensor::from_data(TensorData::new(picked, [batch.len()]), device);
+            head.loss_of_classes(raw, picked)
+        }
+        Targets::Values { width, values } => {
+            let picked: Vec<f32> = batch
+                .iter()
+                .flat_map(|&i| values[i * width..(i + 1) * width].iter().copied())
+                .collect();
+            let picked: Tensor<2> =
+                Tensor::from_data(TensorData::new(picked, [batch.len(), *width]), device);
+            head.loss_of_values(raw, picked)
+        }
+    }
+}

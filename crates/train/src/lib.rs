@@ -1,0 +1,16 @@
+//! Training of one network, and selection of an ensemble from what was trained.
+//!
+//! The loop knows nothing of modalities: a [`Network`] turns a batch into an embedding and the raw
+//! parameters of a predictive distribution, and [`Batches`] makes batches of the units asked for.
+
+mod ensemble;
+mod fit;
+mod network;
+mod predict;
+mod recipe;
+
+pub use ensemble::{Ensemble, select_ensemble};
+pub use fit::{Evaluation, TrainError, Trained, Validation, fit};
+pub use network::{Batches, Network, Output};
+pub use predict::{NetworkPrediction, predict};
+pub use recipe::Recipe;
