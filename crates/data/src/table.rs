@@ -1,4 +1,7 @@
+use candor_core::did_you_mean;
 use serde::{Deserialize, Serialize};
+
+use crate::DataError;
 
 /// Columns of equal length, as read: nothing is dropped, repaired or scaled.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -173,4 +176,46 @@ impl Schema {
     pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
         self.columns.iter().find(|column| column.name == name)
     }
+}
+
+impl Schema {
+    /// Gives a column another role; an unknown name changes nothing.
+    pub fn set_role(&mut self, name: &str, role: Role) {
+        if let Some(column) = self.columns.iter_mut().find(|column| column.name == name) {
+            column.role = role;
+        }
+    }
+}
+
+/// The indices of the wanted columns in the order of the source; all when none are named.
+pub(crate) fn choose_columns(
+    names: &[String],
+    wanted: Option<&[String]>,
+) -> Result<Vec<usize>, DataError> {
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
+        return Ok((0..names.len()).collect());
+    };
+    for column in wanted {
+        known_column(column, "the columns to read", names)?;
+    }
+    Ok((0..names.len())
+        .filter(|&i| wanted.contains(&names[i]))
+        .collect())
+}
+
+/// An error that suggests a near miss, unless the column exists.
+pub(crate) fn known_column(
+    column: &str,
+    wanted_by: &'static str,
+    names: &[String],
+) -> Result<(), DataError> {
+    if names.iter().any(|name| name == column) {
+        return Ok(());
+    }
+    Err(DataError::UnknownColumn {
+        column: column.to_owned(),
+        wanted_by,
+        suggestion: did_you_mean(column, names),
+        known: names.to_vec(),
+    })
 }

@@ -1,1 +1,32 @@
 //! Design spaces and the search over them.
+//!
+//! A [`Design`] is a value that names one network; a [`Space`] says which designs there are. A
+//! [`Sampler`] proposes designs, [`Halving`] decides which trials deserve more training, and
+//! [`run`] plays both against an [`Objective`] on several threads, with the same result whatever
+//! their number. The [`Store`] keeps what was found, so that a killed study goes on where it was.
+
+mod design;
+mod drawing;
+mod error;
+mod front;
+mod halving;
+mod leaderboard;
+mod record;
+mod sampler;
+mod space;
+mod store;
+mod study;
+
+pub use design::Design;
+pub use drawing::label;
+pub use error::DesignError;
+pub use front::{hypervolume, pareto_front};
+pub use halving::{Halving, Job, JobState, Promotion};
+pub use leaderboard::leaderboard;
+pub use record::{JobRecord, JobResult};
+pub use sampler::{Evolution, Observation, Random, Sampler, SamplerKind};
+pub use space::{Choice, Condition, Options, Space};
+pub use store::Store;
+pub use study::{
+    Assignment, Evaluation, First, LAG, Objective, StudyOutcome, StudySettings, run,
+};

@@ -47,6 +47,11 @@ impl PeriodicEmbeddingConfig {
 }
 
 impl PeriodicEmbedding {
+    /// Numeric columns.
+    pub fn columns(&self) -> usize {
+        self.frequency.val().dims()[0]
+    }
+
     /// Numbers `[units, columns]` to vectors `[1, units, columns * width]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
         let [units, columns] = x.dims();

@@ -5,12 +5,16 @@
 
 mod ensemble;
 mod fit;
+mod learner;
 mod network;
 mod predict;
 mod recipe;
 
 pub use ensemble::{Ensemble, select_ensemble};
 pub use fit::{Evaluation, TrainError, Trained, Validation, fit};
+pub use learner::{
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction, SavedMember, Units,
+};
 pub use network::{Batches, Network, Output};
 pub use predict::{NetworkPrediction, predict};
 pub use recipe::Recipe;

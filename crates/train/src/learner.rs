@@ -1,0 +1,205 @@
+use std::any::Any;
+use std::sync::Arc;
+
+use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
+use candor_design::{Design, Space};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::Evaluation;
+
+/// The units of a source in the form in which one modality's models take them.
+#[derive(Clone)]
+pub struct Units {
+    len: usize,
+    held: Arc<dyn Any + Send + Sync>,
+}
+
+impl Units {
+    /// Wraps `len` units.
+    pub fn new<T: Any + Send + Sync>(len: usize, held: T) -> Units {
+        Units { len, held: Arc::new(held) }
+    }
+
+    /// The number of units.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The units as the modality knows them.
+    ///
+    /// # Errors
+    /// When they belong to another modality.
+    pub fn get<T: Any>(&self) -> Result<&T, MemberError> {
+        self.held
+            .downcast_ref()
+            .ok_or(MemberError::ForeignUnits { expected: std::any::type_name::<T>() })
+    }
+}
+
+impl std::fmt::Debug for Units {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Units({})", self.len)
+    }
+}
+
+/// What one member says of some units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberPrediction {
+    /// One distribution for each member inside an efficient ensemble; else one.
+    pub members: Vec<Distribution>,
+    /// What the head of a network sees, if the member is a network.
+    pub features: Option<Features>,
+}
+
+/// Vectors that describe units, for distances between them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// Length of the embedding.
+    pub width: usize,
+    /// `[units, width]`: mean embedding of the members.
+    pub embedding: Vec<f32>,
+    /// Length of the prepared input.
+    pub input_width: usize,
+    /// `[units, input_width]`: the prepared input itself, on comparable scales, not clipped.
+    pub input: Vec<f32>,
+}
+
+impl MemberPrediction {
+    /// The mixture of the members inside.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn mixture(&self) -> Result<Distribution, candor_core::PredictionError> {
+        match self.members.as_slice() {
+            [one] => Ok(one.clone()),
+            many => Distribution::mixture(&many.iter().map(|m| (1.0, m)).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// Why a member could not be trained, read or used.
+#[derive(Debug, Error)]
+pub enum MemberError {
+    /// Work was stopped before there was anything to keep.
+    #[error("stopped")]
+    Stopped(Stop),
+    /// Training did not give a usable model.
+    #[error("training failed: {0}")]
+    Training(String),
+    /// The design does not describe a model of this modality.
+    #[error("design cannot be built: {0}")]
+    Design(String),
+    /// The units belong to another modality.
+    #[error("the units are not of the kind that this model takes ({expected})")]
+    ForeignUnits {
+        /// What was needed.
+        expected: &'static str,
+    },
+    /// A saved member is damaged or does not fit together.
+    #[error("saved model cannot be read: {0}")]
+    Malformed(String),
+}
+
+/// A trained model: one voice of the ensemble.
+pub trait Member: Send + Sync {
+    /// Whether it is a network (else a classical baseline).
+    fn is_network(&self) -> bool;
+
+    /// Numbers that were learned.
+    fn parameters(&self) -> u64;
+
+    /// Predicts the units at `indices`; each unit's prediction does not depend on the others.
+    ///
+    /// # Errors
+    /// When the units are of another modality or do not fit.
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError>;
+
+    /// The member in a form that [`Learner::load`] reads.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn save(&self) -> Result<SavedMember, MemberError>;
+}
+
+/// A member as files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedMember {
+    /// Design, fitted preparation and the like, as JSON.
+    pub description: Value,
+    /// Extension of the file that holds the learned numbers: `safetensors` for networks.
+    pub extension: &'static str,
+    /// The learned numbers.
+    pub numbers: Vec<u8>,
+}
+
+/// One training, stated in full.
+pub struct Assignment<'a> {
+    /// What to train.
+    pub design: &'a Design,
+    /// The units.
+    pub units: &'a Units,
+    /// Their true values.
+    pub targets: &'a Targets,
+    /// What the values mean.
+    pub target: &'a Target,
+    /// What to optimise.
+    pub metric: Metric,
+    /// Units to learn from.
+    pub train: &'a [usize],
+    /// Units for early stopping; may be empty.
+    pub validation: &'a [usize],
+    /// All randomness.
+    pub seed: Seed,
+    /// When to stop.
+    pub clock: &'a Clock,
+}
+
+/// A trained member and how it went.
+pub struct FittedMember {
+    /// The member.
+    pub member: Box<dyn Member>,
+    /// Looks at validation, for the learning curve.
+    pub history: Vec<Evaluation>,
+    /// Things that went otherwise than planned and were handled.
+    pub warnings: Vec<String>,
+    /// Whether time ran out before training was complete.
+    pub stopped_early: bool,
+}
+
+/// What the pipeline asks of a modality once its source is read, curated and split.
+pub trait Learner: Send + Sync {
+    /// The designs that can be tried.
+    fn space(&self) -> &Space;
+
+    /// Designs by human hand, baselines first, in the order in which they are tried.
+    fn hand_made(&self) -> Vec<HandMade>;
+
+    /// Trains one design.
+    ///
+    /// # Errors
+    /// When the design cannot be built, training fails, or it is stopped too early.
+    fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError>;
+
+    /// Reads a saved member; damaged files give errors, never panics.
+    ///
+    /// # Errors
+    /// When the files are damaged or of another modality.
+    fn load(&self, description: &Value, numbers: &[u8]) -> Result<Box<dyn Member>, MemberError>;
+}
+
+/// A design that stands in every search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandMade {
+    /// The design.
+    pub design: Design,
+    /// A short name, for the leaderboard.
+    pub name: &'static str,
+    /// Whether it is a baseline (not a network).
+    pub baseline: bool,
+}
