@@ -64,18 +64,30 @@ impl Bins {
         let width = matrix.columns().len();
         let step = rows.len().div_ceil(QUANTILE_ROWS).max(1);
         let fit_column = |(column, kind): (usize, &FeatureKind)| {
-            let cells = |step| rows.iter().step_by(step).map(move |&r| matrix.values()[r * width + column]);
+            let cells = |step| {
+                rows.iter()
+                    .step_by(step)
+                    .map(move |&r| matrix.values()[r * width + column])
+            };
             match *kind {
                 FeatureKind::Numeric => {
                     let known = cells(step).filter(|value| !value.is_nan());
-                    numeric_bins(known.map(|v| v.clamp(f32::MIN, f32::MAX)).collect(), max_bins)
+                    numeric_bins(
+                        known.map(|v| v.clamp(f32::MIN, f32::MAX)).collect(),
+                        max_bins,
+                    )
                 }
                 FeatureKind::Categorical { cardinality } => {
                     ColumnBins::Categorical(Categories::fit(cardinality, cells(1)))
                 }
             }
         };
-        let columns = matrix.columns().iter().enumerate().map(fit_column).collect();
+        let columns = matrix
+            .columns()
+            .iter()
+            .enumerate()
+            .map(fit_column)
+            .collect();
         Ok(Bins { columns })
     }
 
@@ -91,7 +103,11 @@ impl Bins {
                 ColumnBins::Categorical(_) => "categorical",
             };
             if expected != kind.name() {
-                return Err(BaselineError::ColumnKind { column, expected, got: kind.name() });
+                return Err(BaselineError::ColumnKind {
+                    column,
+                    expected,
+                    got: kind.name(),
+                });
             }
         }
         Ok(())
@@ -112,7 +128,10 @@ fn numeric_bins(mut known: Vec<f32>, max_bins: usize) -> ColumnBins {
     let ends = |&(first, last): &(usize, usize)| (distinct[first].0, distinct[last].0);
     let spans: Vec<(f32, f32)> = groups.iter().map(ends).collect();
     ColumnBins::Numeric {
-        cuts: spans.windows(2).map(|pair| cut_between(pair[0].1, pair[1].0)).collect(),
+        cuts: spans
+            .windows(2)
+            .map(|pair| cut_between(pair[0].1, pair[1].0))
+            .collect(),
         centres: spans.iter().map(|&(low, high)| middle(low, high)).collect(),
     }
 }
@@ -169,7 +188,11 @@ impl BinnedMatrix {
             let cells = matrix.values().iter().skip(column).step_by(width.max(1));
             codes.extend(cells.map(|&value| bins.bin(value)));
         }
-        Ok(BinnedMatrix { rows: matrix.rows(), bins, codes })
+        Ok(BinnedMatrix {
+            rows: matrix.rows(),
+            bins,
+            codes,
+        })
     }
 
     /// The number of rows.
@@ -201,7 +224,11 @@ impl BinnedMatrix {
             let from = self.column(column);
             codes.extend(rows.iter().map(|&row| from[row]));
         }
-        BinnedMatrix { rows: rows.len(), bins: Arc::clone(&self.bins), codes }
+        BinnedMatrix {
+            rows: rows.len(),
+            bins: Arc::clone(&self.bins),
+            codes,
+        }
     }
 }
 
@@ -210,14 +237,19 @@ mod tests {
     use super::*;
 
     fn numeric(values: &[f32], max_bins: usize) -> ColumnBins {
-        let matrix = Matrix::new(values.len(), vec![FeatureKind::Numeric], values.to_vec()).unwrap();
+        let matrix =
+            Matrix::new(values.len(), vec![FeatureKind::Numeric], values.to_vec()).unwrap();
         let rows: Vec<usize> = (0..values.len()).collect();
-        Bins::fit(&matrix, &rows, max_bins).unwrap().columns.remove(0)
+        Bins::fit(&matrix, &rows, max_bins)
+            .unwrap()
+            .columns
+            .remove(0)
     }
 
     #[test]
     fn few_distinct_values_are_cut_midway() {
-        let ColumnBins::Numeric { cuts, centres } = numeric(&[3.0, 1.0, 2.0, 1.0, f32::NAN], 255) else {
+        let ColumnBins::Numeric { cuts, centres } = numeric(&[3.0, 1.0, 2.0, 1.0, f32::NAN], 255)
+        else {
             panic!("a numeric column");
         };
         assert_eq!(cuts, vec![1.5, 2.5]);
@@ -229,7 +261,9 @@ mod tests {
         let values: Vec<f32> = (0..1000).map(|i| i as f32).collect();
         let bins = numeric(&values, 10);
         let mut held = [0; 11];
-        values.iter().for_each(|&v| held[usize::from(bins.bin(v))] += 1);
+        values
+            .iter()
+            .for_each(|&v| held[usize::from(bins.bin(v))] += 1);
         assert_eq!(held, [100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 0]);
     }
 
@@ -259,7 +293,10 @@ mod tests {
         }
         // Nothing known: everything is missing.
         let empty = numeric(&[f32::NAN], 255);
-        assert_eq!((empty.values(), empty.bin(1.0), empty.bin(f32::NAN)), (0, 0, 0));
+        assert_eq!(
+            (empty.values(), empty.bin(1.0), empty.bin(f32::NAN)),
+            (0, 0, 0)
+        );
     }
 
     #[test]
@@ -272,10 +309,24 @@ mod tests {
     #[test]
     fn settings_and_rows_are_checked() {
         let matrix = Matrix::new(1, vec![FeatureKind::Numeric], vec![0.0]).unwrap();
-        assert!(matches!(Bins::fit(&matrix, &[0], 256), Err(BaselineError::Setting { .. })));
-        assert_eq!(Bins::fit(&matrix, &[1], 255), Err(BaselineError::Row { row: 1, rows: 1 }));
+        assert!(matches!(
+            Bins::fit(&matrix, &[0], 256),
+            Err(BaselineError::Setting { .. })
+        ));
+        assert_eq!(
+            Bins::fit(&matrix, &[1], 255),
+            Err(BaselineError::Row { row: 1, rows: 1 })
+        );
         let bins = Arc::new(Bins::fit(&matrix, &[0], 255).unwrap());
-        let other = Matrix::new(1, vec![FeatureKind::Categorical { cardinality: 2 }], vec![0.0]).unwrap();
-        assert!(matches!(BinnedMatrix::new(&other, bins), Err(BaselineError::ColumnKind { .. })));
+        let other = Matrix::new(
+            1,
+            vec![FeatureKind::Categorical { cardinality: 2 }],
+            vec![0.0],
+        )
+        .unwrap();
+        assert!(matches!(
+            BinnedMatrix::new(&other, bins),
+            Err(BaselineError::ColumnKind { .. })
+        ));
     }
 }

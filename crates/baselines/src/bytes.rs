@@ -68,12 +68,17 @@ impl<'a> Reader<'a> {
 
     /// The error that says where reading stands.
     pub(crate) fn corrupt(&self, reason: &'static str) -> BaselineError {
-        BaselineError::Corrupt { at: self.at, reason }
+        BaselineError::Corrupt {
+            at: self.at,
+            reason,
+        }
     }
 
     pub(crate) fn raw(&mut self, length: usize) -> Result<&'a [u8], BaselineError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..length).ok_or_else(|| self.corrupt("it ends too early"))?;
+        let taken = rest
+            .get(..length)
+            .ok_or_else(|| self.corrupt("it ends too early"))?;
         self.at += length;
         Ok(taken)
     }
@@ -103,7 +108,11 @@ impl<'a> Reader<'a> {
     /// A finite number.
     pub(crate) fn f32(&mut self) -> Result<f32, BaselineError> {
         let value = f32::from_le_bytes(self.array()?);
-        if value.is_finite() { Ok(value) } else { Err(self.corrupt("a number is not finite")) }
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(self.corrupt("a number is not finite"))
+        }
     }
 
     /// A number of up to 32 bits, seven a byte.
@@ -113,7 +122,8 @@ impl<'a> Reader<'a> {
             let byte = self.u8()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
-                let small = u32::try_from(value).map_err(|_| self.corrupt("a number is too large"))?;
+                let small =
+                    u32::try_from(value).map_err(|_| self.corrupt("a number is too large"))?;
                 return Ok(small as usize);
             }
         }
@@ -138,7 +148,11 @@ impl<'a> Reader<'a> {
 
     /// Refuses bytes after the end.
     pub(crate) fn end(&self) -> Result<(), BaselineError> {
-        if self.at == self.bytes.len() { Ok(()) } else { Err(self.corrupt("bytes follow the end")) }
+        if self.at == self.bytes.len() {
+            Ok(())
+        } else {
+            Err(self.corrupt("bytes follow the end"))
+        }
     }
 }
 
@@ -167,7 +181,13 @@ mod tests {
     fn lengths_beyond_the_end_are_refused_before_memory_is_taken() {
         let mut reader = Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x0f, 1]);
         assert!(matches!(reader.f32s(), Err(BaselineError::Corrupt { .. })));
-        assert!(matches!(Reader::new(&[0xff; 6]).number(), Err(BaselineError::Corrupt { .. })));
-        assert!(matches!(Reader::new(&[]).u8(), Err(BaselineError::Corrupt { at: 0, .. })));
+        assert!(matches!(
+            Reader::new(&[0xff; 6]).number(),
+            Err(BaselineError::Corrupt { .. })
+        ));
+        assert!(matches!(
+            Reader::new(&[]).u8(),
+            Err(BaselineError::Corrupt { at: 0, .. })
+        ));
     }
 }

@@ -29,7 +29,12 @@ pub(crate) fn best_categories(
     rules: &SplitRules,
 ) -> Option<CategoricalSplit> {
     let present = || bins.iter().enumerate().filter(|(_, bin)| !bin.is_empty());
-    let mut search = Search { total, scale, rules, best: None };
+    let mut search = Search {
+        total,
+        scale,
+        rules,
+        best: None,
+    };
     if present().count() <= ONE_AGAINST_REST {
         for (bin, &held) in present() {
             let mut set = CategorySet::default();
@@ -76,7 +81,10 @@ impl Search<'_> {
     }
 
     fn consider(&mut self, set: CategorySet, left: Bin, extra_l2: f64) {
-        let (low, high) = (self.scale.sums(left), self.scale.sums(self.total.minus(left)));
+        let (low, high) = (
+            self.scale.sums(left),
+            self.scale.sums(self.total.minus(left)),
+        );
         if !self.rules.allows(&low) || !self.rules.allows(&high) {
             return;
         }

@@ -23,17 +23,25 @@ impl Categories {
     /// Keeps the most frequent categories (the first of equals) where there are more than bins.
     pub(crate) fn fit(cardinality: u32, cells: impl Iterator<Item = f32>) -> Categories {
         if cardinality as usize <= KEPT {
-            return Categories { cardinality, bin_of: Vec::new() };
+            return Categories {
+                cardinality,
+                bin_of: Vec::new(),
+            };
         }
         let mut counts = vec![0u32; cardinality as usize];
-        cells.filter_map(|cell| code(cell, cardinality)).for_each(|c| counts[c] += 1);
+        cells
+            .filter_map(|cell| code(cell, cardinality))
+            .for_each(|c| counts[c] += 1);
         let mut order: Vec<usize> = (0..counts.len()).collect();
         order.sort_by_key(|&c| std::cmp::Reverse(counts[c]));
         let mut bin_of = vec![DROPPED; counts.len()];
         for (bin, &c) in order.iter().take(KEPT).enumerate() {
             bin_of[c] = bin as u8;
         }
-        Categories { cardinality, bin_of }
+        Categories {
+            cardinality,
+            bin_of,
+        }
     }
 
     /// Bins there are.
@@ -61,12 +69,22 @@ impl Categories {
         if cardinality > Matrix::MAX_CARDINALITY {
             return Err(from.corrupt("too many categories"));
         }
-        let stored = if cardinality as usize <= KEPT { 0 } else { cardinality as usize };
+        let stored = if cardinality as usize <= KEPT {
+            0
+        } else {
+            cardinality as usize
+        };
         let bin_of = from.raw(stored)?.to_vec();
-        if bin_of.iter().any(|&bin| bin != DROPPED && usize::from(bin) >= KEPT) {
+        if bin_of
+            .iter()
+            .any(|&bin| bin != DROPPED && usize::from(bin) >= KEPT)
+        {
             return Err(from.corrupt("a category has no such bin"));
         }
-        Ok(Categories { cardinality, bin_of })
+        Ok(Categories {
+            cardinality,
+            bin_of,
+        })
     }
 }
 
@@ -87,7 +105,9 @@ impl Encoder {
             ColumnBins::Numeric { .. } => None,
             ColumnBins::Categorical(categories) => Some(categories.clone()),
         };
-        Encoder { columns: bins.columns.iter().map(column).collect() }
+        Encoder {
+            columns: bins.columns.iter().map(column).collect(),
+        }
     }
 
     /// The number of columns.
@@ -108,8 +128,16 @@ impl Encoder {
         }
         for (column, (known, kind)) in self.columns.iter().zip(matrix.columns()).enumerate() {
             if known.is_some() != matches!(kind, FeatureKind::Categorical { .. }) {
-                let expected = if known.is_some() { "categorical" } else { "numeric" };
-                return Err(BaselineError::ColumnKind { column, expected, got: kind.name() });
+                let expected = if known.is_some() {
+                    "categorical"
+                } else {
+                    "numeric"
+                };
+                return Err(BaselineError::ColumnKind {
+                    column,
+                    expected,
+                    got: kind.name(),
+                });
             }
         }
         Ok(())
@@ -123,7 +151,9 @@ impl Encoder {
             return Cow::Borrowed(raw);
         }
         let mut encoded = raw.to_vec();
-        encoded.chunks_exact_mut(width).for_each(|row| self.encode(row));
+        encoded
+            .chunks_exact_mut(width)
+            .for_each(|row| self.encode(row));
         Cow::Owned(encoded)
     }
 
@@ -193,7 +223,9 @@ mod tests {
     #[test]
     fn of_many_categories_the_frequent_have_bins() {
         // Code 299 is the most frequent, then 0; 253 bins remain for the codes 1 to 252 and one more.
-        let cells = [299.0, 299.0, 299.0, 0.0, 0.0].into_iter().chain((1..253).map(|c| c as f32));
+        let cells = [299.0, 299.0, 299.0, 0.0, 0.0]
+            .into_iter()
+            .chain((1..253).map(|c| c as f32));
         let categories = Categories::fit(300, cells);
         assert_eq!(categories.bin(299.0), Some(0));
         assert_eq!(categories.bin(0.0), Some(1));

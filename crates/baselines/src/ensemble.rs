@@ -28,7 +28,9 @@ impl Member {
         let sums = sums.chunks_exact_mut(outputs.max(1)).enumerate();
         if let (1, 1) = (outputs, self.tree.outputs()) {
             // One number a row: without the inner loop this is a third faster.
-            sums.for_each(|(i, sum)| sum[0] += f64::from(self.tree.leaf(&rows[i * width..(i + 1) * width])[0]));
+            sums.for_each(|(i, sum)| {
+                sum[0] += f64::from(self.tree.leaf(&rows[i * width..(i + 1) * width])[0])
+            });
             return;
         }
         for (i, sum) in sums {
@@ -58,7 +60,10 @@ impl TreeEnsemble {
 
     /// Thresholds, category sets and leaf values.
     pub(crate) fn parameters(&self) -> usize {
-        self.members.iter().map(|member| member.tree.parameters()).sum()
+        self.members
+            .iter()
+            .map(|member| member.tree.parameters())
+            .sum()
     }
 
     pub(crate) fn write(&self, to: &mut Writer) {
@@ -84,6 +89,10 @@ impl TreeEnsemble {
             }
             members.push(Member { output, tree });
         }
-        Ok(TreeEnsemble { encoder, outputs, members })
+        Ok(TreeEnsemble {
+            encoder,
+            outputs,
+            members,
+        })
     }
 }

@@ -148,7 +148,9 @@ impl Hints for BaselineError {
             BaselineError::Target { .. } => "leave out the rows whose target is missing",
             BaselineError::OutOfTime => "give more time, or fewer leaves, trees or rows",
             BaselineError::Corrupt { .. } => "restore the file from where it came",
-            BaselineError::Version { .. } => "use the version of Candor that wrote it, or a newer one",
+            BaselineError::Version { .. } => {
+                "use the version of Candor that wrote it, or a newer one"
+            }
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]

@@ -67,12 +67,20 @@ pub(crate) struct Scale {
 impl Scale {
     /// The finest steps for which the sum over all rows still fits: gradients in 31 bits, hessians in what
     /// the count leaves of 64 (36 bits for ten thousand rows, cut to 31; 24 for a million).
-    pub(crate) fn fill(gradients: &[f64], hessians: &[f64], derivatives: &mut Vec<Derivative>) -> Scale {
+    pub(crate) fn fill(
+        gradients: &[f64],
+        hessians: &[f64],
+        derivatives: &mut Vec<Derivative>,
+    ) -> Scale {
         let row_bits = usize::BITS - gradients.len().leading_zeros();
         let hessian_bits = 31.min(64u32.saturating_sub(2 * row_bits)).max(1);
         let step = |values: &[f64], bits: u32| {
             let most = values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
-            if most > 0.0 { most / ((1u64 << bits) - 1) as f64 } else { 1.0 }
+            if most > 0.0 {
+                most / ((1u64 << bits) - 1) as f64
+            } else {
+                1.0
+            }
         };
         let (gradient, hessian) = (step(gradients, 31), step(hessians, hessian_bits));
         let (per_gradient, per_hessian) = (gradient.recip(), hessian.recip());
@@ -81,7 +89,12 @@ impl Scale {
             gradient: (g * per_gradient).round_ties_even() as i32,
             hessian: (h * per_hessian).round_ties_even() as u32,
         }));
-        Scale { gradient, hessian, row_bits, row_mask: (1 << row_bits) - 1 }
+        Scale {
+            gradient,
+            hessian,
+            row_bits,
+            row_mask: (1 << row_bits) - 1,
+        }
     }
 
     #[inline]
@@ -95,10 +108,12 @@ impl Scale {
 
     /// The sum over some rows.
     pub(crate) fn total(&self, derivatives: &[Derivative]) -> Bin {
-        derivatives.iter().fold(Bin::default(), |mut total, &derivative| {
-            total.add(derivative, self.row_bits);
-            total
-        })
+        derivatives
+            .iter()
+            .fold(Bin::default(), |mut total, &derivative| {
+                total.add(derivative, self.row_bits);
+                total
+            })
     }
 }
 
@@ -153,12 +168,18 @@ impl Layout {
             // An array of 256 needs no bounds checks for a byte, and stays in the first-level cache.
             let mut bins = [Bin::default(); 256];
             match rows {
-                None => codes.iter().zip(derivatives).for_each(|(&code, &derivative)| {
-                    bins[usize::from(code)].add(derivative, row_bits);
-                }),
-                Some(rows) => rows.iter().zip(derivatives).for_each(|(&row, &derivative)| {
-                    bins[usize::from(codes[row as usize])].add(derivative, row_bits);
-                }),
+                None => codes
+                    .iter()
+                    .zip(derivatives)
+                    .for_each(|(&code, &derivative)| {
+                        bins[usize::from(code)].add(derivative, row_bits);
+                    }),
+                Some(rows) => rows
+                    .iter()
+                    .zip(derivatives)
+                    .for_each(|(&row, &derivative)| {
+                        bins[usize::from(codes[row as usize])].add(derivative, row_bits);
+                    }),
             }
             target.copy_from_slice(&bins[..target.len()]);
         }
@@ -169,7 +190,10 @@ impl Layout {
         for &column in columns {
             let child = self.column(child, column as usize);
             let parent = self.column_mut(parent, column as usize);
-            parent.iter_mut().zip(child).for_each(|(p, &c)| *p = p.minus(c));
+            parent
+                .iter_mut()
+                .zip(child)
+                .for_each(|(p, &c)| *p = p.minus(c));
         }
     }
 }
@@ -183,7 +207,8 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_the_rows_and_subtraction_is_exact() {
-        let matrix = Matrix::new(4, vec![FeatureKind::Numeric], vec![1.0, 2.0, f32::NAN, 1.0]).unwrap();
+        let matrix =
+            Matrix::new(4, vec![FeatureKind::Numeric], vec![1.0, 2.0, f32::NAN, 1.0]).unwrap();
         let bins = Arc::new(Bins::fit(&matrix, &[0, 1, 2, 3], 255).unwrap());
         let binned = BinnedMatrix::new(&matrix, bins).unwrap();
         let layout = Layout::new(&binned);
@@ -199,11 +224,25 @@ mod tests {
             assert_eq!(got.rows, rows);
         }
         let mut part = vec![Bin::default(); layout.bins()];
-        layout.fill(&binned, &[0], Some(&[3]), &derivatives[3..], &scale, &mut part);
+        layout.fill(
+            &binned,
+            &[0],
+            Some(&[3]),
+            &derivatives[3..],
+            &scale,
+            &mut part,
+        );
         let mut rest = whole.clone();
         layout.subtract(&[0], &mut rest, &part);
         let mut direct = vec![Bin::default(); layout.bins()];
-        layout.fill(&binned, &[0], Some(&[0, 1, 2]), &derivatives[..3], &scale, &mut direct);
+        layout.fill(
+            &binned,
+            &[0],
+            Some(&[0, 1, 2]),
+            &derivatives[..3],
+            &scale,
+            &mut direct,
+        );
         assert_eq!(rest, direct);
         assert_eq!(scale.sums(scale.total(&derivatives)).rows, 4);
     }

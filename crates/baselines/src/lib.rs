@@ -28,6 +28,7 @@ mod bins;
 mod boosting;
 mod bytes;
 mod categorical_split;
+mod category_order;
 mod encoder;
 mod ensemble;
 mod error;

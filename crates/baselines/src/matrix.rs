@@ -56,10 +56,18 @@ impl Matrix {
                 && cardinality > Matrix::MAX_CARDINALITY
             {
                 let most = Matrix::MAX_CARDINALITY;
-                return Err(BaselineError::Cardinality { column, cardinality, most });
+                return Err(BaselineError::Cardinality {
+                    column,
+                    cardinality,
+                    most,
+                });
             }
         }
-        Ok(Matrix { rows, columns, values })
+        Ok(Matrix {
+            rows,
+            columns,
+            values,
+        })
     }
 
     /// The number of units.
@@ -86,10 +94,25 @@ impl Matrix {
         &self.values[row * width..(row + 1) * width]
     }
 
+    /// The given rows, which must be inside the matrix, in that order.
+    pub(crate) fn select(&self, rows: &[usize]) -> Matrix {
+        let mut values = Vec::with_capacity(rows.len() * self.columns.len());
+        rows.iter()
+            .for_each(|&row| values.extend_from_slice(self.row(row)));
+        Matrix {
+            rows: rows.len(),
+            columns: self.columns.clone(),
+            values,
+        }
+    }
+
     /// Refuses row numbers that are outside the matrix.
     pub(crate) fn check_rows(&self, rows: &[usize]) -> Result<(), BaselineError> {
         match rows.iter().find(|&&row| row >= self.rows) {
-            Some(&row) => Err(BaselineError::Row { row, rows: self.rows }),
+            Some(&row) => Err(BaselineError::Row {
+                row,
+                rows: self.rows,
+            }),
             None => Ok(()),
         }
     }
@@ -104,9 +127,21 @@ mod tests {
         let numeric = vec![FeatureKind::Numeric; 2];
         assert!(Matrix::new(2, numeric.clone(), vec![0.0; 4]).is_ok());
         let error = Matrix::new(2, numeric.clone(), vec![0.0; 3]).unwrap_err();
-        assert_eq!(error, BaselineError::Shape { rows: 2, columns: 2, got: 3 });
+        assert_eq!(
+            error,
+            BaselineError::Shape {
+                rows: 2,
+                columns: 2,
+                got: 3
+            }
+        );
         assert!(Matrix::new(usize::MAX, numeric, vec![]).is_err());
-        let many = vec![FeatureKind::Categorical { cardinality: (1 << 24) + 1 }];
-        assert!(matches!(Matrix::new(0, many, vec![]), Err(BaselineError::Cardinality { column: 0, .. })));
+        let many = vec![FeatureKind::Categorical {
+            cardinality: (1 << 24) + 1,
+        }];
+        assert!(matches!(
+            Matrix::new(0, many, vec![]),
+            Err(BaselineError::Cardinality { column: 0, .. })
+        ));
     }
 }

@@ -29,15 +29,23 @@ pub(crate) fn best_threshold(
             ..split
         });
     }
-    let left = scan(values, missing, total, scale, rules)
-        .map(|split| NumericSplit { missing_left: true, ..split });
+    let left = scan(values, missing, total, scale, rules).map(|split| NumericSplit {
+        missing_left: true,
+        ..split
+    });
     match (left, right) {
         (Some(left), Some(right)) if left.score > right.score => Some(left),
         (left, right) => right.or(left),
     }
 }
 
-fn scan(values: &[Bin], start: Bin, total: Bin, scale: &Scale, rules: &SplitRules) -> Option<NumericSplit> {
+fn scan(
+    values: &[Bin],
+    start: Bin,
+    total: Bin,
+    scale: &Scale,
+    rules: &SplitRules,
+) -> Option<NumericSplit> {
     let mut best: Option<NumericSplit> = None;
     let mut best_score = f64::NEG_INFINITY;
     let mut left = start;
@@ -58,10 +66,18 @@ fn scan(values: &[Bin], start: Bin, total: Bin, scale: &Scale, rules: &SplitRule
         let score = rules.score(&low, 0.0) + rules.score(&high, 0.0);
         if score > best_score {
             best_score = score;
-            best = Some(NumericSplit { score, bin, missing_left: false, left });
+            best = Some(NumericSplit {
+                score,
+                bin,
+                missing_left: false,
+                left,
+            });
         }
     }
-    best.map(|split| NumericSplit { bin: centre_of_gap(values, split.bin), ..split })
+    best.map(|split| NumericSplit {
+        bin: centre_of_gap(values, split.bin),
+        ..split
+    })
 }
 
 /// Of the cuts that separate the same rows, the one in the middle of the empty bins.

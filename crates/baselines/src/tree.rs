@@ -117,7 +117,10 @@ impl Tree {
             if node.feature & CATEGORICAL == 0 {
                 to.u32(node.operand);
             } else {
-                self.sets[node.operand as usize].0.iter().for_each(|&word| to.u64(word));
+                self.sets[node.operand as usize]
+                    .0
+                    .iter()
+                    .for_each(|&word| to.u64(word));
             }
             open.extend([node.right, node.left]);
         }
@@ -156,9 +159,15 @@ fn write_leaf(values: &[f32], to: &mut Writer) {
         return to.f32(*value);
     }
     for eight in values.chunks(8) {
-        let present = eight.iter().enumerate().map(|(i, v)| u8::from(v.to_bits() != 0) << i);
+        let present = eight
+            .iter()
+            .enumerate()
+            .map(|(i, v)| u8::from(v.to_bits() != 0) << i);
         to.u8(present.sum());
-        eight.iter().filter(|v| v.to_bits() != 0).for_each(|&v| to.f32(v));
+        eight
+            .iter()
+            .filter(|v| v.to_bits() != 0)
+            .for_each(|&v| to.f32(v));
     }
 }
 
@@ -175,7 +184,11 @@ fn read_leaf(
     while values.len() < outputs {
         let present = from.u8()?;
         for i in 0..(outputs - values.len()).min(8) {
-            values.push(if present >> i & 1 == 1 { from.f32()? } else { 0.0 });
+            values.push(if present >> i & 1 == 1 {
+                from.f32()?
+            } else {
+                0.0
+            });
         }
     }
     Ok(())
@@ -208,8 +221,16 @@ pub(crate) struct Place(usize);
 
 #[derive(Debug, Clone, Copy)]
 enum Draft {
-    Leaf { first_value: usize },
-    Split { feature: usize, test: Test, missing_left: bool, left: Place, right: Place },
+    Leaf {
+        first_value: usize,
+    },
+    Split {
+        feature: usize,
+        test: Test,
+        missing_left: bool,
+        left: Place,
+        right: Place,
+    },
 }
 
 /// Builds a tree in any order.
@@ -222,7 +243,11 @@ pub(crate) struct TreeBuilder {
 
 impl TreeBuilder {
     pub(crate) fn new(outputs: usize) -> TreeBuilder {
-        TreeBuilder { outputs, drafts: vec![Draft::Leaf { first_value: 0 }], values: Vec::new() }
+        TreeBuilder {
+            outputs,
+            drafts: vec![Draft::Leaf { first_value: 0 }],
+            values: Vec::new(),
+        }
     }
 
     pub(crate) fn root(&self) -> Place {
@@ -239,13 +264,21 @@ impl TreeBuilder {
     ) -> (Place, Place) {
         let (left, right) = (Place(self.drafts.len()), Place(self.drafts.len() + 1));
         self.drafts.extend([Draft::Leaf { first_value: 0 }; 2]);
-        self.drafts[place.0] = Draft::Split { feature, test, missing_left, left, right };
+        self.drafts[place.0] = Draft::Split {
+            feature,
+            test,
+            missing_left,
+            left,
+            right,
+        };
         (left, right)
     }
 
     /// Makes a place a leaf.
     pub(crate) fn leaf(&mut self, place: Place, values: &[f32]) {
-        self.drafts[place.0] = Draft::Leaf { first_value: self.values.len() };
+        self.drafts[place.0] = Draft::Leaf {
+            first_value: self.values.len(),
+        };
         self.values.extend_from_slice(values);
     }
 
@@ -268,7 +301,13 @@ impl TreeBuilder {
                     leaves += 1;
                     LEAF | (leaves - 1)
                 }
-                Draft::Split { feature, test, missing_left, left, right } => {
+                Draft::Split {
+                    feature,
+                    test,
+                    missing_left,
+                    left,
+                    right,
+                } => {
                     let at = tree.nodes.len();
                     tree.push(feature, test, missing_left);
                     open.extend([(right, Some((at, false))), (left, Some((at, true)))]);
@@ -299,7 +338,12 @@ impl Tree {
                 self.sets.len() as u32 - 1
             }
         };
-        self.nodes.push(Node { feature: packed, operand, left: LEAF, right: LEAF });
+        self.nodes.push(Node {
+            feature: packed,
+            operand,
+            left: LEAF,
+            right: LEAF,
+        });
     }
 }
 
@@ -311,7 +355,10 @@ mod tests {
     use crate::{Bins, FeatureKind, Matrix};
 
     fn encoder() -> Encoder {
-        let columns = vec![FeatureKind::Numeric, FeatureKind::Categorical { cardinality: 4 }];
+        let columns = vec![
+            FeatureKind::Numeric,
+            FeatureKind::Categorical { cardinality: 4 },
+        ];
         let matrix = Matrix::new(0, columns, vec![]).unwrap();
         Encoder::new(&Arc::new(Bins::fit(&matrix, &[], 255).unwrap()))
     }
@@ -362,7 +409,10 @@ mod tests {
         let mut builder = TreeBuilder::new(1);
         builder.leaf(builder.root(), &[7.0]);
         let tree = builder.finish();
-        assert_eq!((tree.leaf(&[]), tree.leaves(), tree.parameters()), (&[7.0][..], 1, 1));
+        assert_eq!(
+            (tree.leaf(&[]), tree.leaves(), tree.parameters()),
+            (&[7.0][..], 1, 1)
+        );
     }
 
     #[test]
@@ -380,20 +430,26 @@ mod tests {
         let mut writer = Writer::default();
         tree.write(&mut writer);
         let bytes = writer.finish();
-        assert_eq!(Tree::read(&mut Reader::new(&bytes), &encoder()).unwrap(), tree);
+        assert_eq!(
+            Tree::read(&mut Reader::new(&bytes), &encoder()).unwrap(),
+            tree
+        );
     }
 
     #[test]
     fn splits_that_do_not_fit_the_columns_are_refused() {
         let cases: [&[u8]; 4] = [
-            &[1, 1 + (2 << 2), 0, 0, 0, 0, 0, 0, 0],          // column 2 of 2
-            &[1, 1 + (1 << 2), 0, 0, 0, 0, 0, 0, 0],          // a threshold on categories
-            &[1, 1, 0, 0, 0xc0, 0x7f, 0, 0, 0, 0, 0],         // threshold NaN
-            &[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],               // the right child is absent
+            &[1, 1 + (2 << 2), 0, 0, 0, 0, 0, 0, 0],  // column 2 of 2
+            &[1, 1 + (1 << 2), 0, 0, 0, 0, 0, 0, 0],  // a threshold on categories
+            &[1, 1, 0, 0, 0xc0, 0x7f, 0, 0, 0, 0, 0], // threshold NaN
+            &[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],       // the right child is absent
         ];
         for bytes in cases {
             let read = Tree::read(&mut Reader::new(bytes), &encoder());
-            assert!(matches!(read, Err(BaselineError::Corrupt { .. })), "{bytes:?}");
+            assert!(
+                matches!(read, Err(BaselineError::Corrupt { .. })),
+                "{bytes:?}"
+            );
         }
     }
 }

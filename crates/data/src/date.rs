@@ -162,11 +162,25 @@ fn year(text: &str) -> Option<i64> {
 
 fn month_number(text: &str) -> Option<u32> {
     const MONTHS: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september",
-        "october", "november", "december",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
     let lower = text.to_ascii_lowercase();
-    let named = |month: &&str| lower == **month || (lower.len() == 3 && month.starts_with(&lower)) || (lower == "sept" && month.starts_with("sept"));
+    let named = |month: &&str| {
+        lower == **month
+            || (lower.len() == 3 && month.starts_with(&lower))
+            || (lower == "sept" && month.starts_with("sept"))
+    };
     MONTHS.iter().position(|m| named(&m)).map(|i| i as u32 + 1)
 }
 
@@ -211,13 +225,20 @@ fn cut_zone(text: &str) -> Option<(&str, f64)> {
     let Some(at) = text.rfind(['+', '-']) else {
         return Some((text, 0.0));
     };
-    let sign = if text.as_bytes()[at] == b'-' { -1.0 } else { 1.0 };
+    let sign = if text.as_bytes()[at] == b'-' {
+        -1.0
+    } else {
+        1.0
+    };
     let digits: String = text[at + 1..].chars().filter(|&c| c != ':').collect();
     if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     let hours: f64 = digits[..2].parse().ok()?;
-    let minutes: f64 = digits.get(2..).filter(|m| !m.is_empty()).map_or(Some(0.0), |m| m.parse().ok())?;
+    let minutes: f64 = digits
+        .get(2..)
+        .filter(|m| !m.is_empty())
+        .map_or(Some(0.0), |m| m.parse().ok())?;
     Some((&text[..at], sign * (hours * 3600.0 + minutes * 60.0)))
 }
 
@@ -252,7 +273,11 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 } as u32;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    } as u32;
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -266,7 +291,12 @@ pub(crate) fn iso_day(days: i64) -> String {
 pub(crate) fn iso_moment(count: i64, units: i64) -> String {
     let seconds = count.div_euclid(units);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+    let clock = format!(
+        "{:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    );
     let rest = count.rem_euclid(units);
     let fraction = if rest == 0 {
         String::new()
@@ -313,8 +343,24 @@ mod tests {
     #[test]
     fn what_is_no_date() {
         for text in [
-            "", "2024", "12", "1.2.3", "2024-13-01", "2023-02-29", "32/1/2024", "2024-03-04T25:00", "hello world",
-            "192.168.1.1", "1-2-3", "10.5.123", "4 Foo 2024", "2024-03/04", "12:30", "May", "0000-01-01", "3 4 2024",
+            "",
+            "2024",
+            "12",
+            "1.2.3",
+            "2024-13-01",
+            "2023-02-29",
+            "32/1/2024",
+            "2024-03-04T25:00",
+            "hello world",
+            "192.168.1.1",
+            "1-2-3",
+            "10.5.123",
+            "4 Foo 2024",
+            "2024-03/04",
+            "12:30",
+            "May",
+            "0000-01-01",
+            "3 4 2024",
         ] {
             assert_eq!(parse_date(text), None, "{text:?}");
         }
@@ -322,8 +368,14 @@ mod tests {
 
     #[test]
     fn a_column_decides_on_one_order() {
-        assert_eq!(DateOrder::of(["3/4/2024", "13/4/2024"]), DateOrder::DayFirst);
-        assert_eq!(DateOrder::of(["3/4/2024", "4/13/2024"]), DateOrder::MonthFirst);
+        assert_eq!(
+            DateOrder::of(["3/4/2024", "13/4/2024"]),
+            DateOrder::DayFirst
+        );
+        assert_eq!(
+            DateOrder::of(["3/4/2024", "4/13/2024"]),
+            DateOrder::MonthFirst
+        );
         let column = Column {
             name: "d".to_owned(),
             values: Values::Text {

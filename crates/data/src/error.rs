@@ -182,7 +182,9 @@ pub enum DataError {
         value: String,
     },
     /// A target of text in which nearly every row is its own class.
-    #[error("target `{column}` has {classes} classes in {rows} rows: too few rows a class to learn from")]
+    #[error(
+        "target `{column}` has {classes} classes in {rows} rows: too few rows a class to learn from"
+    )]
     TooManyClasses {
         /// The column.
         column: String,
@@ -296,31 +298,42 @@ impl Hints for DataError {
                 "if the delimiter was guessed wrong, name it with `--delimiter`; otherwise quote cells that contain it",
             ),
             DataError::Csv { .. } => hint("check the row that the cause names"),
-            DataError::Parquet { .. } | DataError::Arrow { .. } | DataError::Damaged { .. } => hint(
-                "write or copy the file again; compression may be none, Snappy, gzip or LZ4 (Arrow: none or LZ4)",
-            ),
+            DataError::Parquet { .. } | DataError::Arrow { .. } | DataError::Damaged { .. } => {
+                hint(
+                    "write or copy the file again; compression may be none, Snappy, gzip or LZ4 (Arrow: none or LZ4)",
+                )
+            }
             DataError::NoColumns { .. } => {
                 hint("flatten lists, structs and binary columns before saving the table")
             }
-            DataError::UnknownColumn { known, .. } => vec![format!("the columns are {}", listed(known))],
+            DataError::UnknownColumn { known, .. } => {
+                vec![format!("the columns are {}", listed(known))]
+            }
             DataError::RoleConflict { .. } => hint("give each column one role"),
             DataError::NoTarget { .. } => hint("name the column to predict with `--target`"),
-            DataError::TargetMissing { .. } => {
-                hint("choose another target with `--target`, or check the markers of missing values")
-            }
+            DataError::TargetMissing { .. } => hint(
+                "choose another target with `--target`, or check the markers of missing values",
+            ),
             DataError::ConstantTarget { .. } => {
                 hint("choose another target with `--target`, or add rows with other outcomes")
             }
             DataError::TooManyClasses { .. } => hint(
                 "choose another target with `--target`, or merge classes; if it holds numbers, clean it so that every value is one",
             ),
-            DataError::TaskMismatch { .. } => hint("leave `--task` out to let it follow from the data"),
+            DataError::TaskMismatch { .. } => {
+                hint("leave `--task` out to let it follow from the data")
+            }
             DataError::UnknownClass { .. } => {
                 hint("correct the row, or fit again on data that contain this class")
             }
             DataError::UnknownCheck { .. } => vec![format!(
                 "the checks are {}",
-                listed(&crate::check_names().iter().map(ToString::to_string).collect::<Vec<_>>())
+                listed(
+                    &crate::check_names()
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>()
+                )
             )],
             DataError::TooFewRows { .. } => hint("add rows: nothing can be tested on so few"),
             DataError::TooFewGroups { .. } => {

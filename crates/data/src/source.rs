@@ -131,7 +131,10 @@ impl MissingMarkers {
         if text.len() > 2 * self.longest {
             return false;
         }
-        if text.bytes().all(|b| !b.is_ascii_uppercase() && b.is_ascii()) {
+        if text
+            .bytes()
+            .all(|b| !b.is_ascii_uppercase() && b.is_ascii())
+        {
             return self.lower.contains(text);
         }
         self.lower.contains(&text.to_lowercase())
@@ -217,11 +220,18 @@ mod tests {
     #[test]
     fn near_misses_of_built_in_sets_and_files_are_suggested() {
         let error = Source::parse("@irsi").unwrap_err();
-        assert!(error.to_string().ends_with("did you mean `@iris`?") || error.to_string().contains("`iris`"));
+        assert!(
+            error.to_string().ends_with("did you mean `@iris`?")
+                || error.to_string().contains("`iris`")
+        );
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("patients.csv"), "a,b\n1,2\n").unwrap();
-        let error = Source::parse(&folder.path().join("pateints.csv").to_string_lossy()).unwrap_err();
-        assert!(error.to_string().contains("did you mean `patients.csv`"), "{error}");
+        let error =
+            Source::parse(&folder.path().join("pateints.csv").to_string_lossy()).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean `patients.csv`"),
+            "{error}"
+        );
         assert!(matches!(
             Source::parse(&folder.path().to_string_lossy()),
             Err(DataError::IsDirectory { .. })
@@ -237,7 +247,18 @@ mod tests {
     #[test]
     fn markers_match_without_case_and_only_whole_cells() {
         let markers = MissingMarkers::new(&["Not Asked".to_owned()]);
-        for missing in ["", "na", "NaN", "NULL", "none", "?", "-", ".", "not asked", "n/a"] {
+        for missing in [
+            "",
+            "na",
+            "NaN",
+            "NULL",
+            "none",
+            "?",
+            "-",
+            ".",
+            "not asked",
+            "n/a",
+        ] {
             assert!(markers.contains(missing), "{missing:?}");
         }
         for value in ["nap", "-1", "0", "no", "not", "..", "Nonesuch"] {

@@ -2,6 +2,8 @@
 //!
 //! Run with `cargo bench -p candor-design`.
 
+#![expect(clippy::expect_used, reason = "a benchmark may end where it is broken")]
+
 use candor_core::Seed;
 use candor_design::{
     Choice, Design, Halving, Job, JobRecord, JobResult, JobState, Observation, SamplerKind, Space,
@@ -17,7 +19,10 @@ fn main() {
 
 /// Ten choices, as many as the design space of a modality has.
 fn space() -> Space {
-    let mut choices = vec![Choice::categorical("kind", ["mlp", "residual", "attention"])];
+    let mut choices = vec![Choice::categorical(
+        "kind",
+        ["mlp", "residual", "attention"],
+    )];
     choices.extend((0..5).map(|i| Choice::log_integers(format!("width_{i}"), 8, 512)));
     choices.push(Choice::integers("depth", 1, 6).when("kind", ["residual", "attention"]));
     choices.extend((0..3).map(|i| Choice::reals(format!("rate_{i}"), 0.0, 0.5)));

@@ -216,10 +216,15 @@ mod tests {
 
     #[test]
     fn the_order_of_choices_survives_text_and_does_not_matter_for_identity() {
-        let design = Design::new().with("z", 1).with("a", json!({"y": 1, "b": [2.5, null]}));
+        let design = Design::new()
+            .with("z", 1)
+            .with("a", json!({"y": 1, "b": [2.5, null]}));
         let text = serde_json::to_string(&design).unwrap();
         let read: Design = serde_json::from_str(&text).unwrap();
-        assert_eq!(read.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["z", "a"]);
+        assert_eq!(
+            read.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["z", "a"]
+        );
         assert_eq!(design.canonical(), r#"{"a":{"b":[2.5,null],"y":1},"z":1}"#);
         assert_eq!(read, design);
         assert_ne!(design, design.clone().with("z", 2));
@@ -229,9 +234,11 @@ mod tests {
     #[test]
     fn the_hash_is_the_published_fnv_1a() {
         // FNV-1a of the two bytes `{}`, worked out by hand from offset basis and prime.
-        let by_hand = [b'{', b'}'].iter().fold(14_695_981_039_346_656_037u64, |h, &b| {
-            (h ^ u64::from(b)).wrapping_mul(1_099_511_628_211)
-        });
+        let by_hand = [b'{', b'}']
+            .iter()
+            .fold(14_695_981_039_346_656_037u64, |h, &b| {
+                (h ^ u64::from(b)).wrapping_mul(1_099_511_628_211)
+            });
         assert_eq!(Design::new().hash(), by_hand);
         assert_eq!(Design::new().fingerprint().len(), 16);
     }
@@ -246,8 +253,18 @@ mod tests {
     fn a_design_decodes_to_its_configuration_or_says_why_not() {
         let design = Design::new().with("kind", "mlp").with("depth", 2);
         let config: Config = design.decode().unwrap();
-        assert_eq!(config, Config { kind: "mlp".into(), depth: 2, dropout: 0.0 });
+        assert_eq!(
+            config,
+            Config {
+                kind: "mlp".into(),
+                depth: 2,
+                dropout: 0.0
+            }
+        );
         let error = design.with("wdith", 8).decode::<Config>().unwrap_err();
-        assert_eq!(error.to_string(), "design `kind=mlp depth=2 wdith=8` is not a valid `Config`");
+        assert_eq!(
+            error.to_string(),
+            "design `kind=mlp depth=2 wdith=8` is not a valid `Config`"
+        );
     }
 }

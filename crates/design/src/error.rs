@@ -84,7 +84,9 @@ pub enum DesignError {
         differences: String,
     },
     /// A stored job is not the one that this study decides on.
-    #[error("job {job} of study `{study}` is stored as `{stored}` but this program decides on `{decided}`")]
+    #[error(
+        "job {job} of study `{study}` is stored as `{stored}` but this program decides on `{decided}`"
+    )]
     Diverged {
         /// The study.
         study: String,

@@ -77,6 +77,9 @@ mod tests {
         let reference = (4.0, 4.0);
         assert_eq!(hypervolume(&[], reference), 0.0);
         assert_eq!(hypervolume(&[(1.0, 1.0)], reference), 9.0);
-        assert_eq!(hypervolume(&[(1.0, 1.0), (2.0, 2.0), (0.0, 5.0), (1.0, 1.0)], reference), 9.0);
+        assert_eq!(
+            hypervolume(&[(1.0, 1.0), (2.0, 2.0), (0.0, 5.0), (1.0, 1.0)], reference),
+            9.0
+        );
     }
 }

@@ -86,7 +86,8 @@ impl Halving {
             .rev()
             .filter(|(rung, _)| rung + 1 < self.rungs)
             .find_map(|(rung, mut here)| {
-                here.scored.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                here.scored
+                    .sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
                 let places = (here.finished / self.eta.max(2)).max(at_least);
                 here.scored
                     .iter()
@@ -107,7 +108,12 @@ mod tests {
     use super::*;
 
     fn job(trial: usize, rung: usize, state: JobState) -> Job {
-        Job { trial, rung, state, always_promote: false }
+        Job {
+            trial,
+            rung,
+            state,
+            always_promote: false,
+        }
     }
 
     const ETA_3: Halving = Halving { eta: 3, rungs: 3 };
@@ -128,11 +134,19 @@ mod tests {
         jobs.push(job(1, 1, Running));
         assert_eq!(next(&jobs), None);
         // six finished, two places: trials 3 (0.4) and 1 (0.5, risen already)
-        jobs.extend([job(3, 0, Scored(0.4)), job(4, 0, Scored(0.6)), job(5, 0, Failed)]);
+        jobs.extend([
+            job(3, 0, Scored(0.4)),
+            job(4, 0, Scored(0.6)),
+            job(5, 0, Failed),
+        ]);
         assert_eq!(next(&jobs), Some((3, 1)));
         jobs.push(job(3, 1, Scored(0.35)));
         // nine finished, three places: 3 and 1 have risen, 4 (0.6) rises; rung 1 has one finished
-        jobs.extend([job(6, 0, Scored(0.8)), job(7, 0, Scored(0.95)), job(8, 0, Failed)]);
+        jobs.extend([
+            job(6, 0, Scored(0.8)),
+            job(7, 0, Scored(0.95)),
+            job(8, 0, Failed),
+        ]);
         assert_eq!(next(&jobs), Some((4, 1)));
         jobs.push(job(4, 1, Scored(0.45)));
         assert_eq!(next(&jobs), None);
@@ -152,15 +166,31 @@ mod tests {
 
     #[test]
     fn marked_trials_rise_whatever_their_loss_unless_they_fail() {
-        let mut jobs = vec![job(0, 0, Scored(9.0)), job(1, 0, Failed), job(2, 0, Scored(1.0))];
+        let mut jobs = vec![
+            job(0, 0, Scored(9.0)),
+            job(1, 0, Failed),
+            job(2, 0, Scored(1.0)),
+        ];
         jobs[0].always_promote = true;
         jobs[1].always_promote = true;
         // one place goes to trial 2, the best; then the marked one
-        assert_eq!(ETA_3.promote(&jobs, false), Some(Promotion { trial: 2, rung: 1 }));
+        assert_eq!(
+            ETA_3.promote(&jobs, false),
+            Some(Promotion { trial: 2, rung: 1 })
+        );
         jobs.push(job(2, 1, Running));
-        assert_eq!(ETA_3.promote(&jobs, false), Some(Promotion { trial: 0, rung: 1 }));
-        jobs.push(Job { always_promote: true, ..job(0, 1, Scored(8.0)) });
-        assert_eq!(ETA_3.promote(&jobs, false), Some(Promotion { trial: 0, rung: 2 }));
+        assert_eq!(
+            ETA_3.promote(&jobs, false),
+            Some(Promotion { trial: 0, rung: 1 })
+        );
+        jobs.push(Job {
+            always_promote: true,
+            ..job(0, 1, Scored(8.0))
+        });
+        assert_eq!(
+            ETA_3.promote(&jobs, false),
+            Some(Promotion { trial: 0, rung: 2 })
+        );
     }
 
     #[test]
@@ -171,7 +201,10 @@ mod tests {
         jobs[1] = job(1, 0, Scored(0.1));
         assert_eq!(ETA_3.promote(&jobs, false), None);
         for rung in [1, 2] {
-            assert_eq!(ETA_3.promote(&jobs, true), Some(Promotion { trial: 1, rung }));
+            assert_eq!(
+                ETA_3.promote(&jobs, true),
+                Some(Promotion { trial: 1, rung })
+            );
             jobs.push(job(1, rung, Scored(0.1)));
         }
         assert_eq!(ETA_3.promote(&jobs, true), None);

@@ -48,8 +48,10 @@ mod tests {
             record(1, 1, 0.45, 10),
             record(0, 1, f64::NAN, 0), // scored below, failed above: stands with rung 0
         ];
-        let rows: Vec<(usize, usize)> =
-            leaderboard(&records).iter().map(|r| (r.trial, r.rung)).collect();
+        let rows: Vec<(usize, usize)> = leaderboard(&records)
+            .iter()
+            .map(|r| (r.trial, r.rung))
+            .collect();
         assert_eq!(rows, [(1, 1), (0, 0), (4, 0), (5, 0), (3, 0), (2, 0)]);
         assert!(leaderboard(&[]).is_empty());
     }

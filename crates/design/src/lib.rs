@@ -27,6 +27,4 @@ pub use record::{JobRecord, JobResult};
 pub use sampler::{Evolution, Observation, Random, Sampler, SamplerKind};
 pub use space::{Choice, Condition, Options, Space};
 pub use store::Store;
-pub use study::{
-    Assignment, Evaluation, First, LAG, Objective, StudyOutcome, StudySettings, run,
-};
+pub use study::{Assignment, Evaluation, First, LAG, Objective, StudyOutcome, StudySettings, run};

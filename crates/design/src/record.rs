@@ -87,9 +87,16 @@ pub(crate) mod tests {
     /// A record with the figures that orderings look at; a NaN loss stands for a failure.
     pub(crate) fn record(trial: usize, rung: usize, loss: f64, parameters: u64) -> JobRecord {
         let result = if loss.is_nan() {
-            JobResult::Failed { reason: "diverged".to_owned() }
+            JobResult::Failed {
+                reason: "diverged".to_owned(),
+            }
         } else {
-            JobResult::Scored { loss, score: -loss, parameters, detail: json!({"epochs": 3}) }
+            JobResult::Scored {
+                loss,
+                score: -loss,
+                parameters,
+                detail: json!({"epochs": 3}),
+            }
         };
         JobRecord {
             job: 10 * rung + trial,
@@ -106,9 +113,15 @@ pub(crate) mod tests {
     fn a_failed_job_has_a_reason_and_no_figures() {
         let failed = record(0, 0, f64::NAN, 0);
         assert_eq!(failed.failure(), Some("diverged"));
-        assert_eq!((failed.loss(), failed.score(), failed.parameters()), (None, None, None));
+        assert_eq!(
+            (failed.loss(), failed.score(), failed.parameters()),
+            (None, None, None)
+        );
         let scored = record(1, 0, 0.25, 7);
         assert_eq!(scored.failure(), None);
-        assert_eq!((scored.loss(), scored.score(), scored.parameters()), (Some(0.25), Some(-0.25), Some(7)));
+        assert_eq!(
+            (scored.loss(), scored.score(), scored.parameters()),
+            (Some(0.25), Some(-0.25), Some(7))
+        );
     }
 }

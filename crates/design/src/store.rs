@@ -78,10 +78,11 @@ impl Store {
 
     fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Store, DesignError> {
         refuse_inside_runtime(&path)?;
-        let cannot_open = |source: Box<dyn std::error::Error + Send + Sync>| DesignError::CannotOpen {
-            path: path.clone(),
-            source,
-        };
+        let cannot_open =
+            |source: Box<dyn std::error::Error + Send + Sync>| DesignError::CannotOpen {
+                path: path.clone(),
+                source,
+            };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .map_err(|error| cannot_open(error.into()))?;
@@ -117,7 +118,12 @@ impl Store {
             }
             APPLICATION => self.check_integrity()?,
             0 if tables == 0 => {}
-            _ => return Err(not_a_store(&self.path, "it is the database of another program")),
+            _ => {
+                return Err(not_a_store(
+                    &self.path,
+                    "it is the database of another program",
+                ));
+            }
         }
         self.execute("PRAGMA journal_mode = WAL")?;
         self.execute("PRAGMA synchronous = FULL")?;
@@ -148,8 +154,12 @@ impl Store {
                     .await?;
                 if tables == 0 {
                     sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
-                    let mark = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT};");
-                    sqlx::raw_sql(sqlx::AssertSqlSafe(mark)).execute(&mut *transaction).await?;
+                    let mark = format!(
+                        "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT};"
+                    );
+                    sqlx::raw_sql(sqlx::AssertSqlSafe(mark))
+                        .execute(&mut *transaction)
+                        .await?;
                 }
                 transaction.commit().await
             },
@@ -247,7 +257,8 @@ impl Store {
     /// # Errors
     /// When reading fails or a row makes no sense.
     pub fn jobs(&mut self, study: &str) -> Result<Vec<JobRecord>, DesignError> {
-        let query = sqlx::query("SELECT * FROM jobs WHERE study = ? ORDER BY job").bind(study.to_owned());
+        let query =
+            sqlx::query("SELECT * FROM jobs WHERE study = ? ORDER BY job").bind(study.to_owned());
         let rows = self.block(|connection| query.fetch_all(connection), "read")?;
         rows.iter().map(|row| self.read(row)).collect()
     }
@@ -296,8 +307,15 @@ impl Store {
     where
         T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {
-        row.try_get(column)
-            .map_err(|error| damaged(&self.path, format!("a row of `jobs`: {error}")))
+        // Asked for as an option, because SQLite reads NULL as 0 where a number is wanted.
+        match row.try_get::<Option<T>, _>(column) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(damaged(
+                &self.path,
+                format!("`{column}` of a job is missing"),
+            )),
+            Err(error) => Err(damaged(&self.path, format!("a row of `jobs`: {error}"))),
+        }
     }
 
     fn count(&self, row: &SqliteRow, column: &str) -> Result<usize, DesignError> {
@@ -306,7 +324,11 @@ impl Store {
             .map_err(|_| damaged(&self.path, format!("`{column}` of a job is {number}")))
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(&self, text: &str, what: &str) -> Result<T, DesignError> {
+    fn parse<T: serde::de::DeserializeOwned>(
+        &self,
+        text: &str,
+        what: &str,
+    ) -> Result<T, DesignError> {
         serde_json::from_str(text).map_err(|error| damaged(&self.path, format!("{what}: {error}")))
     }
 
@@ -349,7 +371,9 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -413,13 +437,20 @@ fn refuse_inside_runtime(path: &Path) -> Result<(), DesignError> {
 /// Which top-level settings differ, in words; empty when none does.
 fn differences(stored: &Value, given: &Value) -> String {
     let empty = serde_json::Map::new();
-    let (stored, given) = (stored.as_object().unwrap_or(&empty), given.as_object().unwrap_or(&empty));
+    let (stored, given) = (
+        stored.as_object().unwrap_or(&empty),
+        given.as_object().unwrap_or(&empty),
+    );
     let mut names: Vec<&String> = stored.keys().chain(given.keys()).collect();
     names.sort();
     names.dedup();
     let shown = |value: Option<&Value>| {
         let text = value.map_or_else(|| "nothing".to_owned(), canonical_value);
-        if text.chars().count() > 40 { "another value".to_owned() } else { text }
+        if text.chars().count() > 40 {
+            "another value".to_owned()
+        } else {
+            text
+        }
     };
     let differing: Vec<String> = names
         .into_iter()
@@ -443,7 +474,10 @@ mod tests {
     fn error_at(path: &Path) -> DesignError {
         let error = Store::open(path).unwrap_err();
         assert!(!error.hints().is_empty());
-        assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+        assert!(
+            error.to_string().contains(&*path.to_string_lossy()),
+            "{error}"
+        );
         error
     }
 
@@ -456,7 +490,9 @@ mod tests {
             record(0, 0, f64::MIN_POSITIVE, 0),
             record(1, 0, f64::NAN, 0),
         ];
-        records[0].design = Design::new().with("z", 0.1 + 0.2).with("a", json!(["ü", null]));
+        records[0].design = Design::new()
+            .with("z", 0.1 + 0.2)
+            .with("a", json!(["ü", null]));
         let mut store = Store::open(&path).unwrap();
         store.begin("s", &json!({"seed": u64::MAX})).unwrap();
         for record in &records {
@@ -470,7 +506,10 @@ mod tests {
         let names: Vec<&str> = read[2].design.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["z", "a"], "the order of choices is kept");
         assert_eq!(store.studies().unwrap(), ["s"]);
-        assert_eq!(store.settings("s").unwrap(), Some(json!({"seed": u64::MAX})));
+        assert_eq!(
+            store.settings("s").unwrap(),
+            Some(json!({"seed": u64::MAX}))
+        );
         assert_eq!(store.jobs("other").unwrap(), []);
     }
 
@@ -502,7 +541,9 @@ mod tests {
         let mut store = Store::in_memory().unwrap();
         store.begin("s", &json!({"seed": 1, "eta": 3})).unwrap();
         store.begin("s", &json!({"eta": 3, "seed": 1})).unwrap();
-        let error = store.begin("s", &json!({"seed": 2, "eta": 3, "trials": 9})).unwrap_err();
+        let error = store
+            .begin("s", &json!({"seed": 2, "eta": 3, "trials": 9}))
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "study `s` of `:memory:` was begun with other settings: \
@@ -517,14 +558,24 @@ mod tests {
         let text = folder.path().join("notes.txt");
         fs::write(&text, "age,outcome\n".repeat(100)).unwrap();
         assert!(matches!(error_at(&text), DesignError::NotAStore { .. }));
-        assert_eq!(fs::read_to_string(&text).unwrap(), "age,outcome\n".repeat(100));
+        assert_eq!(
+            fs::read_to_string(&text).unwrap(),
+            "age,outcome\n".repeat(100)
+        );
 
         let foreign = folder.path().join("foreign.db");
-        let options = SqliteConnectOptions::new().filename(&foreign).create_if_missing(true);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(&foreign)
+            .create_if_missing(true);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let mut connection = options.connect().await.unwrap();
-            sqlx::raw_sql("CREATE TABLE songs (title TEXT)").execute(&mut connection).await.unwrap();
+            sqlx::raw_sql("CREATE TABLE songs (title TEXT)")
+                .execute(&mut connection)
+                .await
+                .unwrap();
             connection.close().await.unwrap();
         });
         let before = fs::read(&foreign).unwrap();
@@ -542,7 +593,10 @@ mod tests {
             store.record("s", &record(trial, 0, 0.5, 1)).unwrap();
         }
         store.close().unwrap();
-        assert!(!folder.path().join("study.db-wal").exists(), "one file holds everything");
+        assert!(
+            !folder.path().join("study.db-wal").exists(),
+            "one file holds everything"
+        );
         let whole = fs::read(&path).unwrap();
 
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
@@ -565,15 +619,20 @@ mod tests {
         store.record("s", &record(0, 0, 0.5, 1)).unwrap();
         let spoilers = [
             ("UPDATE jobs SET design = '[1]'", "design of job 0"),
-            ("UPDATE jobs SET loss = NULL", "loss"),
+            ("UPDATE jobs SET loss = NULL", "`loss` of a job is missing"),
             ("UPDATE jobs SET trial = -1", "`trial` of a job is -1"),
         ];
         for (spoiler, expected) in spoilers.into_iter().rev() {
             store.execute(spoiler).unwrap();
             let error = store.jobs("s").unwrap_err();
             assert!(matches!(error, DesignError::Damaged { .. }));
-            assert!(error.to_string().contains(expected), "`{error}` lacks `{expected}`");
-            store.execute("UPDATE jobs SET trial = 0, loss = 0.5").unwrap();
+            assert!(
+                error.to_string().contains(expected),
+                "`{error}` lacks `{expected}`"
+            );
+            store
+                .execute("UPDATE jobs SET trial = 0, loss = 0.5")
+                .unwrap();
         }
     }
 
@@ -581,9 +640,16 @@ mod tests {
     fn a_later_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("study.db");
-        Store::open(&path).unwrap().execute("PRAGMA user_version = 7").unwrap();
+        Store::open(&path)
+            .unwrap()
+            .execute("PRAGMA user_version = 7")
+            .unwrap();
         let error = error_at(&path);
-        assert!(error.to_string().ends_with("has format 7; this program reads up to format 1"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("has format 7; this program reads up to format 1")
+        );
     }
 
     #[test]
@@ -591,14 +657,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        for path in [folder.path().join("absent/study.db"), file.join("study.db"), folder.path().to_owned()] {
-            assert!(matches!(error_at(&path), DesignError::CannotOpen { .. }), "{}", path.display());
+        for path in [
+            folder.path().join("absent/study.db"),
+            file.join("study.db"),
+            folder.path().to_owned(),
+        ] {
+            assert!(
+                matches!(error_at(&path), DesignError::CannotOpen { .. }),
+                "{}",
+                path.display()
+            );
         }
     }
 
     #[test]
     fn use_from_asynchronous_code_is_an_error_and_no_panic() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let error = runtime.block_on(async { Store::in_memory().unwrap_err() });
         assert!(matches!(error, DesignError::InsideRuntime { .. }));
     }

@@ -1,6 +1,8 @@
 //! A study whose process is killed goes on where it was: nothing that was finished is lost, and the
 //! result is that of a study that was never killed.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test")]
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,7 +23,11 @@ struct Parabola {
 impl Objective for Parabola {
     fn evaluate(&self, assignment: &Assignment, _: &Clock) -> Evaluation {
         std::thread::sleep(self.pause);
-        let x = assignment.design.get("x").and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let x = assignment
+            .design
+            .get("x")
+            .and_then(Value::as_f64)
+            .unwrap_or(f64::NAN);
         let loss = (x - 0.3).powi(2) / (1 + assignment.rung) as f64;
         Evaluation::Scored {
             loss,
@@ -52,7 +58,10 @@ fn search(store: &mut Store, pause: Duration) -> Vec<JobRecord> {
 }
 
 fn untimed(records: Vec<JobRecord>) -> Vec<JobRecord> {
-    let untimed = |record| JobRecord { seconds: 0.0, ..record };
+    let untimed = |record| JobRecord {
+        seconds: 0.0,
+        ..record
+    };
     records.into_iter().map(untimed).collect()
 }
 
@@ -60,7 +69,10 @@ fn untimed(records: Vec<JobRecord>) -> Vec<JobRecord> {
 #[test]
 fn searches_when_asked_to() {
     if let Some(path) = std::env::var_os(STORE) {
-        search(&mut Store::open(Path::new(&path)).unwrap(), Duration::from_millis(10));
+        search(
+            &mut Store::open(Path::new(&path)).unwrap(),
+            Duration::from_millis(10),
+        );
     }
 }
 
@@ -101,7 +113,11 @@ fn a_killed_study_loses_nothing_and_ends_the_same() {
     for more in [3, 1, 6] {
         let seen = kill_after_more_than(kept + more, &path);
         let after = Store::open(&path).unwrap().jobs("killed").unwrap();
-        assert!(seen.len() > kept + more, "the child recorded {} jobs", seen.len());
+        assert!(
+            seen.len() > kept + more,
+            "the child recorded {} jobs",
+            seen.len()
+        );
         // In the order of job numbers a later look may hold more, never less.
         assert!(seen.iter().all(|record| after.contains(record)));
         kept = after.len();

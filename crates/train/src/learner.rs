@@ -18,7 +18,10 @@ pub struct Units {
 impl Units {
     /// Wraps `len` units.
     pub fn new<T: Any + Send + Sync>(len: usize, held: T) -> Units {
-        Units { len, held: Arc::new(held) }
+        Units {
+            len,
+            held: Arc::new(held),
+        }
     }
 
     /// The number of units.
@@ -36,9 +39,9 @@ impl Units {
     /// # Errors
     /// When they belong to another modality.
     pub fn get<T: Any>(&self) -> Result<&T, MemberError> {
-        self.held
-            .downcast_ref()
-            .ok_or(MemberError::ForeignUnits { expected: std::any::type_name::<T>() })
+        self.held.downcast_ref().ok_or(MemberError::ForeignUnits {
+            expected: std::any::type_name::<T>(),
+        })
     }
 }
 

@@ -13,7 +13,8 @@ mod recipe;
 pub use ensemble::{Ensemble, select_ensemble};
 pub use fit::{Evaluation, TrainError, Trained, Validation, fit};
 pub use learner::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction, SavedMember, Units,
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
+    SavedMember, Units,
 };
 pub use network::{Batches, Network, Output};
 pub use predict::{NetworkPrediction, predict};

@@ -13,10 +13,10 @@ use arrow_schema::{DataType, Schema, TimeUnit};
 use super::names::unique_names;
 use super::text_column::TextColumn;
 use super::thinning::Thinning;
+use crate::DataError;
 use crate::date::{iso_day, iso_moment};
 use crate::source::{MissingMarkers, ReadOptions};
 use crate::table::{Column, Table, Values, choose_columns};
-use crate::DataError;
 
 /// The columns of an Arrow schema that can be held, and under which names.
 #[derive(Debug)]
@@ -34,9 +34,16 @@ impl ArrowColumns {
     ///
     /// # Errors
     /// A named column is absent. The list may come out empty.
-    pub(crate) fn choose(schema: &Schema, options: &ReadOptions) -> Result<ArrowColumns, DataError> {
+    pub(crate) fn choose(
+        schema: &Schema,
+        options: &ReadOptions,
+    ) -> Result<ArrowColumns, DataError> {
         let mut notes = Vec::new();
-        let raw = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let raw = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
         let names = unique_names(raw, &mut notes);
         let mut columns = ArrowColumns {
             indices: Vec::new(),
@@ -63,7 +70,11 @@ impl ArrowColumns {
 
     /// Bytes of the numbers and codes of `rows` rows, without the distinct texts.
     pub(crate) fn bytes(&self, rows: usize) -> u64 {
-        let row: u64 = self.textual.iter().map(|&text| if text { 4 } else { 8 }).sum();
+        let row: u64 = self
+            .textual
+            .iter()
+            .map(|&text| if text { 4 } else { 8 })
+            .sum();
         row * rows as u64
     }
 
@@ -196,7 +207,9 @@ fn numbers(array: &ArrayRef) -> Vec<f64> {
         DataType::Decimal64(_, scale) => decimal::<Decimal64Type>(array, *scale),
         DataType::Decimal128(_, scale) => decimal::<Decimal128Type>(array, *scale),
         DataType::Decimal256(_, scale) => decimal::<Decimal256Type>(array, *scale),
-        DataType::Duration(TimeUnit::Second) => primitive::<DurationSecondType>(array, |v| v as f64),
+        DataType::Duration(TimeUnit::Second) => {
+            primitive::<DurationSecondType>(array, |v| v as f64)
+        }
         DataType::Duration(TimeUnit::Millisecond) => {
             primitive::<DurationMillisecondType>(array, |v| v as f64 / 1e3)
         }
@@ -218,7 +231,10 @@ fn numbers(array: &ArrayRef) -> Vec<f64> {
     }
 }
 
-fn primitive<T: ArrowPrimitiveType>(array: &ArrayRef, to_number: impl Fn(T::Native) -> f64) -> Vec<f64> {
+fn primitive<T: ArrowPrimitiveType>(
+    array: &ArrayRef,
+    to_number: impl Fn(T::Native) -> f64,
+) -> Vec<f64> {
     let array: &PrimitiveArray<T> = array.as_primitive();
     array
         .iter()
@@ -232,7 +248,9 @@ where
     T::Native: std::fmt::Display,
 {
     primitive::<T>(array, |value| {
-        format!("{value}e{}", -i32::from(scale)).parse().unwrap_or(f64::NAN)
+        format!("{value}e{}", -i32::from(scale))
+            .parse()
+            .unwrap_or(f64::NAN)
     })
 }
 
@@ -255,33 +273,45 @@ fn for_each_text(array: &ArrayRef, rows: &[usize], take: &mut dyn FnMut(Option<&
     match array.data_type() {
         DataType::Utf8 => {
             let texts = array.as_string::<i32>();
-            rows.iter().for_each(|&r| take(valid(r).map(|r| texts.value(r))));
+            rows.iter()
+                .for_each(|&r| take(valid(r).map(|r| texts.value(r))));
         }
         DataType::LargeUtf8 => {
             let texts = array.as_string::<i64>();
-            rows.iter().for_each(|&r| take(valid(r).map(|r| texts.value(r))));
+            rows.iter()
+                .for_each(|&r| take(valid(r).map(|r| texts.value(r))));
         }
         DataType::Utf8View => {
             let texts = array.as_string_view();
-            rows.iter().for_each(|&r| take(valid(r).map(|r| texts.value(r))));
+            rows.iter()
+                .for_each(|&r| take(valid(r).map(|r| texts.value(r))));
         }
         DataType::Boolean => {
             let values = array.as_boolean();
-            rows.iter()
-                .for_each(|&r| take(valid(r).map(|r| if values.value(r) { "true" } else { "false" })));
+            rows.iter().for_each(|&r| {
+                take(valid(r).map(|r| if values.value(r) { "true" } else { "false" }))
+            });
         }
         DataType::Dictionary(_, _) => {
             let values = array.as_any_dictionary().values();
             let mut texts: Vec<Option<String>> = Vec::with_capacity(values.len());
             let all: Vec<usize> = (0..values.len()).collect();
-            for_each_text(values, &all, &mut |text| texts.push(text.map(str::to_owned)));
+            for_each_text(values, &all, &mut |text| {
+                texts.push(text.map(str::to_owned))
+            });
             let keys = dictionary_keys(array);
-            rows.iter()
-                .for_each(|&r| take(keys[r].and_then(|key| texts.get(key)).and_then(Option::as_deref)));
+            rows.iter().for_each(|&r| {
+                take(
+                    keys[r]
+                        .and_then(|key| texts.get(key))
+                        .and_then(Option::as_deref),
+                )
+            });
         }
         _ => {
             let moments = moments(array);
-            rows.iter().for_each(|&r| take(moments.get(r).and_then(Option::as_deref)));
+            rows.iter()
+                .for_each(|&r| take(moments.get(r).and_then(Option::as_deref)));
         }
     }
 }
@@ -294,7 +324,9 @@ fn moments(array: &ArrayRef) -> Vec<Option<String>> {
     match array.data_type() {
         DataType::Date32 => written::<Date32Type>(array, |v| iso_day(v.into())),
         DataType::Date64 => written::<Date64Type>(array, |v| iso_day(v.div_euclid(86_400_000))),
-        DataType::Timestamp(TimeUnit::Second, _) => written::<TimestampSecondType>(array, |v| iso_moment(v, 1)),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            written::<TimestampSecondType>(array, |v| iso_moment(v, 1))
+        }
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
             written::<TimestampMillisecondType>(array, |v| iso_moment(v, MS))
         }
@@ -304,15 +336,22 @@ fn moments(array: &ArrayRef) -> Vec<Option<String>> {
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
             written::<TimestampNanosecondType>(array, |v| iso_moment(v, NS))
         }
-        DataType::Time32(TimeUnit::Second) => written::<Time32SecondType>(array, |v| clock(v.into(), 1)),
+        DataType::Time32(TimeUnit::Second) => {
+            written::<Time32SecondType>(array, |v| clock(v.into(), 1))
+        }
         DataType::Time32(_) => written::<Time32MillisecondType>(array, |v| clock(v.into(), MS)),
-        DataType::Time64(TimeUnit::Microsecond) => written::<Time64MicrosecondType>(array, |v| clock(v, US)),
+        DataType::Time64(TimeUnit::Microsecond) => {
+            written::<Time64MicrosecondType>(array, |v| clock(v, US))
+        }
         DataType::Time64(_) => written::<Time64NanosecondType>(array, |v| clock(v, NS)),
         _ => vec![None; array.len()],
     }
 }
 
-fn written<T: ArrowPrimitiveType>(array: &ArrayRef, write: impl Fn(T::Native) -> String) -> Vec<Option<String>> {
+fn written<T: ArrowPrimitiveType>(
+    array: &ArrayRef,
+    write: impl Fn(T::Native) -> String,
+) -> Vec<Option<String>> {
     let array: &PrimitiveArray<T> = array.as_primitive();
     array.iter().map(|value| value.map(&write)).collect()
 }
@@ -320,5 +359,7 @@ fn written<T: ArrowPrimitiveType>(array: &ArrayRef, write: impl Fn(T::Native) ->
 /// The time of day without its date.
 fn clock(count: i64, units: i64) -> String {
     let moment = iso_moment(count, units);
-    moment.split_once('T').map_or(moment.clone(), |(_, time)| time.to_owned())
+    moment
+        .split_once('T')
+        .map_or(moment.clone(), |(_, time)| time.to_owned())
 }

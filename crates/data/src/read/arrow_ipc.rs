@@ -44,8 +44,8 @@ fn read_with(
         });
     }
     // As with Parquet, damage may end in a panic of the decoder.
-    let mut read = catch_unwind(AssertUnwindSafe(|| decode(path, options, &open)))
-        .unwrap_or_else(|_| {
+    let mut read =
+        catch_unwind(AssertUnwindSafe(|| decode(path, options, &open))).unwrap_or_else(|_| {
             Err(DataError::Damaged {
                 path: path.to_owned(),
                 format: "Arrow",
@@ -124,7 +124,12 @@ mod tests {
 
     fn batch() -> RecordBatch {
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("x", Arc::new(Float64Array::from((0..200).map(f64::from).collect::<Vec<_>>()))),
+            (
+                "x",
+                Arc::new(Float64Array::from(
+                    (0..200).map(f64::from).collect::<Vec<_>>(),
+                )),
+            ),
             ("w", Arc::new(StringArray::from(vec!["a"; 200]))),
         ];
         RecordBatch::try_from_iter(columns).unwrap()
@@ -133,9 +138,12 @@ mod tests {
     fn file(compressed: bool) -> Vec<u8> {
         let batch = batch();
         let codec = compressed.then_some(CompressionType::LZ4_FRAME);
-        let options = IpcWriteOptions::default().try_with_compression(codec).unwrap();
+        let options = IpcWriteOptions::default()
+            .try_with_compression(codec)
+            .unwrap();
         let mut bytes = Vec::new();
-        let mut writer = FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options).unwrap();
+        let mut writer =
+            FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options).unwrap();
         writer.write(&batch).unwrap();
         writer.write(&batch).unwrap();
         writer.finish().unwrap();
@@ -182,7 +190,10 @@ mod tests {
     fn damage_is_an_error_and_no_panic() {
         let whole = file(true);
         for end in [6, 20, whole.len() / 2] {
-            assert!(read_bytes(&whole[..end], &ReadOptions::default()).is_err(), "cut at {end}");
+            assert!(
+                read_bytes(&whole[..end], &ReadOptions::default()).is_err(),
+                "cut at {end}"
+            );
         }
         for at in (0..whole.len()).step_by(11) {
             let mut altered = whole.clone();

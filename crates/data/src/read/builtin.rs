@@ -42,7 +42,9 @@ const CANCER_MEASURES: [&str; 10] = [
     "symmetry",
     "fractal dimension",
 ];
-const DIABETES_FEATURES: [&str; 10] = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"];
+const DIABETES_FEATURES: [&str; 10] = [
+    "age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6",
+];
 const BOSTON_FEATURES: [&str; 13] = [
     "CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT",
 ];
@@ -70,9 +72,16 @@ pub(crate) fn read(name: &str, options: &ReadOptions) -> Result<Read, DataError>
         "diabetes" => {
             let set = diabetes::load_dataset();
             let values = Values::Numeric(set.target.iter().map(|&v| f64::from(v)).collect());
-            let mut read = assemble(&set, owned(&DIABETES_FEATURES), "progression", values, options)?;
+            let mut read = assemble(
+                &set,
+                owned(&DIABETES_FEATURES),
+                "progression",
+                values,
+                options,
+            )?;
             read.facts.notes.push(
-                "the features of this set were centred and scaled by those who published it".to_owned(),
+                "the features of this set were centred and scaled by those who published it"
+                    .to_owned(),
             );
             Ok(read)
         }
@@ -100,7 +109,15 @@ fn assemble<Y>(
     let width = set.num_features;
     let feature = |(at, name): (usize, String)| Column {
         name,
-        values: Values::Numeric(set.data.iter().skip(at).step_by(width).copied().map(decimal).collect()),
+        values: Values::Numeric(
+            set.data
+                .iter()
+                .skip(at)
+                .step_by(width)
+                .copied()
+                .map(decimal)
+                .collect(),
+        ),
     };
     let mut columns: Vec<Column> = features.into_iter().enumerate().map(feature).collect();
     columns.push(Column {
@@ -139,7 +156,9 @@ fn words(codes: impl Iterator<Item = usize>, classes: &[&str]) -> Values {
 }
 
 fn digit_features() -> Vec<String> {
-    (0..64).map(|i| format!("pixel_{}_{}", i / 8, i % 8)).collect()
+    (0..64)
+        .map(|i| format!("pixel_{}_{}", i / 8, i % 8))
+        .collect()
 }
 
 fn cancer_features() -> Vec<String> {
@@ -165,18 +184,35 @@ mod tests {
         let cases = [
             ("iris", 150, 5, ("petal length (cm)", "1.4"), "setosa", 50),
             ("digits", 1797, 65, ("pixel_0_2", "5"), "0", 178),
-            ("breast-cancer", 569, 31, ("worst radius", "25.38"), "malignant", 212),
+            (
+                "breast-cancer",
+                569,
+                31,
+                ("worst radius", "25.38"),
+                "malignant",
+                212,
+            ),
             ("diabetes", 442, 11, ("bmi", "0.061696205"), "151", 3),
             ("boston", 506, 14, ("CRIM", "0.00632"), "24", 1),
         ];
         for (name, rows, columns, (column, first), target, count) in cases {
             let read = load(name);
-            assert_eq!((read.facts.rows, read.facts.columns), (rows, columns), "{name}");
-            assert_eq!(read.table.column(column).unwrap().values.text(0).unwrap(), first, "{name}");
+            assert_eq!(
+                (read.facts.rows, read.facts.columns),
+                (rows, columns),
+                "{name}"
+            );
+            assert_eq!(
+                read.table.column(column).unwrap().values.text(0).unwrap(),
+                first,
+                "{name}"
+            );
             let labels = read.facts.default_target.as_ref().unwrap();
             let labels = &read.table.column(labels).unwrap().values;
             assert_eq!(labels.text(0).unwrap(), target, "{name}");
-            let same = (0..rows).filter(|&r| labels.text(r).as_deref() == Some(target)).count();
+            let same = (0..rows)
+                .filter(|&r| labels.text(r).as_deref() == Some(target))
+                .count();
             if count > 1 {
                 assert_eq!(same, count, "{name}");
             }

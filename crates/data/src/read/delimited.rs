@@ -8,9 +8,9 @@ use super::profile::{ColumnProfile, ColumnType};
 use super::text_column::TextColumn;
 use super::text_file::TextFile;
 use super::thinning::Thinning;
+use crate::DataError;
 use crate::source::{MissingMarkers, Read, ReadOptions, SourceFacts};
 use crate::table::{Column, Table, Values, choose_columns};
-use crate::DataError;
 
 /// Share of rows of another width above which the delimiter is rather wrong than the rows.
 const RAGGED_LIMIT: f64 = 0.05;
@@ -40,7 +40,9 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Read, DataError
             columns: dialect.width,
         });
     }
-    survey.ragged.judge(path, survey.rows, dialect.width, &mut notes)?;
+    survey
+        .ragged
+        .judge(path, survey.rows, dialect.width, &mut notes)?;
     let european = dialect.separator == Separator::Character(b';');
     let mut kinds = Vec::with_capacity(chosen.len());
     let mut bytes = 0;
@@ -102,7 +104,8 @@ impl DelimitedText<'_> {
     }
 
     fn survey(&self, mut records: Records<'_>, chosen: &[usize]) -> Result<Survey, DataError> {
-        let mut profiles: Vec<ColumnProfile> = chosen.iter().map(|_| ColumnProfile::default()).collect();
+        let mut profiles: Vec<ColumnProfile> =
+            chosen.iter().map(|_| ColumnProfile::default()).collect();
         let mut row = 0;
         while records.advance()? {
             for (profile, &column) in profiles.iter_mut().zip(chosen) {
@@ -147,10 +150,13 @@ impl DelimitedText<'_> {
             }
             row += 1;
         }
-        let columns = columns.into_iter().zip(chosen).map(|(filling, &at)| Column {
-            name: names[at].clone(),
-            values: filling.finish(),
-        });
+        let columns = columns
+            .into_iter()
+            .zip(chosen)
+            .map(|(filling, &at)| Column {
+                name: names[at].clone(),
+                values: filling.finish(),
+            });
         Ok(Table {
             columns: columns.collect(),
         })
@@ -175,7 +181,11 @@ impl Filling {
         let present = Some(cell).filter(|cell| !markers.contains(cell));
         match self {
             Filling::Number(style, values) => {
-                values.push(present.and_then(|cell| style.parse(cell)).unwrap_or(f64::NAN));
+                values.push(
+                    present
+                        .and_then(|cell| style.parse(cell))
+                        .unwrap_or(f64::NAN),
+                );
             }
             Filling::Text(column) => column.push(present),
         }
@@ -271,7 +281,10 @@ impl Ragged {
         notes: &mut Vec<String>,
     ) -> Result<(), DataError> {
         if self.before_header > 0 {
-            notes.push(format!("{} lines before the header were skipped", self.before_header));
+            notes.push(format!(
+                "{} lines before the header were skipped",
+                self.before_header
+            ));
         }
         let Some(&(first_row, first_cells)) = self.first.first() else {
             return Ok(());
@@ -341,7 +354,11 @@ mod tests {
     fn files_without_header_and_with_decimal_commas() {
         let read = read_text("1,5;a\n1.002,5;b\n", &ReadOptions::default()).unwrap();
         assert_eq!(numbers(&read, "c1"), [1.5, 1002.5]);
-        assert!(read.facts.notes[0].contains("1.234,5"), "{:?}", read.facts.notes);
+        assert!(
+            read.facts.notes[0].contains("1.234,5"),
+            "{:?}",
+            read.facts.notes
+        );
     }
 
     #[test]
@@ -355,19 +372,40 @@ mod tests {
         }
         let read = read_text(&text, &ReadOptions::default()).unwrap();
         assert_eq!((read.facts.rows, read.facts.source_rows), (60, 61));
-        assert!(read.facts.notes[0].contains("row 11 has 3"), "{:?}", read.facts.notes);
+        assert!(
+            read.facts.notes[0].contains("row 11 has 3"),
+            "{:?}",
+            read.facts.notes
+        );
         let text = "a,b\n1,2\n3\n4,5\n6\n7,8\n";
         let error = read_text(text, &ReadOptions::default()).unwrap_err();
-        assert!(matches!(error, DataError::Ragged { ragged: 2, rows: 5, first_row: 2, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                DataError::Ragged {
+                    ragged: 2,
+                    rows: 5,
+                    first_row: 2,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 
     #[test]
     fn hostile_files_are_errors() {
         let check = |text: &str| read_text(text, &ReadOptions::default());
         assert!(matches!(check(""), Err(DataError::Empty { .. })));
-        assert!(matches!(check("a,b,c\n"), Err(DataError::HeaderOnly { columns: 3, .. })));
+        assert!(matches!(
+            check("a,b,c\n"),
+            Err(DataError::HeaderOnly { columns: 3, .. })
+        ));
         let open = format!("a,b\n1,2\n\"3,4\n{}", "5,6\n".repeat(2000));
-        assert!(matches!(check(&open), Err(DataError::Ragged { .. } | DataError::UnclosedQuote { .. })));
+        assert!(matches!(
+            check(&open),
+            Err(DataError::Ragged { .. } | DataError::UnclosedQuote { .. })
+        ));
     }
 
     #[test]
@@ -400,7 +438,11 @@ mod tests {
         assert_eq!(read.facts.rows, 500);
         assert_eq!(read.facts.source_rows, 1000);
         assert_eq!(numbers(&read, "x")[..3], [1.0, 3.0, 5.0]);
-        assert!(read.facts.notes[0].contains("500 evenly spaced rows of 1000"), "{:?}", read.facts.notes);
+        assert!(
+            read.facts.notes[0].contains("500 evenly spaced rows of 1000"),
+            "{:?}",
+            read.facts.notes
+        );
     }
 
     #[test]
@@ -422,7 +464,10 @@ mod tests {
     fn leading_zeros_and_a_mark_in_one_file() {
         let text = "zip,pay\n01234,\"1,200\"\n90210,\"12,000.5\"\n";
         let read = read_text(text, &ReadOptions::default()).unwrap();
-        assert_eq!(read.table.column("zip").unwrap().values.text(0).unwrap(), "01234");
+        assert_eq!(
+            read.table.column("zip").unwrap().values.text(0).unwrap(),
+            "01234"
+        );
         assert_eq!(numbers(&read, "pay"), [1200.0, 12000.5]);
         assert_eq!(read.facts.notes.len(), 2);
     }

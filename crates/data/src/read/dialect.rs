@@ -89,7 +89,10 @@ impl Separator {
     /// A reader of records over UTF-8 text.
     pub(crate) fn reader<'a>(self, text: Box<dyn Read + 'a>) -> csv::Reader<Box<dyn Read + 'a>> {
         let mut builder = csv::ReaderBuilder::new();
-        builder.has_headers(false).flexible(true).buffer_capacity(1 << 16);
+        builder
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(1 << 16);
         match self {
             Separator::Character(c) => builder.delimiter(c).from_reader(text),
             Separator::Blanks => builder
@@ -127,7 +130,9 @@ fn modal_width(rows: &[Vec<String>]) -> Option<(usize, f64)> {
     for row in rows {
         *counts.entry(row.len()).or_default() += 1;
     }
-    let (&width, &count) = counts.iter().max_by_key(|&(width, count)| (*count, *width))?;
+    let (&width, &count) = counts
+        .iter()
+        .max_by_key(|&(width, count)| (*count, *width))?;
     Some((width, count as f64 / rows.len() as f64))
 }
 
@@ -167,7 +172,9 @@ fn is_cut_by_blanks(sample: &[u8]) -> bool {
 }
 
 fn is_number(text: &str) -> bool {
-    NumberStyle::ALL.into_iter().any(|style| style.parse(text).is_some())
+    NumberStyle::ALL
+        .into_iter()
+        .any(|style| style.parse(text).is_some())
 }
 
 /// A header is a first row unlike the rows below it.
@@ -197,10 +204,16 @@ fn detect_header(rows: &[&Vec<String>], markers: &MissingMarkers) -> HeaderFact 
         }
     }
     if unlike > 0 && unlike >= alike {
-        return fact(true, &format!("{unlike} of its cells are words above columns of numbers"));
+        return fact(
+            true,
+            &format!("{unlike} of its cells are words above columns of numbers"),
+        );
     }
     if alike > 0 {
-        return fact(false, &format!("{alike} cells of the first row are numbers like those below"));
+        return fact(
+            false,
+            &format!("{alike} cells of the first row are numbers like those below"),
+        );
     }
     let repeats = first
         .iter()
@@ -216,7 +229,11 @@ fn detect_header(rows: &[&Vec<String>], markers: &MissingMarkers) -> HeaderFact 
 /// Whether the cells that are numbers are three or more and consecutive, as unnamed columns are
 /// written by data-frame libraries.
 fn counts_up(row: &[String]) -> bool {
-    let numbers: Vec<f64> = row.iter().filter(|c| !c.is_empty()).filter_map(|c| c.parse().ok()).collect();
+    let numbers: Vec<f64> = row
+        .iter()
+        .filter(|c| !c.is_empty())
+        .filter_map(|c| c.parse().ok())
+        .collect();
     numbers.len() >= 3
         && numbers.len() + 1 >= row.len()
         && (numbers[0] == 0.0 || numbers[0] == 1.0)
@@ -308,7 +325,13 @@ mod tests {
 
     fn detect(text: &'static str) -> Dialect {
         let markers = MissingMarkers::new(&[]);
-        Dialect::detect(Box::new(text.as_bytes()), Path::new("x"), &ReadOptions::default(), &markers).unwrap()
+        Dialect::detect(
+            Box::new(text.as_bytes()),
+            Path::new("x"),
+            &ReadOptions::default(),
+            &markers,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -321,7 +344,12 @@ mod tests {
             ("1,5;2,5\n3,5;4,5\n", Character(b';'), 2, false),
             ("a\tb\n1\tx, y\n2\tz\n", Character(b'\t'), 2, true),
             ("a|b\n1|2\n", Character(b'|'), 2, true),
-            ("5.1,3.5,setosa\n4.9,3.0,setosa\n", Character(b','), 3, false),
+            (
+                "5.1,3.5,setosa\n4.9,3.0,setosa\n",
+                Character(b','),
+                3,
+                false,
+            ),
             ("?,3.5,setosa\n4.9,3.0,setosa\n", Character(b','), 3, false),
             ("M,F\nM,M\nF,M\n", Character(b','), 2, false),
             ("name,city\nAnn,Rome\nBob,Oslo\n", Character(b','), 2, true),
@@ -334,7 +362,11 @@ mod tests {
         ];
         for (text, separator, width, header) in cases {
             let got = detect(text);
-            assert_eq!((got.separator, got.width, got.header.found), (separator, width, header), "{text:?}: {got:?}");
+            assert_eq!(
+                (got.separator, got.width, got.header.found),
+                (separator, width, header),
+                "{text:?}: {got:?}"
+            );
         }
     }
 

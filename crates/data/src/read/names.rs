@@ -24,7 +24,11 @@ pub(crate) fn unique_names(raw: Vec<String>, notes: &mut Vec<String>) -> Vec<Str
         names.push(fresh);
     }
     note(notes, "columns without a name were called", &empty);
-    note(notes, "columns with a name already used were called", &repeated);
+    note(
+        notes,
+        "columns with a name already used were called",
+        &repeated,
+    );
     names
 }
 
@@ -65,7 +69,9 @@ mod tests {
     #[test]
     fn names_become_unique_without_stealing_a_name_that_exists() {
         let mut notes = Vec::new();
-        let raw = ["a", "a", "a_2", "", " b ", "c4"].map(str::to_owned).to_vec();
+        let raw = ["a", "a", "a_2", "", " b ", "c4"]
+            .map(str::to_owned)
+            .to_vec();
         let names = unique_names(raw, &mut notes);
         assert_eq!(names, ["a", "a_3", "a_2", "c4_2", "b", "c4"]);
         assert_eq!(notes.len(), 2);

@@ -48,7 +48,10 @@ impl NumberStyle {
 
 fn is_spacing(c: char) -> bool {
     // Space, no-break space, narrow no-break space, thin space, and the Swiss apostrophes.
-    matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '\u{2019}')
+    matches!(
+        c,
+        ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '\u{2019}'
+    )
 }
 
 /// Sign, groups of three digits (or no groups), an optional fraction, an optional exponent.
@@ -110,9 +113,15 @@ mod tests {
             ("7", [Some(7.0); 5]),
             ("-1234", [Some(-1234.0); 5]),
             ("1.5", [Some(1.5), Some(1.5), None, Some(1.5), None]),
-            ("1.500", [Some(1.5), Some(1.5), Some(1500.0), Some(1.5), None]),
+            (
+                "1.500",
+                [Some(1.5), Some(1.5), Some(1500.0), Some(1.5), None],
+            ),
             ("1,5", [None, None, Some(1.5), None, Some(1.5)]),
-            ("1,234", [None, Some(1234.0), Some(1.234), None, Some(1.234)]),
+            (
+                "1,234",
+                [None, Some(1234.0), Some(1.234), None, Some(1.234)],
+            ),
             ("1,234.5", [None, Some(1234.5), None, None, None]),
             ("1.234,5", [None, None, Some(1234.5), None, None]),
             ("1 234", [None, None, None, Some(1234.0), Some(1234.0)]),
@@ -124,8 +133,14 @@ mod tests {
             ("12 abc", [None; 5]),
         ];
         for (text, expected) in cases {
-            let got = [Plain, CommaThousands, DecimalComma, SpacedDecimalPoint, SpacedDecimalComma]
-                .map(|style| style.parse(text));
+            let got = [
+                Plain,
+                CommaThousands,
+                DecimalComma,
+                SpacedDecimalPoint,
+                SpacedDecimalComma,
+            ]
+            .map(|style| style.parse(text));
             assert_eq!(got, expected, "{text:?}");
         }
         assert_eq!(Plain.parse("-inf"), Some(f64::NEG_INFINITY));
@@ -136,7 +151,13 @@ mod tests {
 
     #[test]
     fn codes_are_told_from_numbers() {
-        for (text, code) in [("007", true), ("0", false), ("0.5", false), ("12345678901234567", true), ("10", false)] {
+        for (text, code) in [
+            ("007", true),
+            ("0", false),
+            ("0.5", false),
+            ("12345678901234567", true),
+            ("10", false),
+        ] {
             assert_eq!(is_code_like(text), code, "{text}");
         }
     }

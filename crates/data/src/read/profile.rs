@@ -46,7 +46,8 @@ impl ColumnProfile {
             self.whole += 1;
             if is_code_like(cell) {
                 self.code_like += 1;
-                self.first_code.get_or_insert_with(|| (row, cell.to_owned()));
+                self.first_code
+                    .get_or_insert_with(|| (row, cell.to_owned()));
                 self.count_text(cell);
             }
             return;
@@ -93,13 +94,28 @@ impl ColumnProfile {
         }
         use NumberStyle::*;
         let order = if european {
-            [Plain, DecimalComma, SpacedDecimalComma, CommaThousands, SpacedDecimalPoint]
+            [
+                Plain,
+                DecimalComma,
+                SpacedDecimalComma,
+                CommaThousands,
+                SpacedDecimalPoint,
+            ]
         } else {
-            [Plain, CommaThousands, SpacedDecimalPoint, DecimalComma, SpacedDecimalComma]
+            [
+                Plain,
+                CommaThousands,
+                SpacedDecimalPoint,
+                DecimalComma,
+                SpacedDecimalComma,
+            ]
         };
         if let Some(style) = order.into_iter().find(|&s| self.failures[s as usize] == 0) {
             let note = (style != Plain).then(|| {
-                format!("column `{name}` was read as numbers written like `{}`", style.example())
+                format!(
+                    "column `{name}` was read as numbers written like `{}`",
+                    style.example()
+                )
             });
             return (ColumnType::Number(style), note);
         }
@@ -173,14 +189,22 @@ mod tests {
             (&["1,234", "2"], false, ColumnType::Number(CommaThousands)),
             (&["1,234", "2"], true, ColumnType::Number(DecimalComma)),
             (&["1.234,5", "2"], false, ColumnType::Number(DecimalComma)),
-            (&["1 234", "2"], false, ColumnType::Number(SpacedDecimalPoint)),
+            (
+                &["1 234", "2"],
+                false,
+                ColumnType::Number(SpacedDecimalPoint),
+            ),
             (&["01234", "99999"], false, ColumnType::Text),
             (&["1.5", "abc"], false, ColumnType::Text),
             (&["", "NA"], false, ColumnType::Number(Plain)),
             (&["0.5", "007"], false, ColumnType::Number(Plain)),
         ];
         for (cells, european, expected) in cases {
-            assert_eq!(profile(cells).decide("x", european).0, expected, "{cells:?}");
+            assert_eq!(
+                profile(cells).decide("x", european).0,
+                expected,
+                "{cells:?}"
+            );
         }
     }
 
@@ -191,7 +215,12 @@ mod tests {
         let (kind, note) = profile(&cells).decide("dose", false);
         assert_eq!(kind, ColumnType::Text);
         let note = note.unwrap();
-        assert!(note.contains("39 of 40") && note.contains("row 5") && note.contains("--missing 'not asked'"), "{note}");
+        assert!(
+            note.contains("39 of 40")
+                && note.contains("row 5")
+                && note.contains("--missing 'not asked'"),
+            "{note}"
+        );
         assert_eq!(profile(&["1", "b", "c"]).decide("x", false).1, None);
     }
 
@@ -201,7 +230,10 @@ mod tests {
         let cells: Vec<&str> = texts.iter().map(String::as_str).collect();
         let many = profile(&cells);
         assert!(many.overflowed());
-        assert!(many.bytes(ColumnType::Text, cells.len()) > 2 * DISTINCT_CAP as u64 * (4 + TEXT_OVERHEAD));
+        assert!(
+            many.bytes(ColumnType::Text, cells.len())
+                > 2 * DISTINCT_CAP as u64 * (4 + TEXT_OVERHEAD)
+        );
         let few = profile(&vec!["a"; 1000]);
         assert_eq!(few.bytes(ColumnType::Text, 1000), 4000 + 1 + TEXT_OVERHEAD);
     }

@@ -202,7 +202,9 @@ impl Survey {
             return Ok((UTF_16BE, false));
         }
         if let Some(offset) = self.first_zero {
-            return Err(Some(format!("it holds a NUL byte (the first at byte {offset})")));
+            return Err(Some(format!(
+                "it holds a NUL byte (the first at byte {offset})"
+            )));
         }
         // One control character in two hundred bytes is more than any damaged text has.
         if self.controls * 200 > self.total {
@@ -211,7 +213,11 @@ impl Survey {
                 self.controls, self.total
             )));
         }
-        let encoding = if self.invalid_utf8 { WINDOWS_1252 } else { UTF_8 };
+        let encoding = if self.invalid_utf8 {
+            WINDOWS_1252
+        } else {
+            UTF_8
+        };
         Ok((encoding, false))
     }
 }
@@ -294,9 +300,18 @@ mod tests {
     }
 
     fn utf16(text: &str, little: bool, mark: bool) -> Vec<u8> {
-        let units = mark.then_some(0xfeff).into_iter().chain(text.encode_utf16());
+        let units = mark
+            .then_some(0xfeff)
+            .into_iter()
+            .chain(text.encode_utf16());
         units
-            .flat_map(|u| if little { u.to_le_bytes() } else { u.to_be_bytes() })
+            .flat_map(|u| {
+                if little {
+                    u.to_le_bytes()
+                } else {
+                    u.to_be_bytes()
+                }
+            })
             .collect()
     }
 
@@ -305,31 +320,49 @@ mod tests {
         let text = "größe,ort\n1,Köln\n2,Aachen\n";
         let cases: [(Vec<u8>, &str); 6] = [
             (text.as_bytes().to_vec(), "UTF-8"),
-            ([b"\xef\xbb\xbf", text.as_bytes()].concat(), "UTF-8 with byte-order mark"),
+            (
+                [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+                "UTF-8 with byte-order mark",
+            ),
             (utf16(text, true, true), "UTF-16LE with byte-order mark"),
             (utf16(text, false, true), "UTF-16BE with byte-order mark"),
             (utf16(text, true, false), "UTF-16LE"),
             (WINDOWS_1252.encode(text).0.into_owned(), "Windows-1252"),
         ];
         for (bytes, name) in cases {
-            assert_eq!(read_back(&bytes).unwrap(), (text.to_owned(), name.to_owned()));
+            assert_eq!(
+                read_back(&bytes).unwrap(),
+                (text.to_owned(), name.to_owned())
+            );
         }
     }
 
     #[test]
     fn a_character_cut_by_a_chunk_is_still_utf_8() {
         let text = format!("{}ß,1\n", "a".repeat(CHUNK - 1));
-        assert_eq!(read_back(text.as_bytes()).unwrap(), (text, "UTF-8".to_owned()));
+        assert_eq!(
+            read_back(text.as_bytes()).unwrap(),
+            (text, "UTF-8".to_owned())
+        );
     }
 
     #[test]
     fn what_is_no_text_is_refused() {
         assert!(matches!(read_back(b""), Err(DataError::Empty { .. })));
-        assert!(matches!(read_back(b" \n\n\t"), Err(DataError::Empty { .. })));
-        assert!(matches!(read_back(b"\xef\xbb\xbf"), Err(DataError::Empty { .. })));
+        assert!(matches!(
+            read_back(b" \n\n\t"),
+            Err(DataError::Empty { .. })
+        ));
+        assert!(matches!(
+            read_back(b"\xef\xbb\xbf"),
+            Err(DataError::Empty { .. })
+        ));
         let nul = read_back(b"a,b\n1,\x00\n").unwrap_err().to_string();
         assert!(nul.contains("NUL byte (the first at byte 6)"), "{nul}");
-        assert!(matches!(read_back(b"a\x01\x02\x03\x04b\n"), Err(DataError::Binary { .. })));
+        assert!(matches!(
+            read_back(b"a\x01\x02\x03\x04b\n"),
+            Err(DataError::Binary { .. })
+        ));
     }
 
     #[test]

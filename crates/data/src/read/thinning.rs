@@ -20,11 +20,18 @@ impl Thinning {
     }
 
     /// Keeps as many rows as fit when all of them take `bytes`, and says so.
-    pub(crate) fn to_fit(rows: usize, bytes: u64, limit: Option<u64>, notes: &mut Vec<String>) -> Thinning {
+    pub(crate) fn to_fit(
+        rows: usize,
+        bytes: u64,
+        limit: Option<u64>,
+        notes: &mut Vec<String>,
+    ) -> Thinning {
         let Some(limit) = limit.filter(|&limit| bytes > limit) else {
             return Thinning::all(rows);
         };
-        let keep = ((rows as f64) * (limit as f64 / bytes as f64)).floor().max(1.0) as usize;
+        let keep = ((rows as f64) * (limit as f64 / bytes as f64))
+            .floor()
+            .max(1.0) as usize;
         notes.push(format!(
             "the table would take about {} MB and may take {}: {keep} evenly spaced rows of {rows} were read; raise `--memory` to read all",
             megabytes(bytes),
@@ -36,7 +43,8 @@ impl Thinning {
     /// Whether the row with this index, from 0, is kept.
     pub(crate) fn keeps(self, row: usize) -> bool {
         let row = row as u64;
-        let share = |r: u64| (u128::from(r) * u128::from(self.keep) / u128::from(self.rows.max(1))) as u64;
+        let share =
+            |r: u64| (u128::from(r) * u128::from(self.keep) / u128::from(self.rows.max(1))) as u64;
         share(row + 1) > share(row)
     }
 

@@ -113,12 +113,21 @@ mod tests {
 
     fn seen(trial: usize, rung: usize, loss: Option<f64>) -> Observation {
         let design = Design::new().with("n", trial);
-        Observation { trial, design, rung, loss, parameters: 1 }
+        Observation {
+            trial,
+            design,
+            rung,
+            loss,
+            parameters: 1,
+        }
     }
 
     #[test]
     fn trials_die_of_age_and_are_compared_at_a_common_rung() {
-        let evolution = Evolution { population: 3, tournament: 3 };
+        let evolution = Evolution {
+            population: 3,
+            tournament: 3,
+        };
         let history = [
             seen(0, 0, Some(0.01)), // the best of all, but too old
             seen(1, 0, Some(0.5)),
@@ -136,7 +145,12 @@ mod tests {
 
     #[test]
     fn the_winner_of_a_full_tournament_is_the_parent() {
-        let space = Space::new((0..8).map(|i| Choice::integers(format!("x{i}"), 0, 9)).collect()).unwrap();
+        let space = Space::new(
+            (0..8)
+                .map(|i| Choice::integers(format!("x{i}"), 0, 9))
+                .collect(),
+        )
+        .unwrap();
         let mut rng = Seed(1).stream("test", &[]);
         let history: Vec<Observation> = (0..5)
             .map(|trial| Observation {
@@ -147,11 +161,17 @@ mod tests {
                 parameters: 1,
             })
             .collect();
-        let mut evolution = Evolution { population: 5, tournament: 5 };
+        let mut evolution = Evolution {
+            population: 5,
+            tournament: 5,
+        };
         for _ in 0..20 {
             let child = evolution.suggest(&space, &history, &mut rng).unwrap();
             let parent = &history[3].design;
-            let changed = child.iter().filter(|(name, v)| parent.get(name) != Some(v)).count();
+            let changed = child
+                .iter()
+                .filter(|(name, v)| parent.get(name) != Some(v))
+                .count();
             assert_eq!(changed, 1);
         }
     }
@@ -164,7 +184,9 @@ mod tests {
         let mut after_draw = rng();
         let _ = sample(&mut after_draw, 20, 5);
         assert_eq!(
-            Evolution::default().suggest(&space, &history, &mut rng()).unwrap(),
+            Evolution::default()
+                .suggest(&space, &history, &mut rng())
+                .unwrap(),
             space.sample(&mut after_draw).unwrap()
         );
     }
@@ -175,8 +197,12 @@ mod tests {
             let name = format!("x{i}");
             design.get(&name).and_then(Value::as_f64).unwrap_or(0.0)
         };
-        let distance: f64 = (0..10).map(|i| (digit(i) - (3 * i % 10) as f64).abs()).sum();
-        let discord: f64 = (0..9).map(|i| f64::from((digit(i) + digit(i + 1)) % 2.0 == 0.0)).sum();
+        let distance: f64 = (0..10)
+            .map(|i| (digit(i) - (3 * i % 10) as f64).abs())
+            .sum();
+        let discord: f64 = (0..9)
+            .map(|i| f64::from((digit(i) + digit(i + 1)) % 2.0 == 0.0))
+            .sum();
         distance + discord
     }
 
@@ -186,17 +212,34 @@ mod tests {
             let mut rng = Seed(seed).stream("suggest", &[trial as u64]);
             let design = sampler.suggest(space, &history, &mut rng).unwrap();
             let loss = Some(loss(&design));
-            history.push(Observation { trial, design, rung: 0, loss, parameters: 1 });
+            history.push(Observation {
+                trial,
+                design,
+                rung: 0,
+                loss,
+                parameters: 1,
+            });
         }
-        history.iter().filter_map(|seen| seen.loss).fold(f64::INFINITY, f64::min)
+        history
+            .iter()
+            .filter_map(|seen| seen.loss)
+            .fold(f64::INFINITY, f64::min)
     }
 
     #[test]
     fn evolution_beats_random_at_equal_evaluations() {
-        let space = Space::new((0..10).map(|i| Choice::integers(format!("x{i}"), 0, 9)).collect()).unwrap();
+        let space = Space::new(
+            (0..10)
+                .map(|i| Choice::integers(format!("x{i}"), 0, 9))
+                .collect(),
+        )
+        .unwrap();
         let seeds = 12;
         let mean = |sampler: &mut dyn Sampler| {
-            (0..seeds).map(|seed| best_of(sampler, &space, seed, 150)).sum::<f64>() / seeds as f64
+            (0..seeds)
+                .map(|seed| best_of(sampler, &space, seed, 150))
+                .sum::<f64>()
+                / seeds as f64
         };
         let (random, evolution) = (mean(&mut Random), mean(&mut Evolution::default()));
         assert!(

@@ -132,7 +132,13 @@ mod tests {
                 let fresh = kind.build().suggest(&space, &history, &mut rng()).unwrap();
                 assert_eq!(fresh, design, "{kind} remembers something at trial {trial}");
                 let loss = (trial % 5 != 0).then_some(1.0 / (1.0 + trial as f64));
-                history.push(Observation { trial, design, rung: 0, loss, parameters: 1 });
+                history.push(Observation {
+                    trial,
+                    design,
+                    rung: 0,
+                    loss,
+                    parameters: 1,
+                });
             }
         }
     }

@@ -115,8 +115,13 @@ impl Choice {
     pub(super) fn why_inactive(&self) -> String {
         match &self.when {
             Some(condition) => {
-                let values: Vec<String> = condition.values.iter().map(super::options::text).collect();
-                format!("is not active: it needs `{}` = {}", condition.choice, values.join(" or "))
+                let values: Vec<String> =
+                    condition.values.iter().map(super::options::text).collect();
+                format!(
+                    "is not active: it needs `{}` = {}",
+                    condition.choice,
+                    values.join(" or ")
+                )
             }
             None => "is not active".to_owned(),
         }
@@ -134,10 +139,12 @@ impl Condition {
     /// The values as the earlier choice draws them.
     fn resolve(&self, parent: Option<&Choice>) -> Result<Vec<Value>, String> {
         let name = &self.choice;
-        let parent = parent
-            .ok_or_else(|| format!("depends on `{name}`, which is not an earlier choice"))?;
+        let parent =
+            parent.ok_or_else(|| format!("depends on `{name}`, which is not an earlier choice"))?;
         if matches!(parent.options, Options::Reals { .. }) {
-            return Err(format!("depends on the real `{name}`, which hardly ever equals a value"));
+            return Err(format!(
+                "depends on the real `{name}`, which hardly ever equals a value"
+            ));
         }
         if self.values.is_empty() {
             return Err(format!("depends on `{name}` having no values"));

@@ -224,8 +224,15 @@ impl Space {
             let problem = format!("{expected} choices, {got} coordinates");
             return Err(DesignError::BadCoordinates { problem });
         }
-        if let Some((i, value)) = point.iter().enumerate().find(|(_, u)| !(0.0..1.0).contains(*u)) {
-            let problem = format!("{value} for choice `{}` is not in [0, 1)", self.choices[i].name);
+        if let Some((i, value)) = point
+            .iter()
+            .enumerate()
+            .find(|(_, u)| !(0.0..1.0).contains(*u))
+        {
+            let problem = format!(
+                "{value} for choice `{}` is not in [0, 1)",
+                self.choices[i].name
+            );
             return Err(DesignError::BadCoordinates { problem });
         }
         let design = self.build(|i, choice| choice.options.at(point[i]));
@@ -316,17 +323,38 @@ mod tests {
             (vec![], "at least one choice"),
             (vec![Choice::categorical("", ["a"])], "needs a name"),
             (vec![kind(), kind()], "is named twice"),
-            (vec![Choice::categorical("kind", Vec::<String>::new())], "no options"),
-            (vec![Choice::categorical("kind", ["a", "a"])], "`a` is listed twice"),
-            (vec![Choice::categorical("n", [json!(1), json!(1.0)])], "`1.0` is listed twice"),
+            (
+                vec![Choice::categorical("kind", Vec::<String>::new())],
+                "no options",
+            ),
+            (
+                vec![Choice::categorical("kind", ["a", "a"])],
+                "`a` is listed twice",
+            ),
+            (
+                vec![Choice::categorical("n", [json!(1), json!(1.0)])],
+                "`1.0` is listed twice",
+            ),
             (vec![Choice::integers("n", 3, 2)], "3 to 2 is empty"),
             (vec![Choice::log_integers("n", 0, 2)], "above 0"),
             (vec![Choice::reals("x", 0.0, f64::INFINITY)], "finite"),
             (vec![Choice::reals("x", f64::NAN, 1.0)], "finite"),
             (vec![Choice::log_reals("x", 0.0, 1.0)], "above 0"),
-            (vec![kind().when("later", ["x"])], "`later`, which is not an earlier choice"),
-            (vec![kind(), Choice::integers("n", 1, 2).when("kind", ["c"])], "`c`"),
-            (vec![kind(), Choice::integers("n", 1, 2).when("kind", Vec::<String>::new())], "no values"),
+            (
+                vec![kind().when("later", ["x"])],
+                "`later`, which is not an earlier choice",
+            ),
+            (
+                vec![kind(), Choice::integers("n", 1, 2).when("kind", ["c"])],
+                "`c`",
+            ),
+            (
+                vec![
+                    kind(),
+                    Choice::integers("n", 1, 2).when("kind", Vec::<String>::new()),
+                ],
+                "no values",
+            ),
             (
                 vec![Choice::reals("x", 0.0, 1.0), kind().when("x", [0.5])],
                 "depends on the real `x`",
@@ -358,11 +386,26 @@ mod tests {
         let base = Design::new().with("kind", "residual").with("dropout", 0.1);
         let cases = [
             (base.clone(), "choice `depth` is missing"),
-            (base.clone().with("depth", 5), "is `5`, but must be an integer from 1 to 4"),
-            (base.clone().with("depth", 1.5), "is `1.5`, but must be an integer from 1 to 4"),
-            (base.clone().with("depth", 1).with("kind", "mlp"), "`depth` is not active"),
-            (base.clone().with("kind", "residal"), "did you mean `residual`?"),
-            (base.clone().with("dopth", 1), "`dopth` is unknown; did you mean `depth`?"),
+            (
+                base.clone().with("depth", 5),
+                "is `5`, but must be an integer from 1 to 4",
+            ),
+            (
+                base.clone().with("depth", 1.5),
+                "is `1.5`, but must be an integer from 1 to 4",
+            ),
+            (
+                base.clone().with("depth", 1).with("kind", "mlp"),
+                "`depth` is not active",
+            ),
+            (
+                base.clone().with("kind", "residal"),
+                "did you mean `residual`?",
+            ),
+            (
+                base.clone().with("dopth", 1),
+                "`dopth` is unknown; did you mean `depth`?",
+            ),
             (
                 base.with("depth", 1).with("dropout", 0.6),
                 "is `0.6`, but must be a number from 0 to 0.5",
@@ -398,15 +441,19 @@ mod tests {
                 Choice::integers(format!("n_{i}"), 1, 2).when(gate, [true]),
             ]
         });
-        assert_eq!(Space::new(choices.collect()).unwrap().size(), Some(3u128.pow(60)));
+        assert_eq!(
+            Space::new(choices.collect()).unwrap().size(),
+            Some(3u128.pow(60))
+        );
     }
 
     #[test]
     fn uniform_draws_cover_a_space() {
         let space = nested();
         let mut rng = Seed(5).stream("test", &[]);
-        let drawn: std::collections::BTreeSet<String> =
-            (0..400).map(|_| space.sample(&mut rng).unwrap().canonical()).collect();
+        let drawn: std::collections::BTreeSet<String> = (0..400)
+            .map(|_| space.sample(&mut rng).unwrap().canonical())
+            .collect();
         assert_eq!(drawn.len(), 20);
     }
 
@@ -428,7 +475,10 @@ mod tests {
             .unwrap()
             .with_rule("1234", |d| d.get("n") == Some(&json!(1234)));
         let mut rng = Seed(0).stream("test", &[]);
-        assert_eq!(space.sample(&mut rng).unwrap(), Design::new().with("n", 1234));
+        assert_eq!(
+            space.sample(&mut rng).unwrap(),
+            Design::new().with("n", 1234)
+        );
         let only = Design::new().with("n", 1234);
         assert!(matches!(
             space.mutate(&only, &mut rng),
@@ -449,9 +499,24 @@ mod tests {
         let middle = space.from_unit(&[0.5, 0.75, 0.5]).unwrap();
         assert_eq!(middle.get("n"), Some(&json!(4)));
         let x = middle.get("x").and_then(Value::as_f64).unwrap();
-        assert!((x - 10.0).abs() < 1e-9, "the geometric middle of 1 and 100 is 10, got {x}");
-        assert!(space.from_unit(&[0.5, 0.5]).unwrap_err().to_string().contains("3 choices"));
-        assert!(space.from_unit(&[0.5, 1.0, 0.5]).unwrap_err().to_string().contains("`n`"));
+        assert!(
+            (x - 10.0).abs() < 1e-9,
+            "the geometric middle of 1 and 100 is 10, got {x}"
+        );
+        assert!(
+            space
+                .from_unit(&[0.5, 0.5])
+                .unwrap_err()
+                .to_string()
+                .contains("3 choices")
+        );
+        assert!(
+            space
+                .from_unit(&[0.5, 1.0, 0.5])
+                .unwrap_err()
+                .to_string()
+                .contains("`n`")
+        );
         assert!(space.from_unit(&[f64::NAN, 0.0, 0.5]).is_err());
     }
 

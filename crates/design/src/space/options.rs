@@ -75,7 +75,8 @@ impl Options {
                 .filter(|x| (low..=high).contains(&x))
                 .map(Value::from),
         };
-        accepted.ok_or_else(|| format!("is `{}`, but must be {}", text(value), self.expected(value)))
+        accepted
+            .ok_or_else(|| format!("is `{}`, but must be {}", text(value), self.expected(value)))
     }
 
     /// All values; empty for a range of reals that holds more than one.
@@ -137,7 +138,9 @@ impl Options {
                 *log,
                 value.as_f64().unwrap_or(*low as f64) + 0.5,
             ),
-            Options::Reals { low, high, log } => (*low, *high, *log, value.as_f64().unwrap_or(*low)),
+            Options::Reals { low, high, log } => {
+                (*low, *high, *log, value.as_f64().unwrap_or(*low))
+            }
         };
         if log {
             (x.ln() - low.ln()) / (high.ln() - low.ln())
@@ -150,7 +153,11 @@ impl Options {
         match self {
             Options::Categorical(values) => {
                 let texts: Vec<String> = values.iter().map(text).collect();
-                format!("one of {}{}", texts.join(", "), did_you_mean(&text(got), &texts))
+                format!(
+                    "one of {}{}",
+                    texts.join(", "),
+                    did_you_mean(&text(got), &texts)
+                )
             }
             Options::Integers { low, high, .. } => format!("an integer from {low} to {high}"),
             Options::Reals { low, high, .. } => format!("a number from {low} to {high}"),
@@ -178,7 +185,9 @@ fn check_range(low: f64, high: f64, log: bool) -> Result<(), String> {
         return Err(format!("the range {low} to {high} is empty"));
     }
     if log && low <= 0.0 {
-        return Err(format!("a logarithmic range must be above 0, not {low} to {high}"));
+        return Err(format!(
+            "a logarithmic range must be above 0, not {low} to {high}"
+        ));
     }
     Ok(())
 }
@@ -233,13 +242,28 @@ mod tests {
 
     #[test]
     fn integers_share_the_unit_interval() {
-        let linear = Options::Integers { low: 1, high: 4, log: false };
+        let linear = Options::Integers {
+            low: 1,
+            high: 4,
+            log: false,
+        };
         for (u, expected) in [(0.0, 1), (0.249, 1), (0.25, 2), (0.5, 3), (0.999, 4)] {
             assert_eq!(linear.at(u), json!(expected), "u = {u}");
         }
         // ln 1 to ln 8 in three equal parts: 1, then 2 and 3, then 4 to 7
-        let log = Options::Integers { low: 1, high: 7, log: true };
-        for (u, expected) in [(0.0, 1), (0.33, 1), (0.34, 2), (0.66, 3), (0.67, 4), (0.99, 7)] {
+        let log = Options::Integers {
+            low: 1,
+            high: 7,
+            log: true,
+        };
+        for (u, expected) in [
+            (0.0, 1),
+            (0.33, 1),
+            (0.34, 2),
+            (0.66, 3),
+            (0.67, 4),
+            (0.99, 7),
+        ] {
             assert_eq!(log.at(u), json!(expected), "u = {u}");
         }
     }
@@ -247,17 +271,36 @@ mod tests {
     #[test]
     fn a_value_is_found_where_it_came_from() {
         let options = [
-            Options::Integers { low: -3, high: 9, log: false },
-            Options::Integers { low: 1, high: 900, log: true },
-            Options::Reals { low: -1.0, high: 3.0, log: false },
-            Options::Reals { low: 1e-5, high: 1.0, log: true },
+            Options::Integers {
+                low: -3,
+                high: 9,
+                log: false,
+            },
+            Options::Integers {
+                low: 1,
+                high: 900,
+                log: true,
+            },
+            Options::Reals {
+                low: -1.0,
+                high: 3.0,
+                log: false,
+            },
+            Options::Reals {
+                low: 1e-5,
+                high: 1.0,
+                log: true,
+            },
         ];
         for options in options {
             for u in [0.0, 0.3, 0.6, 0.97] {
                 let value = options.at(u);
                 let back = options.at(options.unit(&value));
                 let (value, back) = (value.as_f64().unwrap(), back.as_f64().unwrap());
-                assert!((value - back).abs() <= 1e-12 * value.abs(), "{options:?} at {u}");
+                assert!(
+                    (value - back).abs() <= 1e-12 * value.abs(),
+                    "{options:?} at {u}"
+                );
             }
         }
     }
@@ -266,11 +309,35 @@ mod tests {
     fn another_value_always_differs() {
         let mut rng = Seed(2).stream("test", &[]);
         let cases = [
-            (Options::Categorical(vec![json!(null), json!("a")]), json!(null)),
-            (Options::Integers { low: 0, high: 1, log: false }, json!(0)),
+            (
+                Options::Categorical(vec![json!(null), json!("a")]),
+                json!(null),
+            ),
+            (
+                Options::Integers {
+                    low: 0,
+                    high: 1,
+                    log: false,
+                },
+                json!(0),
+            ),
             // almost all of the scale belongs to 1
-            (Options::Integers { low: 1, high: 2, log: true }, json!(1)),
-            (Options::Reals { low: 0.0, high: f64::MIN_POSITIVE, log: false }, json!(0.0)),
+            (
+                Options::Integers {
+                    low: 1,
+                    high: 2,
+                    log: true,
+                },
+                json!(1),
+            ),
+            (
+                Options::Reals {
+                    low: 0.0,
+                    high: f64::MIN_POSITIVE,
+                    log: false,
+                },
+                json!(0.0),
+            ),
         ];
         for (options, value) in cases {
             for _ in 0..200 {

@@ -68,7 +68,12 @@ impl Counter<'_> {
                 .iter()
                 .position(|parent| parent.name == condition.choice)
                 .and_then(|parent| state.get(&parent))
-                .is_some_and(|value| condition.values.iter().any(|v| canonical_value(v) == *value))
+                .is_some_and(|value| {
+                    condition
+                        .values
+                        .iter()
+                        .any(|v| canonical_value(v) == *value)
+                })
         })
     }
 }

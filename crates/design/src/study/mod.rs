@@ -15,7 +15,7 @@ pub use settings::{First, StudySettings};
 
 use crate::{Design, DesignError, JobRecord, JobResult, Space, Store, label};
 use plan::{Decision, Plan};
-use worker::{Finished, Worker};
+use worker::Finished;
 
 /// How many jobs run ahead of what is known: job `s` is decided on from the results of the jobs
 /// `0 ..= s - LAG` (and from what the later ones train), never from a result that merely happened to
@@ -203,7 +203,9 @@ impl Coordinator<'_> {
     }
 
     fn check_replay(&self, decided: &Assignment, stored: &JobRecord) -> Result<(), DesignError> {
-        if (decided.trial, decided.rung, &decided.design) == (stored.trial, stored.rung, &stored.design) {
+        if (decided.trial, decided.rung, &decided.design)
+            == (stored.trial, stored.rung, &stored.design)
+        {
             return Ok(());
         }
         let show = |trial, rung, design| format!("trial {trial}, rung {rung}: {}", label(design));

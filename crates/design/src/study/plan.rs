@@ -5,9 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Assignment, First, LAG, StudySettings};
 use crate::space::LISTED;
-use crate::{
-    Design, DesignError, Halving, Job, JobRecord, JobState, Observation, Sampler, Space,
-};
+use crate::{Design, DesignError, Halving, Job, JobRecord, JobState, Observation, Sampler, Space};
 
 /// How often a sampler is asked again when it suggests what was tried before.
 const RETRIES: usize = 100;
@@ -43,7 +41,10 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(space: &'a Space, settings: &'a StudySettings) -> Result<Plan<'a>, DesignError> {
+    pub(super) fn new(
+        space: &'a Space,
+        settings: &'a StudySettings,
+    ) -> Result<Plan<'a>, DesignError> {
         settings.check()?;
         let first = check_first(space, settings)?;
         if settings.trials.is_none_or(|trials| trials > first.len()) {
@@ -118,7 +119,10 @@ impl<'a> Plan<'a> {
     /// The trial and rung of the next job; `None` when there is nothing to do yet.
     fn next(&mut self, job: usize) -> Result<Option<(usize, usize)>, DesignError> {
         let jobs: Vec<Job> = self.jobs.iter().copied().flatten().collect();
-        let full = self.settings.trials.is_some_and(|trials| self.trials.len() >= trials);
+        let full = self
+            .settings
+            .trials
+            .is_some_and(|trials| self.trials.len() >= trials);
         if let Some(risen) = self.halving.promote(&jobs, full) {
             return Ok(Some((risen.trial, risen.rung)));
         }

@@ -20,7 +20,10 @@ fn space() -> Space {
 }
 
 fn settings(jobs: usize) -> StudySettings {
-    let hand_made = Design::new().with("kind", "mlp").with("width", 4).with("dropout", 0.5);
+    let hand_made = Design::new()
+        .with("kind", "mlp")
+        .with("width", 4)
+        .with("dropout", 0.5);
     StudySettings {
         jobs,
         trials: Some(40),
@@ -35,11 +38,21 @@ fn settings(jobs: usize) -> StudySettings {
 
 /// A loss that depends on the design and falls with the rung; every ninth design fails.
 fn score(assignment: &Assignment) -> Evaluation {
-    let number = |name: &str| assignment.design.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    let number = |name: &str| {
+        assignment
+            .design
+            .get(name)
+            .and_then(Value::as_f64)
+            .unwrap_or(0.0)
+    };
     if assignment.design.hash().is_multiple_of(9) {
-        return Evaluation::Failed { reason: "diverged".to_owned() };
+        return Evaluation::Failed {
+            reason: "diverged".to_owned(),
+        };
     }
-    let loss = (number("width").ln() - 4.0).abs() + number("dropout") + 1.0 / (1.0 + number("depth"));
+    let loss = (number("width").max(1.0).ln() - 4.0).abs()
+        + number("dropout")
+        + 1.0 / (1.0 + number("depth"));
     let loss = loss / (1.0 + assignment.rung as f64);
     Evaluation::Scored {
         loss,
@@ -59,16 +72,31 @@ impl<F: Fn(&Assignment, &Clock) -> Evaluation + Sync> Objective for By<F> {
 }
 
 fn study(settings: &StudySettings, store: &mut Store, objective: &dyn Objective) -> StudyOutcome {
-    run(&space(), settings, store, objective, &Clock::unlimited(), &Events::none()).unwrap()
+    run(
+        &space(),
+        settings,
+        store,
+        objective,
+        &Clock::unlimited(),
+        &Events::none(),
+    )
+    .unwrap()
 }
 
 fn without_times(outcome: StudyOutcome) -> Vec<JobRecord> {
-    let untimed = |record| JobRecord { seconds: 0.0, ..record };
+    let untimed = |record| JobRecord {
+        seconds: 0.0,
+        ..record
+    };
     outcome.records.into_iter().map(untimed).collect()
 }
 
 fn expected() -> Vec<JobRecord> {
-    let outcome = study(&settings(1), &mut Store::in_memory().unwrap(), &By(|a: &_, _: &_| score(a)));
+    let outcome = study(
+        &settings(1),
+        &mut Store::in_memory().unwrap(),
+        &By(|a: &_, _: &_| score(a)),
+    );
     assert_eq!(outcome.stopped, None);
     without_times(outcome)
 }
@@ -82,7 +110,11 @@ fn the_number_of_threads_and_their_speed_change_nothing() {
             std::thread::sleep(Duration::from_micros(rng.random_range(0..4000)));
             score(assignment)
         });
-        let outcome = study(&settings(jobs), &mut Store::in_memory().unwrap(), &objective);
+        let outcome = study(
+            &settings(jobs),
+            &mut Store::in_memory().unwrap(),
+            &objective,
+        );
         assert_eq!(without_times(outcome), expected, "{jobs} jobs");
     }
 }
@@ -97,7 +129,9 @@ fn a_study_is_what_its_settings_say() {
     // A trial climbs rung by rung.
     for record in records.iter().filter(|r| r.rung > 0) {
         assert!(records.iter().any(|r| {
-            (r.trial, r.rung) == (record.trial, record.rung - 1) && r.job + LAG <= record.job && r.loss().is_some()
+            (r.trial, r.rung) == (record.trial, record.rung - 1)
+                && r.job + LAG <= record.job
+                && r.loss().is_some()
         }));
     }
     let at = |rung: usize| records.iter().filter(|r| r.rung == rung).count();
@@ -105,9 +139,16 @@ fn a_study_is_what_its_settings_say() {
     assert!(at(1) >= 13 && at(1) <= 24, "{} rose", at(1));
     assert!(at(2) >= at(1) / 3 && at(2) < at(1), "{} rose twice", at(2));
     for (trial, origin) in [(0, "hand-made"), (1, "baseline"), (39, "evolution")] {
-        assert!(records.iter().any(|r| r.trial == trial && r.origin == origin));
+        assert!(
+            records
+                .iter()
+                .any(|r| r.trial == trial && r.origin == origin)
+        );
     }
-    assert!(records.iter().any(|r| r.trial == 0 && r.rung == 2), "hand-made designs reach the top");
+    assert!(
+        records.iter().any(|r| r.trial == 0 && r.rung == 2),
+        "hand-made designs reach the top"
+    );
     assert_eq!(leaderboard(&records).len(), 40);
     assert!(!pareto_front(&records, 2).is_empty());
 }
@@ -137,7 +178,15 @@ fn interrupted_at_any_moment_and_resumed_the_study_is_the_same() {
                 score(assignment)
             });
             let jobs = 1 + parts % 3;
-            let outcome = run(&space(), &settings(jobs), &mut store, &objective, &clock, &Events::none()).unwrap();
+            let outcome = run(
+                &space(),
+                &settings(jobs),
+                &mut store,
+                &objective,
+                &clock,
+                &Events::none(),
+            )
+            .unwrap();
             if outcome.stopped.is_none() {
                 break outcome;
             }
@@ -146,7 +195,11 @@ fn interrupted_at_any_moment_and_resumed_the_study_is_the_same() {
         };
         assert!(parts > 3, "seed {seed} was interrupted only {parts} times");
         assert_eq!(without_times(outcome), expected, "seed {seed}");
-        assert_eq!(evaluated.into_inner(), expected.len(), "finished jobs are not evaluated again");
+        assert_eq!(
+            evaluated.into_inner(),
+            expected.len(),
+            "finished jobs are not evaluated again"
+        );
     }
 }
 
@@ -156,21 +209,44 @@ fn a_complete_study_is_complete_even_when_the_time_is_up() {
     study(&settings(2), &mut store, &By(|a: &_, _: &_| score(a)));
     let spent = Clock::start(Some(Duration::ZERO), Duration::ZERO, Interrupt::default());
     let never = By(|_: &_, _: &_| -> Evaluation { panic!("evaluated again") });
-    let outcome = run(&space(), &settings(1), &mut store, &never, &spent, &Events::none()).unwrap();
+    let outcome = run(
+        &space(),
+        &settings(1),
+        &mut store,
+        &never,
+        &spent,
+        &Events::none(),
+    )
+    .unwrap();
     assert_eq!(outcome.stopped, None);
     assert_eq!(without_times(outcome), expected());
 }
 
 #[test]
 fn the_clock_ends_a_study_without_a_budget() {
-    let unlimited = StudySettings { trials: None, ..settings(2) };
+    let unlimited = StudySettings {
+        trials: None,
+        ..settings(2)
+    };
     let mut store = Store::in_memory().unwrap();
-    let clock = Clock::start(Some(Duration::from_millis(30)), Duration::ZERO, Interrupt::default());
+    let clock = Clock::start(
+        Some(Duration::from_millis(300)),
+        Duration::ZERO,
+        Interrupt::default(),
+    );
     let objective = By(|a: &_, _: &_| {
         std::thread::sleep(Duration::from_millis(1));
         score(a)
     });
-    let outcome = run(&space(), &unlimited, &mut store, &objective, &clock, &Events::none()).unwrap();
+    let outcome = run(
+        &space(),
+        &unlimited,
+        &mut store,
+        &objective,
+        &clock,
+        &Events::none(),
+    )
+    .unwrap();
     assert_eq!(outcome.stopped, Some(Stop::OutOfTime));
     assert!(!outcome.records.is_empty());
 }
@@ -179,13 +255,26 @@ fn the_clock_ends_a_study_without_a_budget() {
 fn panics_and_losses_that_are_no_numbers_are_failures() {
     let objective = By(|assignment: &Assignment, _: &Clock| match assignment.job {
         0 => panic!("shape [3, 4] does not fit {}", 5),
-        1 => Evaluation::Scored { loss: f64::NAN, score: 0.5, parameters: 1, detail: Value::Null },
-        2 => Evaluation::Scored { loss: 0.5, score: f64::INFINITY, parameters: 1, detail: Value::Null },
+        1 => Evaluation::Scored {
+            loss: f64::NAN,
+            score: 0.5,
+            parameters: 1,
+            detail: Value::Null,
+        },
+        2 => Evaluation::Scored {
+            loss: 0.5,
+            score: f64::INFINITY,
+            parameters: 1,
+            detail: Value::Null,
+        },
         _ => score(assignment),
     });
     let mut store = Store::in_memory().unwrap();
     let outcome = study(&settings(2), &mut store, &objective);
-    let reasons: Vec<_> = outcome.records[..3].iter().map(|r| r.failure().unwrap()).collect();
+    let reasons: Vec<_> = outcome.records[..3]
+        .iter()
+        .map(|r| r.failure().unwrap())
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -200,12 +289,19 @@ fn panics_and_losses_that_are_no_numbers_are_failures() {
 #[test]
 fn parallel_loops_of_an_evaluation_stay_on_its_thread() {
     let objective = By(|assignment: &Assignment, _: &Clock| {
-        let (a, b) = rayon::join(|| std::thread::current().id(), || std::thread::current().id());
+        let (a, b) = rayon::join(
+            || std::thread::current().id(),
+            || std::thread::current().id(),
+        );
         assert_eq!((rayon::current_num_threads(), a == b), (1, true));
         score(assignment)
     });
     let outcome = study(&settings(4), &mut Store::in_memory().unwrap(), &objective);
-    let panics = outcome.records.iter().filter_map(|r| r.failure()).filter(|f| f.starts_with("panic"));
+    let panics = outcome
+        .records
+        .iter()
+        .filter_map(|r| r.failure())
+        .filter(|f| f.starts_with("panic"));
     assert_eq!(panics.count(), 0);
 }
 
@@ -217,10 +313,22 @@ fn a_finite_space_is_tried_in_full_and_then_the_study_ends() {
     ])
     .unwrap();
     for sampler in SamplerKind::ALL {
-        let settings = StudySettings { sampler, rungs: 2, ..StudySettings::new("small", Seed(0)) };
+        let settings = StudySettings {
+            sampler,
+            rungs: 2,
+            ..StudySettings::new("small", Seed(0))
+        };
         let mut store = Store::in_memory().unwrap();
         let objective = By(|a: &_, _: &_| score(a));
-        let outcome = run(&small, &settings, &mut store, &objective, &Clock::unlimited(), &Events::none()).unwrap();
+        let outcome = run(
+            &small,
+            &settings,
+            &mut store,
+            &objective,
+            &Clock::unlimited(),
+            &Events::none(),
+        )
+        .unwrap();
         assert_eq!(outcome.stopped, None);
         let trials = outcome.records.iter().filter(|r| r.rung == 0).count();
         assert_eq!(trials, 7, "{sampler}");
@@ -231,30 +339,86 @@ fn a_finite_space_is_tried_in_full_and_then_the_study_ends() {
 #[test]
 fn settings_that_make_no_sense_are_refused_before_anything_is_trained() {
     let hand_made = |design: Design| vec![First::hand_made(design)];
-    let mlp = Design::new().with("kind", "mlp").with("width", 8).with("dropout", 0.1);
+    let mlp = Design::new()
+        .with("kind", "mlp")
+        .with("width", 8)
+        .with("dropout", 0.1);
     let cases = [
-        (StudySettings { jobs: 0, ..settings(1) }, "setting `jobs` is 0, but must be at least 1"),
-        (StudySettings { trials: Some(0), ..settings(1) }, "setting `trials` is 0"),
-        (StudySettings { rungs: 0, ..settings(1) }, "setting `rungs` is 0"),
-        (StudySettings { eta: 1, ..settings(1) }, "setting `eta` is 1, but must be at least 2"),
-        (StudySettings { name: String::new(), ..settings(1) }, "setting `name` is empty"),
-        (StudySettings { first: hand_made(mlp.clone().with("depth", 1)), ..settings(1) }, "`depth` is not active"),
         (
-            StudySettings { first: [hand_made(mlp.clone()), hand_made(mlp)].concat(), ..settings(1) },
+            StudySettings {
+                jobs: 0,
+                ..settings(1)
+            },
+            "setting `jobs` is 0, but must be at least 1",
+        ),
+        (
+            StudySettings {
+                trials: Some(0),
+                ..settings(1)
+            },
+            "setting `trials` is 0",
+        ),
+        (
+            StudySettings {
+                rungs: 0,
+                ..settings(1)
+            },
+            "setting `rungs` is 0",
+        ),
+        (
+            StudySettings {
+                eta: 1,
+                ..settings(1)
+            },
+            "setting `eta` is 1, but must be at least 2",
+        ),
+        (
+            StudySettings {
+                name: String::new(),
+                ..settings(1)
+            },
+            "setting `name` is empty",
+        ),
+        (
+            StudySettings {
+                first: hand_made(mlp.clone().with("depth", 1)),
+                ..settings(1)
+            },
+            "`depth` is not active",
+        ),
+        (
+            StudySettings {
+                first: [hand_made(mlp.clone()), hand_made(mlp)].concat(),
+                ..settings(1)
+            },
             "holds `kind=mlp width=8 dropout=0.1` twice",
         ),
     ];
     let never = By(|_: &_, _: &_| -> Evaluation { panic!("evaluated") });
     let mut store = Store::in_memory().unwrap();
     let mut fails = |space: &Space, settings: &StudySettings| {
-        run(space, settings, &mut store, &never, &Clock::unlimited(), &Events::none()).unwrap_err()
+        run(
+            space,
+            settings,
+            &mut store,
+            &never,
+            &Clock::unlimited(),
+            &Events::none(),
+        )
+        .unwrap_err()
     };
     for (settings, expected) in cases {
         let error = fails(&space(), &settings).to_string();
         assert!(error.contains(expected), "`{error}` lacks `{expected}`");
     }
     let empty = space().with_rule("never", |_| false);
-    let error = fails(&empty, &StudySettings { first: Vec::new(), ..settings(1) });
+    let error = fails(
+        &empty,
+        &StudySettings {
+            first: Vec::new(),
+            ..settings(1)
+        },
+    );
     assert!(matches!(error, DesignError::Infeasible { .. }));
     assert_eq!(store.studies().unwrap(), Vec::<String>::new());
 }
@@ -265,25 +429,59 @@ fn a_stored_study_goes_on_only_as_it_was_begun() {
     let objective = By(|a: &_, _: &_| score(a));
     study(&settings(1), &mut store, &objective);
     let mut again = |space: &Space, settings: StudySettings| {
-        run(space, &settings, &mut store, &objective, &Clock::unlimited(), &Events::none())
+        run(
+            space,
+            &settings,
+            &mut store,
+            &objective,
+            &Clock::unlimited(),
+            &Events::none(),
+        )
     };
     assert!(again(&space(), settings(4)).is_ok(), "threads may change");
-    let other_seed = again(&space(), StudySettings { seed: Seed(12), ..settings(1) }).unwrap_err();
+    let other_seed = again(
+        &space(),
+        StudySettings {
+            seed: Seed(12),
+            ..settings(1)
+        },
+    )
+    .unwrap_err();
     assert!(other_seed.to_string().contains("`seed` was 11, is 12"));
     let other_space = again(&space().with_rule("all", |_| true), settings(1)).unwrap_err();
-    assert!(other_space.to_string().contains("`rule` was null, is \"all\""));
+    assert!(
+        other_space
+            .to_string()
+            .contains("`rule` was null, is \"all\"")
+    );
 }
 
 #[test]
 fn a_stored_job_that_is_not_the_one_decided_on_is_noticed() {
     let mut store = Store::in_memory().unwrap();
-    store.begin("test", &settings(1).identity(&space()).unwrap()).unwrap();
-    store.record("test", &crate::record::tests::record(7, 0, 0.5, 1)).unwrap();
+    store
+        .begin("test", &settings(1).identity(&space()).unwrap())
+        .unwrap();
+    store
+        .record("test", &crate::record::tests::record(7, 0, 0.5, 1))
+        .unwrap();
     let mut settings = settings(1);
     settings.trials = Some(40);
     let objective = By(|a: &_, _: &_| score(a));
-    let error = run(&space(), &settings, &mut store, &objective, &Clock::unlimited(), &Events::none()).unwrap_err();
-    assert!(error.to_string().starts_with("job 7 of study `test` is stored as `trial 7, rung 0: trial=7` but"));
+    let error = run(
+        &space(),
+        &settings,
+        &mut store,
+        &objective,
+        &Clock::unlimited(),
+        &Events::none(),
+    )
+    .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("job 7 of study `test` is stored as `trial 7, rung 0: trial=7` but")
+    );
     // what was evaluated before it was noticed is kept
     assert!(store.jobs("test").unwrap().len() >= 4);
 }
@@ -304,16 +502,35 @@ fn every_job_evaluated_here_is_told() {
     let mut store = Store::in_memory().unwrap();
     let objective = By(|a: &_, _: &_| score(a));
     let go = |store: &mut Store| {
-        run(&space(), &settings(2), store, &objective, &Clock::unlimited(), &events).unwrap()
+        run(
+            &space(),
+            &settings(2),
+            store,
+            &objective,
+            &Clock::unlimited(),
+            &events,
+        )
+        .unwrap()
     };
     let outcome = go(&mut store);
     let told = recorder.0.lock().unwrap().clone();
-    let finished = told.iter().filter(|e| matches!(e, Event::TrialFinished { .. })).count();
+    let finished = told
+        .iter()
+        .filter(|e| matches!(e, Event::TrialFinished { .. }))
+        .count();
     assert_eq!(finished, outcome.records.len());
     assert_eq!(
         told.last(),
-        Some(&Event::Progress { done: 40, total: Some(40), time_used: None })
+        Some(&Event::Progress {
+            done: 40,
+            total: Some(40),
+            time_used: None
+        })
     );
     go(&mut store);
-    assert_eq!(recorder.0.lock().unwrap().len(), told.len(), "a replay tells nothing");
+    assert_eq!(
+        recorder.0.lock().unwrap().len(),
+        told.len(),
+        "a replay tells nothing"
+    );
 }

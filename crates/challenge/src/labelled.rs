@@ -1,0 +1,388 @@
+//! Predictions whose every number has been checked, so that the instruments index without fear.
+
+use candor_core::{Distribution, Targets};
+
+use crate::ChallengeError;
+
+/// How far a row of 32-bit probabilities may be from summing to 1.
+const SUM_TOLERANCE: f64 = 1e-3;
+
+/// Class probabilities `[units, classes]`: finite, not negative, each row summing to 1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probabilities<'a> {
+    pub classes: usize,
+    values: &'a [f32],
+}
+
+impl<'a> Probabilities<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+    ) -> Result<Probabilities<'a>, ChallengeError> {
+        let Distribution::Categorical {
+            classes,
+            probabilities,
+        } = predicted
+        else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "probabilities of classes",
+                got: "predicted numbers",
+            });
+        };
+        let (classes, values) = (*classes, probabilities.as_slice());
+        check_rectangular(instrument, classes, values.len())?;
+        for (i, row) in values.chunks_exact(classes.max(1)).enumerate() {
+            let sum: f64 = row.iter().map(|&p| f64::from(p)).sum();
+            let negative = row.iter().any(|&p| p < 0.0);
+            if !sum.is_finite() || negative || (sum - 1.0).abs() > SUM_TOLERANCE {
+                let unit = i + 1;
+                return Err(ChallengeError::NotProbabilities {
+                    instrument,
+                    unit,
+                    sum,
+                });
+            }
+        }
+        Ok(Probabilities { classes, values })
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len() / self.classes.max(1)
+    }
+
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [f32]> + use<'a> {
+        self.values.chunks_exact(self.classes.max(1))
+    }
+}
+
+/// The most probable class (the first of equals) and its probability.
+pub(crate) fn top(row: &[f32]) -> (usize, f64) {
+    let best = (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
+    (best, row.first().map_or(0.0, |_| f64::from(row[best])))
+}
+
+/// Probabilities beside the true classes, at least one unit, each class below `classes`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Classified<'a> {
+    pub probabilities: Probabilities<'a>,
+    pub labels: &'a [u32],
+}
+
+impl<'a> Classified<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+        truth: &'a Targets,
+    ) -> Result<Classified<'a>, ChallengeError> {
+        let probabilities = Probabilities::parse(instrument, predicted)?;
+        let Targets::Classes(labels) = truth else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "true classes",
+                got: "true numbers",
+            });
+        };
+        check_units(instrument, probabilities.len(), labels.len())?;
+        let last = probabilities.classes.saturating_sub(1);
+        if let Some(i) = labels.iter().position(|&label| label as usize > last) {
+            return Err(ChallengeError::Label {
+                instrument,
+                unit: i + 1,
+                label: labels[i],
+                last,
+            });
+        }
+        Ok(Classified {
+            probabilities,
+            labels,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Each unit's probabilities and true class.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (&'a [f32], usize)> + use<'a> {
+        let labels = self.labels.iter().map(|&label| label as usize);
+        self.probabilities.rows().zip(labels)
+    }
+
+    /// Each unit's top probability, and whether that class is the true one.
+    pub fn confidence(&self) -> Vec<(f64, bool)> {
+        self.rows()
+            .map(|(row, label)| {
+                let (class, confidence) = top(row);
+                (confidence, class == label)
+            })
+            .collect()
+    }
+}
+
+/// Normal distributions `[units, width]`: finite means; variances finite and not negative.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Normals<'a> {
+    pub width: usize,
+    mean: &'a [f32],
+    variance: &'a [f32],
+}
+
+impl<'a> Normals<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+    ) -> Result<Normals<'a>, ChallengeError> {
+        let Distribution::Gaussian {
+            width,
+            mean,
+            variance,
+        } = predicted
+        else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "predicted numbers",
+                got: "probabilities of classes",
+            });
+        };
+        check_rectangular(instrument, *width, mean.len())?;
+        check_length(instrument, "variances", mean.len(), variance.len())?;
+        check_finite(instrument, "mean", *width, mean)?;
+        check_finite(instrument, "variance", *width, variance)?;
+        if let Some(i) = variance.iter().position(|&v| v < 0.0) {
+            return Err(ChallengeError::Setting {
+                instrument,
+                name: "a predicted variance",
+                value: f64::from(variance[i]),
+                range: "zero or more",
+            });
+        }
+        Ok(Normals {
+            width: *width,
+            mean,
+            variance,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.mean.len() / self.width.max(1)
+    }
+
+    /// Mean and standard deviation of each unit and target, row-major. A variance of zero is
+    /// raised to the smallest normal 32-bit number, so that one can divide by it.
+    pub fn cells(&self) -> impl ExactSizeIterator<Item = (f64, f64)> + use<'a> {
+        self.mean
+            .iter()
+            .zip(self.variance)
+            .map(|(&mean, &variance)| {
+                let variance = f64::from(variance.max(f32::MIN_POSITIVE));
+                (f64::from(mean), variance.sqrt())
+            })
+    }
+}
+
+/// Normal distributions beside the true values, at least one unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured<'a> {
+    pub normals: Normals<'a>,
+    values: &'a [f32],
+}
+
+impl<'a> Measured<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+        truth: &'a Targets,
+    ) -> Result<Measured<'a>, ChallengeError> {
+        let normals = Normals::parse(instrument, predicted)?;
+        let Targets::Values { width, values } = truth else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "true numbers",
+                got: "true classes",
+            });
+        };
+        check_length(instrument, "targets", normals.width, *width)?;
+        check_rectangular(instrument, *width, values.len())?;
+        check_units(instrument, normals.len(), truth.len())?;
+        check_finite(instrument, "true value", *width, values)?;
+        Ok(Measured { normals, values })
+    }
+
+    pub fn len(&self) -> usize {
+        self.normals.len()
+    }
+
+    pub fn width(&self) -> usize {
+        self.normals.width
+    }
+
+    /// Mean, standard deviation and true value of each unit and target, row-major.
+    pub fn cells(&self) -> impl ExactSizeIterator<Item = (f64, f64, f64)> + use<'a> {
+        self.normals
+            .cells()
+            .zip(self.values)
+            .map(|((mean, sd), &y)| (mean, sd, f64::from(y)))
+    }
+
+    /// `(y - mu) / sigma` of each unit and target, row-major.
+    pub fn standardised(&self) -> impl ExactSizeIterator<Item = f64> + use<'a> {
+        self.cells().map(|(mean, sd, y)| (y - mean) / sd)
+    }
+}
+
+/// Checks predictions of either kind against the truth; at least one unit.
+pub(crate) fn check(
+    instrument: &'static str,
+    predicted: &Distribution,
+    truth: &Targets,
+) -> Result<(), ChallengeError> {
+    match predicted {
+        Distribution::Categorical { .. } => {
+            Classified::parse(instrument, predicted, truth).map(|_| ())
+        }
+        Distribution::Gaussian { .. } => Measured::parse(instrument, predicted, truth).map(|_| ()),
+    }
+}
+
+/// Checks that two counts agree.
+pub(crate) fn check_length(
+    instrument: &'static str,
+    what: &'static str,
+    expected: usize,
+    got: usize,
+) -> Result<(), ChallengeError> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(ChallengeError::Lengths {
+        instrument,
+        what,
+        expected,
+        got,
+    })
+}
+
+/// Checks that no number is NaN or infinite; `width` numbers belong to one unit.
+pub(crate) fn check_finite<T: Copy + Into<f64>>(
+    instrument: &'static str,
+    what: &'static str,
+    width: usize,
+    values: &[T],
+) -> Result<(), ChallengeError> {
+    let broken = values.iter().position(|&v| !v.into().is_finite());
+    match broken {
+        None => Ok(()),
+        Some(i) => Err(ChallengeError::NotFinite {
+            instrument,
+            what,
+            unit: i / width.max(1) + 1,
+            value: values[i].into(),
+        }),
+    }
+}
+
+fn check_units(
+    instrument: &'static str,
+    predictions: usize,
+    targets: usize,
+) -> Result<(), ChallengeError> {
+    check_length(instrument, "true values", predictions, targets)?;
+    if targets == 0 {
+        return Err(ChallengeError::TooFew {
+            instrument,
+            what: "units",
+            needed: 1,
+            got: 0,
+        });
+    }
+    Ok(())
+}
+
+/// Checks that `numbers` fill whole rows of `width` columns, of which there is at least one.
+fn check_rectangular(
+    instrument: &'static str,
+    width: usize,
+    numbers: usize,
+) -> Result<(), ChallengeError> {
+    if width == 0 {
+        return Err(ChallengeError::TooFew {
+            instrument,
+            what: "predicted columns",
+            needed: 1,
+            got: 0,
+        });
+    }
+    let whole = numbers / width * width;
+    check_length(instrument, "numbers in whole rows", whole, numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(p: &[f32]) -> Distribution {
+        Distribution::Categorical {
+            classes: 2,
+            probabilities: p.to_vec(),
+        }
+    }
+
+    fn normal(mean: f32, variance: f32) -> Distribution {
+        Distribution::Gaussian {
+            width: 1,
+            mean: vec![mean],
+            variance: vec![variance],
+        }
+    }
+
+    #[test]
+    fn broken_predictions_are_refused_with_the_place() {
+        let labels = |l: &[u32]| Targets::Classes(l.to_vec());
+        let number = |y: f32| Targets::Values {
+            width: 1,
+            values: vec![y],
+        };
+        let cases = [
+            // Second row sums to 0.9.
+            (
+                classes(&[0.5, 0.5, 0.5, 0.4]),
+                labels(&[0, 0]),
+                "unit 2 are negative or sum to 0.9",
+            ),
+            (classes(&[1.5, -0.5]), labels(&[0]), "negative"),
+            (classes(&[f32::NAN, 0.5]), labels(&[0]), "NaN"),
+            // Half a row.
+            (classes(&[0.5, 0.5, 0.5]), labels(&[0]), "whole rows"),
+            (classes(&[0.5, 0.5]), labels(&[2]), "class 2"),
+            (classes(&[0.5, 0.5]), labels(&[0, 1]), "expected 1"),
+            (classes(&[]), labels(&[]), "at least 1 units"),
+            (classes(&[0.5, 0.5]), number(1.0), "true classes"),
+            (normal(0.0, -1.0), number(1.0), "zero or more"),
+            (normal(f32::NAN, 1.0), number(1.0), "mean of unit 1 is NaN"),
+            (
+                normal(0.0, 1.0),
+                number(f32::INFINITY),
+                "true value of unit 1 is inf",
+            ),
+            (normal(0.0, 1.0), labels(&[0]), "true numbers"),
+        ];
+        for (predicted, truth, part) in cases {
+            let message = check("test", &predicted, &truth).unwrap_err().to_string();
+            assert!(message.contains(part), "{message} should hold {part}");
+        }
+    }
+
+    #[test]
+    fn a_variance_of_zero_can_be_divided_by() {
+        let predicted = normal(1.0, 0.0);
+        let normals = Normals::parse("test", &predicted).unwrap();
+        let (_, sd) = normals.cells().next().unwrap();
+        assert!(sd > 0.0 && (1.0 / sd).is_finite());
+    }
+
+    #[test]
+    fn the_first_of_equal_probabilities_is_the_top() {
+        assert_eq!(top(&[0.4, 0.4, 0.2]), (0, f64::from(0.4f32)));
+    }
+}

@@ -1,0 +1,362 @@
+use candor_core::{Distribution, Targets};
+use serde::{Deserialize, Serialize};
+
+use crate::ChallengeError;
+use crate::labelled::{Classified, Measured, Normals, Probabilities, top};
+
+const TEMPERATURE: &str = "temperature";
+const VARIANCE_SCALE: &str = "variance scale";
+
+/// The least probability whose logarithm is taken, as in the log loss.
+const FLOOR: f64 = 1e-15;
+
+/// One temperature `T` for all units: `p^(1/T)`, renormalised. Cannot change the most probable class.
+///
+/// Above 1 it makes an over-confident model humbler, below 1 a timid one bolder. Zero probabilities
+/// count as 1e-15.
+///
+/// # Reference
+/// Guo et al. 2017, equation 9. Applied to log-probabilities instead of logits (the same, since
+/// softmax ignores a shift), and so to a whole ensemble after its probabilities were averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Temperature {
+    /// `T`, within [`Temperature::RANGE`].
+    pub value: f64,
+}
+
+impl Temperature {
+    /// The least and greatest temperature: a model that is right (or wrong) everywhere has no finite one.
+    pub const RANGE: (f64, f64) = (0.05, 20.0);
+
+    /// The temperature that minimises the mean negative log-likelihood on calibration units.
+    ///
+    /// The loss is convex in `1/T`: Newton steps on its derivative, guarded by bisection on `log T`.
+    /// When the loss does not depend on `T` (a single class, uniform predictions) it is 1.
+    ///
+    /// # Errors
+    /// When predictions are not probabilities, do not fit the truth, or there are no units.
+    pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<Temperature, ChallengeError> {
+        let classified = Classified::parse(TEMPERATURE, predicted, truth)?;
+        let logs: Vec<(Vec<f64>, usize)> = classified
+            .rows()
+            .map(|(row, label)| (log_probabilities(row), label))
+            .collect();
+        Ok(Temperature {
+            value: 1.0 / best_inverse_temperature(&logs),
+        })
+    }
+
+    /// The same units at this temperature.
+    ///
+    /// # Errors
+    /// When predictions are not probabilities.
+    pub fn apply(&self, predicted: &Distribution) -> Result<Distribution, ChallengeError> {
+        let rows = Probabilities::parse(TEMPERATURE, predicted)?;
+        let mut probabilities = Vec::with_capacity(rows.len() * rows.classes);
+        for row in rows.rows() {
+            probabilities.extend(tempered(row, 1.0 / self.value));
+        }
+        Ok(Distribution::Categorical {
+            classes: rows.classes,
+            probabilities,
+        })
+    }
+}
+
+fn log_probabilities(row: &[f32]) -> Vec<f64> {
+    row.iter().map(|&p| f64::from(p).max(FLOOR).ln()).collect()
+}
+
+/// `exp(beta * logs)` divided by its greatest element, with its sum.
+fn powers(logs: &[f64], beta: f64) -> (Vec<f64>, f64) {
+    let greatest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logs.iter().map(|l| (beta * (l - greatest)).exp()).collect();
+    let sum = powers.iter().sum();
+    (powers, sum)
+}
+
+fn tempered(row: &[f32], beta: f64) -> Vec<f32> {
+    let (powers, sum) = powers(&log_probabilities(row), beta);
+    let mut tempered: Vec<f32> = powers.iter().map(|p| (p / sum) as f32).collect();
+    // Rounding to 32 bits can make the two greatest equal: the winner stays the winner.
+    let winner = top(row).0;
+    if top(&tempered).0 != winner {
+        tempered[winner] = tempered[winner].next_up();
+    }
+    tempered
+}
+
+/// First and second derivative, by `beta = 1/T`, of the summed negative log-likelihood.
+fn derivatives(logs: &[(Vec<f64>, usize)], beta: f64) -> (f64, f64) {
+    let (mut slope, mut curvature) = (0.0, 0.0);
+    for (logs, label) in logs {
+        let (powers, sum) = powers(logs, beta);
+        let mean = powers.iter().zip(logs).map(|(p, l)| p * l).sum::<f64>() / sum;
+        slope += mean - logs[*label];
+        let spread = |(p, l): (&f64, &f64)| p * (l - mean).powi(2);
+        curvature += powers.iter().zip(logs).map(spread).sum::<f64>() / sum;
+    }
+    (slope, curvature)
+}
+
+fn best_inverse_temperature(logs: &[(Vec<f64>, usize)]) -> f64 {
+    let (mut low, mut high) = (1.0 / Temperature::RANGE.1, 1.0 / Temperature::RANGE.0);
+    let flat = 1e-12 * logs.len() as f64;
+    if derivatives(logs, 1.0).1 <= flat && derivatives(logs, low).1 <= flat {
+        return 1.0;
+    }
+    let mut beta = 1.0;
+    for _ in 0..100 {
+        let (slope, curvature) = derivatives(logs, beta);
+        if slope > 0.0 {
+            high = beta;
+        } else {
+            low = beta;
+        }
+        let newton = beta - slope / curvature;
+        let next = if newton > low && newton < high {
+            newton
+        } else {
+            (low * high).sqrt()
+        };
+        if (next - beta).abs() <= 1e-10 * beta {
+            return next;
+        }
+        beta = next;
+    }
+    beta
+}
+
+/// One factor a target on the predicted variance: the humble counterpart of a temperature for numbers.
+///
+/// # Reference
+/// Laves et al. 2020, equation 9 (sigma scaling): the factor that minimises the Gaussian negative
+/// log-likelihood is the mean of `((y - mu) / sigma)^2`, in closed form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VarianceScale {
+    /// One factor a target, within [`VarianceScale::RANGE`].
+    pub factors: Vec<f64>,
+}
+
+impl VarianceScale {
+    /// The least and greatest factor: exact predictions would otherwise give zero.
+    pub const RANGE: (f64, f64) = (1e-6, 1e6);
+
+    /// The factors that minimise the negative log-likelihood on calibration units.
+    ///
+    /// # Errors
+    /// When predictions are not numbers, do not fit the truth, or there are no units.
+    pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<VarianceScale, ChallengeError> {
+        let measured = Measured::parse(VARIANCE_SCALE, predicted, truth)?;
+        let width = measured.width();
+        let mut squares = vec![0.0; width];
+        for (i, z) in measured.standardised().enumerate() {
+            squares[i % width] += z * z;
+        }
+        let units = measured.len() as f64;
+        let (least, greatest) = VarianceScale::RANGE;
+        let factors = squares
+            .iter()
+            .map(|sum| (sum / units).clamp(least, greatest))
+            .collect();
+        Ok(VarianceScale { factors })
+    }
+
+    /// The same units with scaled variances.
+    ///
+    /// # Errors
+    /// When predictions are not numbers, or have another number of targets.
+    pub fn apply(&self, predicted: &Distribution) -> Result<Distribution, ChallengeError> {
+        let normals = Normals::parse(VARIANCE_SCALE, predicted)?;
+        let (width, expected) = (normals.width, self.factors.len());
+        crate::labelled::check_length(VARIANCE_SCALE, "targets", expected, width)?;
+        let mut scaled = predicted.clone();
+        if let Distribution::Gaussian { variance, .. } = &mut scaled {
+            for (i, v) in variance.iter_mut().enumerate() {
+                let value = f64::from(*v) * self.factors[i % width];
+                // Stays finite and positive in 32 bits.
+                *v = value.clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)) as f32;
+            }
+        }
+        Ok(scaled)
+    }
+}
+
+/// What makes stated probabilities or variances true on average; fitted on units used for nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recalibration {
+    /// For classes.
+    Temperature(Temperature),
+    /// For numbers.
+    VarianceScale(VarianceScale),
+}
+
+impl Recalibration {
+    /// Fits the kind that the predictions call for.
+    ///
+    /// # Errors
+    /// As [`Temperature::fit`] and [`VarianceScale::fit`].
+    pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<Recalibration, ChallengeError> {
+        match predicted {
+            Distribution::Categorical { .. } => {
+                Temperature::fit(predicted, truth).map(Recalibration::Temperature)
+            }
+            Distribution::Gaussian { .. } => {
+                VarianceScale::fit(predicted, truth).map(Recalibration::VarianceScale)
+            }
+        }
+    }
+
+    /// The same units, recalibrated.
+    ///
+    /// # Errors
+    /// When predictions are of the other kind or another width.
+    pub fn apply(&self, predicted: &Distribution) -> Result<Distribution, ChallengeError> {
+        match self {
+            Recalibration::Temperature(temperature) => temperature.apply(predicted),
+            Recalibration::VarianceScale(scale) => scale.apply(predicted),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candor_core::{Metric, Seed};
+    use proptest::prelude::*;
+    use rand::RngExt;
+
+    use super::*;
+
+    fn binary(p: &[f32]) -> Distribution {
+        Distribution::Categorical {
+            classes: 2,
+            probabilities: p.iter().flat_map(|&p| [1.0 - p, p]).collect(),
+        }
+    }
+
+    #[test]
+    fn a_temperature_worked_by_hand() {
+        // Always 0.9 sure and right 3 times in 4: the best constant is 0.75 = s^b / (s^b + 1) with
+        // odds s = 9, so 9^b = 3 and T = ln 9 / ln 3 = 2.
+        let predicted = binary(&[0.9; 4]);
+        let fitted = Temperature::fit(&predicted, &Targets::Classes(vec![1, 1, 1, 0])).unwrap();
+        assert!((fitted.value - 2.0).abs() < 1e-5, "{}", fitted.value);
+        let cooled = fitted.apply(&predicted).unwrap();
+        let Distribution::Categorical { probabilities, .. } = cooled else {
+            panic!("kind is kept")
+        };
+        assert!((probabilities[1] - 0.75).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_bounds_hold_where_no_optimum_exists() {
+        let right = Targets::Classes(vec![1, 1]);
+        let wrong = Targets::Classes(vec![0, 0]);
+        let predicted = binary(&[0.9, 0.8]);
+        let fit = |truth: &Targets| Temperature::fit(&predicted, truth).unwrap().value;
+        assert!((fit(&right) - Temperature::RANGE.0).abs() < 1e-6);
+        assert!((fit(&wrong) - Temperature::RANGE.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn predictions_that_no_temperature_changes_keep_one() {
+        let one_class = Distribution::Categorical {
+            classes: 1,
+            probabilities: vec![1.0; 3],
+        };
+        let fitted = Temperature::fit(&one_class, &Targets::Classes(vec![0; 3])).unwrap();
+        assert_eq!(fitted.value, 1.0);
+        let uniform = binary(&[0.5; 3]);
+        let fitted = Temperature::fit(&uniform, &Targets::Classes(vec![0, 1, 1])).unwrap();
+        assert_eq!(fitted.value, 1.0);
+    }
+
+    #[test]
+    fn zeros_and_a_wrong_certainty_give_finite_numbers() {
+        let certain = binary(&[1.0, 1.0, 1.0]);
+        let truth = Targets::Classes(vec![1, 1, 0]);
+        let fitted = Temperature::fit(&certain, &truth).unwrap();
+        let cooled = fitted.apply(&certain).unwrap();
+        assert!(cooled.is_finite());
+        let loss = |p: &Distribution| Metric::LogLoss.score(p, &truth).unwrap();
+        assert!(loss(&cooled) < loss(&certain));
+    }
+
+    #[test]
+    fn a_known_temperature_is_found_again() {
+        let mut rng = Seed(1).stream("test", &[]);
+        let honest: Vec<f32> = (0..20_000).map(|_| rng.random_range(0.02..0.98)).collect();
+        let labels = honest.iter().map(|&p| u32::from(rng.random::<f32>() < p));
+        let truth = Targets::Classes(labels.collect());
+        // Sharpened by 1/2.5, so that the remedy is T = 2.5.
+        let sharp = Temperature { value: 0.4 }.apply(&binary(&honest)).unwrap();
+        let fitted = Temperature::fit(&sharp, &truth).unwrap();
+        assert!((fitted.value - 2.5).abs() < 0.08, "{}", fitted.value);
+    }
+
+    #[test]
+    fn variance_is_scaled_by_the_mean_square() {
+        // z = 2 and 0 in the first target, 1 and 1 in the second: factors 2 and 1.
+        let predicted = Distribution::Gaussian {
+            width: 2,
+            mean: vec![0.0; 4],
+            variance: vec![1.0, 4.0, 1.0, 4.0],
+        };
+        let truth = Targets::Values {
+            width: 2,
+            values: vec![2.0, 2.0, 0.0, -2.0],
+        };
+        let fitted = Recalibration::fit(&predicted, &truth).unwrap();
+        let expected = VarianceScale {
+            factors: vec![2.0, 1.0],
+        };
+        assert_eq!(fitted, Recalibration::VarianceScale(expected));
+        let Distribution::Gaussian { variance, .. } = fitted.apply(&predicted).unwrap() else {
+            panic!("kind is kept")
+        };
+        assert_eq!(variance, [2.0, 4.0, 2.0, 4.0]);
+        assert!(fitted.apply(&binary(&[0.5])).is_err());
+    }
+
+    #[test]
+    fn exact_predictions_keep_a_positive_variance() {
+        let exact = Distribution::Gaussian {
+            width: 1,
+            mean: vec![3.0],
+            variance: vec![1.0],
+        };
+        let truth = Targets::Values {
+            width: 1,
+            values: vec![3.0],
+        };
+        let fitted = VarianceScale::fit(&exact, &truth).unwrap();
+        assert_eq!(fitted.factors, [VarianceScale::RANGE.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_most_probable_class_never_changes(
+            raw in prop::collection::vec(0.0f32..1.0, 5), temperature in 0.05f64..20.0,
+        ) {
+            let sum: f32 = raw.iter().sum();
+            prop_assume!(sum > 1e-3);
+            let predicted = Distribution::Categorical {
+                classes: 5,
+                probabilities: raw.iter().map(|p| p / sum).collect(),
+            };
+            let tempered = Temperature { value: temperature }.apply(&predicted).unwrap();
+            prop_assert_eq!(predicted.classes(), tempered.classes());
+        }
+
+        #[test]
+        fn fitting_never_raises_the_loss(cells in prop::collection::vec((0.01f32..0.99, 0u32..2), 1..40)) {
+            let predicted = binary(&cells.iter().map(|c| c.0).collect::<Vec<_>>());
+            let truth = Targets::Classes(cells.iter().map(|c| c.1).collect());
+            let fitted = Temperature::fit(&predicted, &truth).unwrap();
+            let loss = |p: &Distribution| Metric::LogLoss.score(p, &truth).unwrap();
+            let tempered = fitted.apply(&predicted).unwrap();
+            prop_assert!(loss(&tempered) <= loss(&predicted) + 1e-6);
+        }
+    }
+}
