@@ -162,11 +162,12 @@ impl Layout {
         histogram: &mut [Bin],
     ) {
         let row_bits = scale.row_bits;
+        // An array of 256 needs no bounds checks for a byte, and stays in the first-level cache.
+        let mut bins = [Bin::default(); 256];
         for &column in columns {
             let codes = binned.column(column as usize);
             let target = self.column_mut(histogram, column as usize);
-            // An array of 256 needs no bounds checks for a byte, and stays in the first-level cache.
-            let mut bins = [Bin::default(); 256];
+            bins[..target.len()].fill(Bin::default());
             match rows {
                 None => codes
                     .iter()

@@ -21,7 +21,7 @@ const TOLERANCE: f64 = 1e-5;
 pub struct LinearConfig {
     /// Strengths `l2` of the penalty `l2 / 2 |w|^2` beside the mean loss, from strong to weak
     /// (1, 0.1, 0.01, 0.001, 0.0001). The one with the lowest validation loss is kept; without validation
-    /// rows the one in the middle is.
+    /// rows the one nearest to one over the number of training rows is (a penalty of 1 beside the summed loss).
     pub l2: Vec<f64>,
     /// Iterations of L-BFGS for each strength at most (200).
     pub iterations: usize,
@@ -268,12 +268,8 @@ impl Path {
         clock: &Clock,
     ) -> Result<Path, BaselineError> {
         let validate = validation.inputs.rows > 0;
-        let middle = [config.l2[config.l2.len() / 2]];
-        let strengths = if validate {
-            config.l2.as_slice()
-        } else {
-            &middle
-        };
+        let usual = [nearest(&config.l2, 1.0 / train.inputs.rows.max(1) as f64)];
+        let strengths = if validate { config.l2.as_slice() } else { &usual };
         let mut weights = vec![0.0; train.scores * width];
         let mut path = Path {
             weights: weights.clone(),
@@ -311,5 +307,142 @@ impl Path {
             }
         }
         Ok(path)
+    }
+}
+
+/// The strength whose ratio to `wanted` is nearest to one.
+fn nearest(strengths: &[f64], wanted: f64) -> f64 {
+    let off = |strength: &f64| (strength / wanted).ln().abs();
+    strengths
+        .iter()
+        .copied()
+        .min_by(|a, b| off(a).total_cmp(&off(b)))
+        .unwrap_or(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candor_core::Targets;
+
+    use super::*;
+    use crate::{BinnedMatrix, Bins, Dataset, FeatureKind};
+
+    fn fitted(
+        columns: Vec<FeatureKind>,
+        values: &[f32],
+        targets: &Targets,
+        outputs: usize,
+        l2: f64,
+    ) -> Vec<f64> {
+        let matrix = Matrix::new(targets.len(), columns, values.to_vec()).unwrap();
+        let rows: Vec<usize> = (0..matrix.rows()).collect();
+        let bins = Arc::new(Bins::fit(&matrix, &rows, 255).unwrap());
+        let binned = BinnedMatrix::new(&matrix, bins).unwrap();
+        let dataset = Dataset {
+            matrix: &matrix,
+            binned: &binned,
+            targets,
+            outputs,
+        };
+        let training = Training::new(&dataset, &rows, &[]).unwrap();
+        let config = LinearConfig {
+            l2: vec![l2],
+            iterations: 500,
+        };
+        let trained = Linear::fit(&config, &training, &Clock::unlimited()).unwrap();
+        trained.model.scores(&matrix).unwrap()
+    }
+
+    fn close(got: &[f64], expected: &[f64]) {
+        assert_eq!(got.len(), expected.len());
+        for (g, e) in got.iter().zip(expected) {
+            assert!((g - e).abs() < 1e-3, "{got:?} against {expected:?}");
+        }
+    }
+
+    #[test]
+    fn ridge_is_its_closed_form() {
+        // Standardised x is -1, 1 and y is -1, 1 around 2: w = mean(x y) / (mean(x^2) + l2) = 1 / 1.25.
+        let targets = Targets::Values {
+            width: 1,
+            values: vec![1.0, 3.0],
+        };
+        close(
+            &fitted(vec![FeatureKind::Numeric], &[10.0, 30.0], &targets, 1, 0.25),
+            &[1.2, 2.8],
+        );
+        // Two targets at once, the second constant; a missing number is the mean.
+        let targets = Targets::Values {
+            width: 2,
+            values: vec![1.0, 5.0, 3.0, 5.0, 2.0, 5.0],
+        };
+        let got = fitted(
+            vec![FeatureKind::Numeric],
+            &[10.0, 30.0, f32::NAN],
+            &targets,
+            2,
+            1e-6,
+        );
+        close(&got, &[1.0, 5.0, 3.0, 5.0, 2.0, 5.0]);
+    }
+
+    #[test]
+    fn logistic_regression_meets_its_optimality_condition() {
+        // For x = -1, 1 (twice each) with one label of four flipped, sigmoid(w) - 3/4 + l2 w = 0 on either side.
+        let targets = Targets::Classes(vec![0, 0, 1, 1, 0, 0, 1, 0]);
+        let x = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0];
+        let scores = fitted(vec![FeatureKind::Numeric], &x, &targets, 2, 0.01);
+        let (low, high) = (scores[0], scores[2]);
+        let (w, b) = ((high - low) / 2.0, (high + low) / 2.0);
+        let (p_low, p_high) = (sigmoid(low), sigmoid(high));
+        // By the intercept, then by the weight.
+        assert!((4.0 * p_low + 4.0 * p_high - 3.0).abs() < 1e-3, "{b}");
+        assert!(
+            (0.5 * (p_high - p_low) - 3.0 / 8.0 + 0.01 * w).abs() < 1e-3,
+            "{w}"
+        );
+    }
+
+    #[test]
+    fn categories_get_their_own_scores() {
+        let kind = FeatureKind::Categorical { cardinality: 3 };
+        let targets = Targets::Values {
+            width: 1,
+            values: vec![1.0, 5.0, 3.0, 1.0, 5.0, 3.0],
+        };
+        let got = fitted(
+            vec![kind],
+            &[0.0, 1.0, 2.0, 0.0, 1.0, 2.0],
+            &targets,
+            1,
+            1e-6,
+        );
+        close(&got, &[1.0, 5.0, 3.0, 1.0, 5.0, 3.0]);
+    }
+
+    #[test]
+    fn classes_are_separated_by_their_logits() {
+        let targets = Targets::Classes(vec![0, 1, 2]);
+        let scores = fitted(
+            vec![FeatureKind::Numeric; 2],
+            &[0.0, 0.0, 1.0, 0.0, 0.0, 1.0],
+            &targets,
+            3,
+            1e-3,
+        );
+        for (row, scores) in scores.chunks_exact(3).enumerate() {
+            assert!(
+                (0..3).all(|other| other == row || scores[row] > scores[other] + 1.0),
+                "{scores:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_nearest_strength_is_by_ratio() {
+        assert_eq!(nearest(&[1.0, 0.1, 0.01], 0.02), 0.01);
+        assert_eq!(nearest(&[1.0, 0.1, 0.01], 1e-9), 0.01);
     }
 }

@@ -14,15 +14,15 @@
 //! | Is the doubt in the data or in the model? | [`Uncertainty`] |
 //! | Is this input unlike the training data? | [`OodDetector`], [`Detection`] |
 //! | When should the model keep silent? | [`RiskCoverage`], [`Gate`], [`AbstentionRule`] |
-//! | Did it learn, or remember? | [`MemorisationControl`] |
-//! | Is all that good enough? | [`Gates`] |
+//! | Did it learn, or remember? | x |
+//! | Is all that good enough? | x |
 
 mod abstention;
 mod binomial;
 mod bootstrap;
 mod calibration_error;
-mod confidence;
 mod conformal;
+mod correctness;
 mod coverage;
 mod detection;
 mod empirical;
@@ -47,18 +47,16 @@ pub use bootstrap::{Bootstrap, Interval, IntervalMethod};
 pub use calibration_error::{
     CalibrationError, DEFAULT_BINS, NullDistribution, ReliabilityBin, reliability,
 };
-pub use confidence::{Tolerance, confidence, wrong};
 pub use conformal::{
     ConformalClassifier, ConformalMethod, ConformalRegressor, coverage_law, quantile,
 };
+pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};
 pub use detection::Detection;
 pub use error::ChallengeError;
 pub use gate::{AcceptedRisk, Gate};
-pub use gates::Gates;
 pub use interval_calibration::{IntervalCalibration, LevelCoverage};
 pub use kolmogorov_smirnov::KsTest;
-pub use memorisation::{Memorisation, MemorisationControl, MemorisationScore};
 pub use ood::{ConformalPValue, KnnBank, OodDetector, Space};
 pub use paired::{McNemar, PairedComparison};
 pub use resplit::ResplitReport;

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use candor_baselines::{FeatureKind, Matrix};
+use candor_baselines::{BaselineError, FeatureKind, Matrix};
 use candor_core::{Hints, did_you_mean};
 use candor_data::{ColumnKind, Role, Schema, Table, Values, parse_date};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub enum RowError {
     /// No column can be used.
     #[error("no column is left that a model could use")]
     NoFeatures,
+    /// The encoded rows do not make a matrix (a column of more categories than can be counted).
+    #[error(transparent)]
+    Matrix(BaselineError),
 }
 
 impl Hints for RowError {
@@ -68,6 +71,7 @@ impl Hints for RowError {
             RowError::MissingColumns { .. } => vec![
                 "give the columns under the names that they had in training; a cell may be empty".into(),
             ],
+            RowError::Matrix(error) => error.hints(),
             RowError::NoFeatures => vec![
                 "constant and id columns are left out; keep one with `--keep COLUMN`, or add columns that vary".into(),
             ],
@@ -173,7 +177,7 @@ impl TableEncoder {
             encoding.write(&column.values, &mut values, start, width);
             start += encoding.kinds().len();
         }
-        Ok(Matrix { rows, columns, values })
+        Matrix::new(rows, columns, values).map_err(RowError::Matrix)
     }
 }
 
@@ -383,8 +387,8 @@ mod tests {
             ("colour", texts(&["green", "red"])),
         ]);
         let matrix = encoder.encode(&new).unwrap();
-        assert!(matrix.values[0].is_nan() && matrix.values[1].is_nan());
-        assert_eq!(&matrix.values[2..], &[1.0, 5.0]);
+        assert!(matrix.values()[0].is_nan() && matrix.values()[1].is_nan());
+        assert_eq!(&matrix.values()[2..], &[1.0, 5.0]);
     }
 
     #[test]
@@ -403,8 +407,8 @@ mod tests {
         let encoder =
             TableEncoder::fit(&train, &schema(&[("x", ColumnKind::Numeric)]), &[0]).unwrap();
         let matrix = encoder.encode(&table(vec![("x", texts(&["2.5", "oops", ""]))])).unwrap();
-        assert_eq!(matrix.values[0], 2.5);
-        assert!(matrix.values[1].is_nan() && matrix.values[2].is_nan());
+        assert_eq!(matrix.values()[0], 2.5);
+        assert!(matrix.values()[1].is_nan() && matrix.values()[2].is_nan());
     }
 
     #[test]

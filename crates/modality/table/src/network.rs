@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
-use candor_design::{Choice, Condition, DesignError, Options, Space};
+use candor_design::{Choice, DesignError, Space};
 use candor_nn::{
     AttentionBlock, AttentionBlockConfig, CategoricalEmbedding, CategoricalEmbeddingConfig, Head,
     HeadConfig, HeadKind, LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass, PeriodicEmbedding,
@@ -11,7 +11,6 @@ use candor_nn::{
 use candor_train::{Network, Output, Recipe};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{Preparation, TableBatch};
 
@@ -47,6 +46,7 @@ pub enum Numbers {
 #[serde(default)]
 pub struct NetworkDesign {
     /// The backbone.
+    #[serde(rename = "model")]
     pub backbone: Backbone,
     /// Layers or blocks.
     pub layers: usize,
@@ -118,7 +118,7 @@ impl NetworkDesign {
         if !(0.0..1.0).contains(&self.label_smoothing) {
             return Err(format!("`label_smoothing` is {}, outside 0 to 1", self.label_smoothing));
         }
-        if self.backbone == Backbone::Attention && self.width % HEADS != 0 {
+        if self.backbone == Backbone::Attention && !self.width.is_multiple_of(HEADS) {
             return Err(format!("`width` is {}, not a multiple of {HEADS} heads", self.width));
         }
         Ok(())
@@ -340,56 +340,32 @@ impl TableNetwork {
 /// # Errors
 /// Never for the fixed choices below.
 pub fn space() -> Result<Space, DesignError> {
-    let network = || Condition::one_of("model", ["mlp", "residual", "tabm", "attention"]);
-    let embedded = || Condition::one_of("numbers", ["piecewise", "periodic"]);
-    let choice = |name: &str, options: Options| Choice::new(name, options);
-    let values = |values: &[serde_json::Value]| Options::Categorical(values.to_vec());
-    let forests = || Condition::one_of("model", ["forest", "extra_trees"]);
+    let networks = ["mlp", "residual", "tabm", "attention"];
+    let embedding = ["mlp", "residual", "tabm"];
+    let trees = ["boosting", "forest", "extra_trees"];
     Space::new(vec![
-        choice(
+        Choice::categorical(
             "model",
-            values(&[
-                json!("mlp"),
-                json!("residual"),
-                json!("tabm"),
-                json!("tabm"),
-                json!("attention"),
-                json!("boosting"),
-                json!("boosting"),
-                json!("forest"),
-                json!("extra_trees"),
-            ]),
+            ["mlp", "residual", "tabm", "attention", "boosting", "forest", "extra_trees"],
         ),
-        choice("layers", Options::Integers { low: 1, high: 4, log: false }).when(network()),
-        choice("width", values(&[json!(32), json!(64), json!(128), json!(256)])).when(network()),
-        choice("dropout", values(&[json!(0.0), json!(0.1), json!(0.2), json!(0.35), json!(0.5)]))
-            .when(network()),
-        choice("numbers", values(&[json!("plain"), json!("piecewise"), json!("periodic")]))
-            .when(Condition::one_of("model", ["mlp", "residual", "tabm"])),
-        choice("number_width", values(&[json!(4), json!(8), json!(16)])).when(embedded()),
-        choice("bins", values(&[json!(8), json!(16), json!(32)]))
-            .when(Condition::one_of("numbers", ["piecewise"])),
-        choice("sigma", Options::Reals { low: 0.02, high: 2.0, log: true })
-            .when(Condition::one_of("numbers", ["periodic"])),
-        choice("category_width", values(&[json!(4), json!(8), json!(16)]))
-            .when(Condition::one_of("model", ["mlp", "residual", "tabm"])),
-        choice("quantile", values(&[json!(true), json!(false)])).when(network()),
-        choice("learning_rate", Options::Reals { low: 5e-4, high: 1e-2, log: true })
-            .when(network()),
-        choice("weight_decay", Options::Reals { low: 1e-4, high: 0.3, log: true }).when(network()),
-        choice("label_smoothing", values(&[json!(0.0), json!(0.0), json!(0.05)])).when(network()),
-        choice("boosting_rate", Options::Reals { low: 0.02, high: 0.2, log: true })
-            .when(Condition::one_of("model", ["boosting"])),
-        choice("max_leaves", Options::Integers { low: 4, high: 64, log: true })
-            .when(Condition::one_of("model", ["boosting"])),
-        choice("min_leaf_rows", Options::Integers { low: 1, high: 32, log: true })
-            .when(Condition::one_of("model", ["boosting", "forest", "extra_trees"])),
-        choice("l2", Options::Reals { low: 0.01, high: 30.0, log: true })
-            .when(Condition::one_of("model", ["boosting"])),
-        choice("row_share", Options::Reals { low: 0.5, high: 1.0, log: false })
-            .when(Condition::one_of("model", ["boosting"])),
-        choice("column_share", Options::Reals { low: 0.3, high: 1.0, log: false })
-            .when(Condition::one_of("model", ["boosting"])),
-        choice("feature_share", Options::Reals { low: 0.1, high: 1.0, log: false }).when(forests()),
+        Choice::integers("layers", 1, 4).when("model", networks),
+        Choice::categorical("width", [32, 64, 128, 256]).when("model", networks),
+        Choice::categorical("dropout", [0.0, 0.1, 0.2, 0.35, 0.5]).when("model", networks),
+        Choice::categorical("numbers", ["plain", "piecewise", "periodic"]).when("model", embedding),
+        Choice::categorical("number_width", [4, 8, 16]).when("numbers", ["piecewise", "periodic"]),
+        Choice::categorical("bins", [8, 16, 32]).when("numbers", ["piecewise"]),
+        Choice::log_reals("sigma", 0.02, 2.0).when("numbers", ["periodic"]),
+        Choice::categorical("category_width", [4, 8, 16]).when("model", embedding),
+        Choice::categorical("quantile", [true, false]).when("model", networks),
+        Choice::log_reals("learning_rate", 5e-4, 1e-2).when("model", networks),
+        Choice::log_reals("weight_decay", 1e-4, 0.3).when("model", networks),
+        Choice::categorical("label_smoothing", [0.0, 0.05]).when("model", networks),
+        Choice::log_reals("boosting_rate", 0.02, 0.2).when("model", ["boosting"]),
+        Choice::log_integers("max_leaves", 4, 64).when("model", ["boosting"]),
+        Choice::log_integers("min_leaf_rows", 1, 32).when("model", trees),
+        Choice::log_reals("l2", 0.01, 30.0).when("model", ["boosting"]),
+        Choice::reals("row_share", 0.5, 1.0).when("model", ["boosting"]),
+        Choice::reals("column_share", 0.3, 1.0).when("model", ["boosting"]),
+        Choice::reals("feature_share", 0.1, 1.0).when("model", ["forest", "extra_trees"]),
     ])
 }

@@ -1,6 +1,6 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use candor_baselines::{FeatureKind, Matrix};
-use candor_core::Targets;
+use candor_core::{Distribution, Targets};
 use candor_train::Batches;
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erf_inv;
@@ -53,8 +53,8 @@ impl Preparation {
     /// Fits on the rows `train` of the matrix.
     pub fn fit(matrix: &Matrix, targets: &Targets, train: &[usize]) -> Preparation {
         let (mut numeric, mut categorical) = (Vec::new(), Vec::new());
-        for (feature, kind) in matrix.columns.iter().enumerate() {
-            let cells = train.iter().map(|&row| matrix.values[row * matrix.columns.len() + feature]);
+        for (feature, kind) in matrix.columns().iter().enumerate() {
+            let cells = train.iter().map(|&row| matrix.values()[row * matrix.columns().len() + feature]);
             match kind {
                 FeatureKind::Numeric => numeric.push(fit_numeric(feature, cells.collect())),
                 FeatureKind::Categorical { cardinality } => {
@@ -102,19 +102,69 @@ impl Preparation {
         }
     }
 
+    /// The distribution in the target's own units.
+    pub fn unscale(&self, distribution: Distribution) -> Distribution {
+        let Distribution::Gaussian { width, mut mean, mut variance } = distribution else {
+            return distribution;
+        };
+        for (i, value) in mean.iter_mut().enumerate() {
+            let (centre, sd) = self.target_scale[i % width];
+            *value = centre + sd * *value;
+            variance[i] *= sd * sd;
+        }
+        Distribution::Gaussian { width, mean, variance }
+    }
+
+    /// Why this preparation cannot be used, if so: it may come from a damaged file.
+    ///
+    /// # Errors
+    /// The first fault, in words.
+    pub fn check(&self) -> Result<(), String> {
+        for n in &self.numeric {
+            let finite = [n.median, n.mean, n.sd].iter().chain(&n.quantiles).all(|v| v.is_finite());
+            let ordered = n.quantiles.windows(2).all(|w| w[0] <= w[1]);
+            if !finite || !ordered || n.sd <= 0.0 || n.quantiles.len() < 2 {
+                return Err(format!("scaling of feature {} is damaged", n.feature));
+            }
+        }
+        for c in &self.categorical {
+            let most = Matrix::MAX_CARDINALITY as usize;
+            if c.size > most || c.rows.iter().any(|&row| row as usize >= c.size) {
+                return Err(format!("categories of feature {} are damaged", c.feature));
+            }
+        }
+        if self.target_scale.iter().any(|(mean, sd)| !mean.is_finite() || *sd <= 0.0) {
+            return Err("scaling of the target is damaged".into());
+        }
+        Ok(())
+    }
+
+    /// Why rows of this shape cannot be prepared, if so.
+    ///
+    /// # Errors
+    /// Names the feature that is not there.
+    pub fn check_matrix(&self, matrix: &Matrix) -> Result<(), String> {
+        let features = self.numeric.iter().map(|n| n.feature);
+        let mut features = features.chain(self.categorical.iter().map(|c| c.feature));
+        match features.find(|&feature| feature >= matrix.columns().len()) {
+            Some(feature) => Err(format!("the model needs feature {feature}, the rows do not have it")),
+            None => Ok(()),
+        }
+    }
+
     /// Prepares all rows of a matrix.
     pub fn apply(&self, matrix: &Matrix, quantile: bool) -> PreparedTable {
-        let width = matrix.columns.len();
+        let width = matrix.columns().len();
         let plain_width = self.plain_width();
-        let mut plain = Vec::with_capacity(matrix.rows * plain_width);
-        let mut categorical = Vec::with_capacity(matrix.rows * self.categorical.len());
+        let mut plain = Vec::with_capacity(matrix.rows() * plain_width);
+        let mut categorical = Vec::with_capacity(matrix.rows() * self.categorical.len());
         let mut offsets = Vec::with_capacity(self.categorical.len());
         let mut next = 0;
         for c in &self.categorical {
             offsets.push(next);
             next += c.size as i32;
         }
-        for row in matrix.values.chunks_exact(width.max(1)) {
+        for row in matrix.values().chunks_exact(width.max(1)) {
             plain.extend(self.numeric.iter().map(|n| n.value(row[n.feature], quantile)));
             let indicators = self.numeric.iter().filter(|n| n.indicator);
             plain.extend(indicators.map(|n| f32::from(u8::from(row[n.feature].is_nan()))));
@@ -134,11 +184,11 @@ impl Preparation {
     /// `[rows, width]` at the given rows: the standardised input, not clipped, with categories as agreement codes; for distances
     /// between rows.
     pub fn distances_input(&self, matrix: &Matrix, rows: &[usize]) -> (usize, Vec<f32>) {
-        let width = matrix.columns.len();
+        let width = matrix.columns().len();
         let out_width = self.plain_width() + self.categorical.len();
         let mut out = Vec::with_capacity(rows.len() * out_width);
         for &row in rows {
-            let row = &matrix.values[row * width..(row + 1) * width];
+            let row = &matrix.values()[row * width..(row + 1) * width];
             out.extend(self.numeric.iter().map(|n| {
                 let value = if row[n.feature].is_nan() { n.median } else { row[n.feature] };
                 ((value - n.mean) / n.sd).clamp(-1e3, 1e3)
@@ -325,7 +375,7 @@ mod tests {
     use super::*;
 
     fn one_column(values: &[f32]) -> Matrix {
-        Matrix { rows: values.len(), columns: vec![FeatureKind::Numeric], values: values.to_vec() }
+        Matrix::new(values.len(), vec![FeatureKind::Numeric], values.to_vec()).unwrap()
     }
 
     #[test]

@@ -1,0 +1,458 @@
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::Device;
+use candor_baselines::{
+    Baseline, BaselineConfig, BaselineError, BinnedMatrix, Bins, BoostingConfig, Dataset, ForestConfig,
+    LinearConfig, Matrix,
+};
+use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
+use candor_design::{Design, DesignError, Space};
+use candor_nn::{HeadKind, Weights};
+use candor_train::{
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
+    SavedMember, TrainError, Units, Validation, fit, predict,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Backbone, NetworkDesign, Numbers, Preparation, PreparedTable, TableNetwork, space};
+
+/// Rows as the models of this modality take them.
+pub struct TableUnits {
+    matrix: Matrix,
+    learnable: Vec<usize>,
+    binned: OnceLock<Result<BinnedMatrix, BaselineError>>,
+}
+
+impl TableUnits {
+    /// All rows of a source; bins of trees are cut from the rows `learnable` alone.
+    pub fn new(matrix: Matrix, learnable: Vec<usize>) -> Units {
+        let rows = matrix.rows();
+        Units::new(rows, TableUnits { matrix, learnable, binned: OnceLock::new() })
+    }
+
+    /// The encoded rows.
+    pub fn matrix(&self) -> &Matrix {
+        &self.matrix
+    }
+
+    fn binned(&self) -> Result<&BinnedMatrix, MemberError> {
+        let cut = || {
+            let bins = Bins::fit(&self.matrix, &self.learnable, 255)?;
+            BinnedMatrix::new(&self.matrix, Arc::new(bins))
+        };
+        self.binned.get_or_init(cut).as_ref().map_err(|e| MemberError::Training(e.to_string()))
+    }
+}
+
+/// Trains and reads the models of tables: networks and classical baselines.
+pub struct TableLearner {
+    space: Space,
+}
+
+impl TableLearner {
+    /// With the full design space.
+    ///
+    /// # Errors
+    /// Never for the space as it stands.
+    pub fn new() -> Result<TableLearner, DesignError> {
+        Ok(TableLearner { space: space()? })
+    }
+}
+
+/// What a design stands for.
+enum Model {
+    Network(NetworkDesign),
+    Baseline(BaselineConfig),
+}
+
+/// The choices of trees, under the names of the space.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct TreeChoices {
+    boosting_rate: f64,
+    max_leaves: usize,
+    min_leaf_rows: Option<usize>,
+    l2: f64,
+    row_share: f64,
+    column_share: f64,
+    feature_share: Option<f64>,
+}
+
+impl Default for TreeChoices {
+    fn default() -> TreeChoices {
+        let boosting = BoostingConfig::default();
+        TreeChoices {
+            boosting_rate: boosting.learning_rate,
+            max_leaves: boosting.max_leaves,
+            min_leaf_rows: None,
+            l2: boosting.l2,
+            row_share: boosting.row_share,
+            column_share: boosting.column_share,
+            feature_share: None,
+        }
+    }
+}
+
+fn model_of(design: &Design) -> Result<Model, MemberError> {
+    let refuse = |e: DesignError| MemberError::Design(e.to_string());
+    let name = design.get("model").and_then(Value::as_str).unwrap_or_default();
+    let config = match name {
+        "trivial" => BaselineConfig::Trivial,
+        "linear" => BaselineConfig::Linear(LinearConfig::default()),
+        "boosting" => {
+            let chosen: TreeChoices = design.decode().map_err(refuse)?;
+            let default = BoostingConfig::default();
+            BaselineConfig::Boosting(BoostingConfig {
+                learning_rate: chosen.boosting_rate,
+                max_leaves: chosen.max_leaves,
+                min_leaf_rows: chosen.min_leaf_rows.unwrap_or(default.min_leaf_rows),
+                l2: chosen.l2,
+                row_share: chosen.row_share,
+                column_share: chosen.column_share,
+                ..default
+            })
+        }
+        "forest" | "extra_trees" => {
+            let chosen: TreeChoices = design.decode().map_err(refuse)?;
+            let default =
+                if name == "forest" { ForestConfig::default() } else { ForestConfig::extra_trees() };
+            BaselineConfig::Forest(ForestConfig {
+                max_features: chosen.feature_share.or(default.max_features),
+                min_leaf_rows: chosen.min_leaf_rows.unwrap_or(default.min_leaf_rows),
+                ..default
+            })
+        }
+        _ => {
+            let design: NetworkDesign = design.decode().map_err(refuse)?;
+            design.check().map_err(MemberError::Design)?;
+            return Ok(Model::Network(design));
+        }
+    };
+    config.check().map_err(|e| MemberError::Design(e.to_string()))?;
+    Ok(Model::Baseline(config))
+}
+
+impl Learner for TableLearner {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn hand_made(&self) -> Vec<HandMade> {
+        let baseline = |name: &'static str, model: &str| HandMade {
+            design: Design::new().with("model", model),
+            name,
+            baseline: true,
+        };
+        let network = |name: &'static str, design: NetworkDesign| HandMade {
+            design: design_of(&design),
+            name,
+            baseline: false,
+        };
+        let tabm = NetworkDesign {
+            backbone: Backbone::Tabm,
+            numbers: Numbers::Piecewise,
+            ..NetworkDesign::default()
+        };
+        vec![
+            baseline("majority or mean", "trivial"),
+            baseline("linear", "linear"),
+            baseline("gradient boosting", "boosting"),
+            baseline("random forest", "forest"),
+            network("MLP", NetworkDesign::default()),
+            network("TabM with piecewise-linear numbers", tabm),
+            baseline("extremely randomised trees", "extra_trees"),
+            network(
+                "residual network with periodic numbers",
+                NetworkDesign {
+                    backbone: Backbone::Residual,
+                    numbers: Numbers::Periodic,
+                    dropout: 0.2,
+                    ..NetworkDesign::default()
+                },
+            ),
+            network(
+                "attention between columns",
+                NetworkDesign {
+                    backbone: Backbone::Attention,
+                    width: 32,
+                    learning_rate: 1e-3,
+                    ..NetworkDesign::default()
+                },
+            ),
+        ]
+    }
+
+    fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+        match model_of(assignment.design)? {
+            Model::Network(design) => fit_network(&design, assignment),
+            Model::Baseline(config) => fit_baseline(&config, assignment),
+        }
+    }
+
+    fn load(&self, description: &Value, numbers: &[u8]) -> Result<Box<dyn Member>, MemberError> {
+        let malformed = |e: String| MemberError::Malformed(e);
+        let description: Description = serde_json::from_value(description.clone())
+            .map_err(|e| malformed(format!("its description: {e}")))?;
+        match description {
+            Description::Baseline => {
+                let model = Baseline::from_bytes(numbers).map_err(|e| malformed(e.to_string()))?;
+                Ok(Box::new(BaselineMember { model }))
+            }
+            Description::Network { design, preparation, head } => {
+                design.check().map_err(malformed)?;
+                preparation.check().map_err(malformed)?;
+                let weights =
+                    Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
+                let network = build(&design, &preparation, &head, Seed(0), &Device::flex());
+                let network =
+                    weights.load_into(network).map_err(|e| malformed(e.to_string()))?;
+                Ok(Box::new(NetworkMember { design, preparation, head, network }))
+            }
+        }
+    }
+}
+
+/// The design's choices as a value of the space, without those that its model does not have.
+fn design_of(network: &NetworkDesign) -> Design {
+    let attention = network.backbone == Backbone::Attention;
+    let embedded = network.numbers != Numbers::Plain;
+    let keep = |name: &str| match name {
+        "numbers" | "category_width" => !attention,
+        "number_width" => embedded && !attention,
+        "bins" => network.numbers == Numbers::Piecewise && !attention,
+        "sigma" => network.numbers == Numbers::Periodic && !attention,
+        "members" => false,
+        _ => true,
+    };
+    let Ok(Value::Object(fields)) = serde_json::to_value(network) else { return Design::new() };
+    fields
+        .into_iter()
+        .filter(|(name, _)| keep(name))
+        .fold(Design::new(), |design, (name, value)| design.with(name, value))
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "member", rename_all = "snake_case")]
+enum Description {
+    Baseline,
+    Network { design: NetworkDesign, preparation: Preparation, head: HeadKind },
+}
+
+struct BaselineMember {
+    model: Baseline,
+}
+
+impl Member for BaselineMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.model.parameters() as u64
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let matrix = select(&units.get::<TableUnits>()?.matrix, indices)?;
+        let predicted =
+            self.model.predict(&matrix).map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(MemberPrediction { members: vec![predicted], features: None })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        Ok(SavedMember {
+            description: to_json(&Description::Baseline)?,
+            extension: "trees",
+            numbers: self.model.to_bytes(),
+        })
+    }
+}
+
+struct NetworkMember {
+    design: NetworkDesign,
+    preparation: Preparation,
+    head: HeadKind,
+    network: TableNetwork,
+}
+
+impl Member for NetworkMember {
+    fn is_network(&self) -> bool {
+        true
+    }
+
+    fn parameters(&self) -> u64 {
+        Weights::of(&self.network).count() as u64
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let matrix = select(&units.get::<TableUnits>()?.matrix, indices)?;
+        self.preparation.check_matrix(&matrix).map_err(MemberError::Malformed)?;
+        let prepared = prepared(&self.design, &self.preparation, &matrix);
+        let rows: Vec<usize> = (0..indices.len()).collect();
+        let predicted = predict(&self.network, &prepared, &rows, &self.head, &Device::flex());
+        let members = predicted.members.into_iter().map(|m| self.preparation.unscale(m)).collect();
+        let (input_width, input) = self.preparation.distances_input(&matrix, &rows);
+        let features = Features {
+            width: predicted.width,
+            embedding: predicted.embedding,
+            input_width,
+            input,
+        };
+        Ok(MemberPrediction { members, features: Some(features) })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let description = Description::Network {
+            design: self.design.clone(),
+            preparation: self.preparation.clone(),
+            head: self.head.clone(),
+        };
+        let numbers = Weights::of(&self.network)
+            .to_safetensors()
+            .map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(SavedMember { description: to_json(&description)?, extension: "safetensors", numbers })
+    }
+}
+
+fn to_json(description: &Description) -> Result<Value, MemberError> {
+    serde_json::to_value(description).map_err(|e| MemberError::Malformed(e.to_string()))
+}
+
+fn select(matrix: &Matrix, rows: &[usize]) -> Result<Matrix, MemberError> {
+    let values = rows.iter().flat_map(|&row| matrix.row(row).iter().copied()).collect();
+    Matrix::new(rows.len(), matrix.columns().to_vec(), values)
+        .map_err(|e| MemberError::Training(e.to_string()))
+}
+
+fn prepared(design: &NetworkDesign, preparation: &Preparation, matrix: &Matrix) -> PreparedTable {
+    let table = preparation.apply(matrix, design.quantile);
+    let coded = design.numbers == Numbers::Piecewise || design.backbone == Backbone::Attention;
+    if coded && !preparation.numeric.is_empty() {
+        return table.with_edges(preparation.bin_edges(design.bins, design.quantile));
+    }
+    table
+}
+
+fn build(
+    design: &NetworkDesign,
+    preparation: &Preparation,
+    head: &HeadKind,
+    seed: Seed,
+    device: &Device,
+) -> TableNetwork {
+    design.init(preparation, head, &mut seed.stream("weights", &[]), device)
+}
+
+fn head_for(design: &NetworkDesign, target: &Target) -> HeadKind {
+    if target.task.is_classification() {
+        let label_smoothing = design.label_smoothing;
+        HeadKind::Softmax { classes: target.width(), label_smoothing }
+    } else {
+        HeadKind::Gaussian { width: target.width(), beta: 0.5 }
+    }
+}
+
+/// The loss that early stopping watches: the metric itself, or a proper stand-in where it is undefined.
+fn watched_loss(metric: Metric, predicted: &Distribution, truth: &Targets) -> f64 {
+    metric.score(predicted, truth).map_or_else(
+        |_| {
+            let stand_in = match predicted {
+                Distribution::Categorical { .. } => Metric::LogLoss,
+                Distribution::Gaussian { .. } => Metric::Rmse,
+            };
+            stand_in.score(predicted, truth).unwrap_or(f64::NAN)
+        },
+        |score| metric.as_loss(score),
+    )
+}
+
+fn fit_network(
+    design: &NetworkDesign,
+    assignment: &Assignment,
+) -> Result<FittedMember, MemberError> {
+    let matrix = &assignment.units.get::<TableUnits>()?.matrix;
+    let preparation = Preparation::fit(matrix, assignment.targets, assignment.train);
+    let data = prepared(design, &preparation, matrix);
+    let head = head_for(design, assignment.target);
+    let device = Device::flex().autodiff();
+    let network = build(design, &preparation, &head, assignment.seed, &device);
+    let truth = assignment.targets.select(assignment.validation);
+    // Accuracy and AUC move in jumps on small sets; the proper score finds the better epoch.
+    let metric = match assignment.metric {
+        Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc => Metric::LogLoss,
+        other => other,
+    };
+    let loss = |predicted: &Distribution| {
+        watched_loss(metric, &preparation.unscale(predicted.clone()), &truth)
+    };
+    let validation = Validation { units: assignment.validation, loss: &loss };
+    let trained = fit(
+        network,
+        &data,
+        &preparation.scale_targets(assignment.targets),
+        assignment.train,
+        &validation,
+        &head,
+        &design.recipe(assignment.train.len()),
+        assignment.seed,
+        assignment.clock,
+    )
+    .map_err(|error| match error {
+        TrainError::Stopped(stop) => MemberError::Stopped(stop),
+        other => MemberError::Training(other.to_string()),
+    })?;
+    let plain = build(design, &preparation, &head, assignment.seed, &Device::flex());
+    let network =
+        trained.weights.load_into(plain).map_err(|e| MemberError::Training(e.to_string()))?;
+    let warnings = (trained.recoveries > 0)
+        .then(|| {
+            format!(
+                "training met numbers that are not finite {} times and went on at a lower learning rate",
+                trained.recoveries
+            )
+        })
+        .into_iter()
+        .collect();
+    Ok(FittedMember {
+        member: Box::new(NetworkMember { design: design.clone(), preparation, head, network }),
+        history: trained.history,
+        warnings,
+        stopped_early: trained.stopped_early,
+    })
+}
+
+fn fit_baseline(
+    config: &BaselineConfig,
+    assignment: &Assignment,
+) -> Result<FittedMember, MemberError> {
+    let units = assignment.units.get::<TableUnits>()?;
+    let dataset = Dataset {
+        matrix: &units.matrix,
+        binned: units.binned()?,
+        targets: assignment.targets,
+        outputs: assignment.target.width(),
+    };
+    let (train, validation) = (assignment.train, assignment.validation);
+    let fitted = candor_baselines::fit(
+        config,
+        &dataset,
+        train,
+        validation,
+        assignment.seed,
+        assignment.clock,
+    )
+    .map_err(|error| stop_of(assignment.clock).map_or_else(
+        || MemberError::Training(error.to_string()),
+        MemberError::Stopped,
+    ))?;
+    Ok(FittedMember {
+        member: Box::new(BaselineMember { model: fitted.model }),
+        history: Vec::new(),
+        warnings: Vec::new(),
+        stopped_early: fitted.stopped_early,
+    })
+}
+
+fn stop_of(clock: &Clock) -> Option<Stop> {
+    clock.stop()
+}
