@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
@@ -105,9 +105,11 @@ impl Store {
 
     /// Looks before it writes: a foreign file must not be changed.
     fn prepare(&mut self) -> Result<(), DesignError> {
+        // In this order: tables and mark are created together, so whoever sees tables of another
+        // process that creates this store at this moment sees its mark too.
+        let tables = self.number("SELECT count(*) FROM sqlite_schema")?;
         let application = self.number("PRAGMA application_id")?;
         let format = self.number("PRAGMA user_version")?;
-        let tables = self.number("SELECT count(*) FROM sqlite_schema")?;
         match application {
             APPLICATION if format > FORMAT => {
                 return Err(DesignError::NewerFormat {
@@ -125,7 +127,7 @@ impl Store {
                 ));
             }
         }
-        self.execute("PRAGMA journal_mode = WAL")?;
+        self.write_ahead()?;
         self.execute("PRAGMA synchronous = FULL")?;
         if application == 0 {
             self.create()?;
@@ -337,6 +339,21 @@ impl Store {
         self.block(|connection| query.fetch_one(connection), "read")
     }
 
+    /// Turns the write-ahead log on. SQLite does not wait for other processes here, so this does.
+    fn write_ahead(&mut self) -> Result<(), DesignError> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let query = sqlx::raw_sql("PRAGMA journal_mode = WAL");
+            match self.runtime.block_on(query.execute(&mut self.connection)) {
+                Ok(_) => return Ok(()),
+                Err(error) if is_busy(&error) && Instant::now() < give_up => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => return Err(explain(&self.path, "write", error)),
+            }
+        }
+    }
+
     fn execute(&mut self, sql: &'static str) -> Result<(), DesignError> {
         let query = sqlx::raw_sql(sql);
         self.block(|connection| query.execute(connection), "write")?;
@@ -384,13 +401,19 @@ enum Trouble {
     Other,
 }
 
+/// SQLite's primary result code.
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(5)
+}
+
 impl Trouble {
     fn of(error: &sqlx::Error) -> Trouble {
-        let code = error
-            .as_database_error()
-            .and_then(|cause| cause.code())
-            .and_then(|code| code.parse::<u32>().ok());
-        match code.map(|code| code & 0xff) {
+        match primary_code(error) {
             Some(26) => Trouble::NotADatabase,
             Some(11) => Trouble::Corrupt,
             _ => Trouble::Other,

@@ -94,7 +94,12 @@ fn kill_after_more_than(before: usize, path: &Path) -> Vec<JobRecord> {
     let mut reader = Store::open(path).unwrap();
     let seen = loop {
         let seen = reader.jobs("killed").unwrap();
-        let ended = child.try_wait().unwrap().is_some();
+        let ended = child.try_wait().unwrap();
+        assert!(
+            ended.is_none_or(|status| status.success()),
+            "the child failed: {ended:?}"
+        );
+        let ended = ended.is_some();
         if seen.len() > before || ended || Instant::now() > patience {
             break seen;
         }
