@@ -1,8 +1,9 @@
 //! README's commands, held to what the binary does.
 //!
-//! Every `console` block: each `candor VERB --flag` must be in that verb's help, each `cargo xtask`
-//! command must exist. A block marked `console check` is also run, in an empty folder; the lines
-//! shown under a command must appear in its output in that order, `...` standing for anything.
+//! Examples are the lines behind `$` in `console` blocks, and the rows of a table that begin with
+//! `candor` as code. Each `candor VERB --flag` must be in that verb's help, each `cargo xtask` command
+//! must exist. A block marked `console check` is also run, in an empty folder; the lines shown under a
+//! command must appear in its output in that order, `...` standing for anything.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::workspace::Workspace;
 const XTASK_COMMANDS: &[&str] = &["validate", "size", "deps"];
 const REPAIR: &str = "change README.md or the program, then `cargo xtask validate readme`";
 
-/// A command of a block, and what the page says it prints.
+/// A command, and what the page says it prints.
 #[derive(Debug, PartialEq, Eq)]
 struct Example {
     line: usize,
@@ -24,8 +25,23 @@ struct Example {
     run: bool,
 }
 
+impl Example {
+    fn new(line: usize, command: &str, run: bool) -> Example {
+        Example {
+            line,
+            command: command.to_string(),
+            expected: Vec::new(),
+            run,
+        }
+    }
+}
+
 /// Checks every example of README.md against the release binary.
 pub fn check(workspace: &Workspace) -> Result<(), Failure> {
+    if !workspace.has("candor-cli")? {
+        println!("skipped: `candor-cli` is no member of the workspace yet");
+        return Ok(());
+    }
     let page = workspace.root().join("README.md");
     let text = std::fs::read_to_string(&page).map_err(|error| Failure::file(&page, &error))?;
     let binary = workspace.built_binary(&workspace.target()?);
@@ -67,20 +83,23 @@ fn examples(text: &str) -> Vec<Example> {
             };
         } else if let Some(run) = block {
             match (line.strip_prefix("$ "), examples.last_mut()) {
-                (Some(command), _) => examples.push(Example {
-                    line: i + 1,
-                    command: command.to_string(),
-                    expected: Vec::new(),
-                    run,
-                }),
+                (Some(command), _) => examples.push(Example::new(i + 1, command, run)),
                 (None, Some(example)) if !line.trim().is_empty() => {
                     example.expected.push(line.trim().to_string());
                 }
                 _ => {}
             }
+        } else if let Some(command) = table_command(line) {
+            examples.push(Example::new(i + 1, command, false));
         }
     }
     examples
+}
+
+/// The command in a table's row "| `candor fit SOURCE` | ... |".
+fn table_command(line: &str) -> Option<&str> {
+    let (command, _) = line.strip_prefix("| `")?.split_once('`')?;
+    command.starts_with("candor ").then_some(command)
 }
 
 /// Whether the verbs and flags of a command exist.
@@ -213,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_console_blocks_hold_examples() {
+    fn console_blocks_and_tables_hold_examples() {
         let text = "\
 ```rust
 $ no
@@ -230,6 +249,8 @@ $ candor datasets
 ...
 $ candor runs
 ```
+| `candor check SOURCE` | says what the data are |
+| `candor-core` | `candor nothing` |
 ";
         let found = examples(text);
         let summary: Vec<_> = found
@@ -242,6 +263,7 @@ $ candor runs
                 (5, "candor fit a.csv", 1, false),
                 (10, "candor datasets", 2, true),
                 (14, "candor runs", 0, true),
+                (16, "candor check SOURCE", 0, false),
             ]
         );
     }
@@ -292,10 +314,8 @@ $ candor runs
     fn a_command_that_cannot_be_done_is_reported_with_its_output() {
         let folder = TemporaryFolder::new("readme-test").unwrap();
         let example = |command: &str, expected: &[&str]| Example {
-            line: 1,
-            command: command.to_string(),
             expected: expected.iter().map(|line| (*line).to_string()).collect(),
-            run: true,
+            ..Example::new(1, command, true)
         };
         let perform = |e: Example| perform(&e, Path::new("candor"), folder.path());
         assert_eq!(perform(example("echo yes; exit 1", &["yes"])), Ok(()));

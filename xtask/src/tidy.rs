@@ -15,6 +15,9 @@ const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "
 /// First parts of paths that exist on one machine only.
 const MACHINE_FOLDERS: &[&str] = &["root", "home", "work", "Users"];
 
+/// Beginnings of paths that documents may name only while they exist.
+const REPOSITORY_FOLDERS: &[&str] = &["crates/", "xtask/", "docs/", "benches/", ".ci/"];
+
 /// Checks every file that git tracks or would track.
 pub fn tidy(workspace: &Workspace) -> Result<(), Failure> {
     let listing = captured({
@@ -65,6 +68,9 @@ fn file(root: &Path, path: &str) -> Result<Vec<String>, Failure> {
         // What is not UTF-8 is data.
         if let Ok(text) = String::from_utf8(bytes) {
             complaints.extend(text_complaints(path, &text));
+            if path.ends_with(".md") {
+                complaints.extend(lost_paths(root, path, &text));
+            }
         }
     }
     Ok(complaints)
@@ -90,6 +96,21 @@ fn text_complaints(path: &str, text: &str) -> Vec<String> {
     }
     if name.ends_with(".rs") {
         complaints.extend(documentation_complaint(path, text));
+    }
+    complaints
+}
+
+/// Paths of the repository, in code marks, that a document names and that do not exist.
+fn lost_paths(root: &Path, path: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        // Every second piece lies between two marks.
+        for code in line.split('`').skip(1).step_by(2) {
+            let names_a_path = REPOSITORY_FOLDERS.iter().any(|f| code.starts_with(f));
+            if names_a_path && !code.contains(' ') && !root.join(code).exists() {
+                complaints.push(format!("{path}:{}: there is no `{code}`", i + 1));
+            }
+        }
     }
     complaints
 }
@@ -213,6 +234,16 @@ mod tests {
             "crates/a/src/conformal.rs",
             "mod b {\n    /// Item.\n    pub struct A;\n}\n"
         ));
+    }
+
+    #[test]
+    fn documents_name_paths_that_exist() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let text = "`xtask/src/tidy.rs`, xtask/none\nand `xtask/src/none.rs` (`docs/ x`, `a/b`)\n";
+        assert_eq!(
+            lost_paths(&root, "A.md", text),
+            ["A.md:2: there is no `xtask/src/none.rs`"]
+        );
     }
 
     #[test]

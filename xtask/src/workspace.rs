@@ -44,19 +44,30 @@ impl Workspace {
         command
     }
 
+    /// What cargo knows of the members, without their dependencies.
+    fn metadata(&self) -> Result<serde_json::Value, Failure> {
+        let command = self.cargo(["metadata", "--no-deps", "--format-version=1"]);
+        let line = line(&command);
+        serde_json::from_str(&captured(command)?)
+            .map_err(|error| Failure::new(format!("`{line}` printed no JSON: {error}"), line))
+    }
+
     /// Where cargo puts what it builds, whatever setting says so.
     pub fn target(&self) -> Result<PathBuf, Failure> {
-        let metadata = self.cargo(["metadata", "--no-deps", "--format-version", "1"]);
-        let text = captured(metadata)?;
-        serde_json::from_str::<serde_json::Value>(&text)
-            .ok()
-            .and_then(|value| value["target_directory"].as_str().map(PathBuf::from))
-            .ok_or_else(|| {
-                Failure::new(
-                    "`cargo metadata` names no target directory",
-                    "cargo metadata --no-deps",
-                )
-            })
+        match self.metadata()?["target_directory"].as_str() {
+            Some(target) => Ok(target.into()),
+            None => Err(Failure::new(
+                "`cargo metadata` names no target directory",
+                "cargo metadata --no-deps",
+            )),
+        }
+    }
+
+    /// Whether a package of this name is a member.
+    pub fn has(&self, package: &str) -> Result<bool, Failure> {
+        let metadata = self.metadata()?;
+        let mut packages = metadata["packages"].as_array().into_iter().flatten();
+        Ok(packages.any(|member| member["name"] == package))
     }
 
     /// The release binary, built first where it is out of date.
@@ -159,6 +170,13 @@ mod tests {
         let failure = shown(command).unwrap_err();
         assert_eq!(failure.repair, "sh -c \"exit 3\"");
         assert!(failure.what.contains('3'), "{}", failure.what);
+    }
+
+    #[test]
+    fn members_are_known_by_name() {
+        let workspace = Workspace::here().unwrap();
+        assert!(workspace.has("xtask").unwrap());
+        assert!(!workspace.has("xtas").unwrap());
     }
 
     #[test]

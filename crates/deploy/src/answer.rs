@@ -1,0 +1,59 @@
+use candor_challenge::Reason;
+use serde::{Deserialize, Serialize};
+
+/// Everything that is said of one unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The unit's number, from 1.
+    pub row: usize,
+    /// What the model predicts; given even when it abstains, so that a person can look at it.
+    pub prediction: Prediction,
+    /// The probability, by the model's own word, that the prediction is right (for numbers: within the tolerance).
+    pub confidence: f64,
+    /// Whole uncertainty: entropy in nats, or variance in squared target units (the mean over targets).
+    pub uncertainty: f64,
+    /// The part that lies in the data: more training would not remove it.
+    pub aleatoric: f64,
+    /// The part that lies in the model: its members disagree.
+    pub epistemic: f64,
+    /// How unlike the training data the unit is; `None` when no network was trained.
+    pub strangeness: Option<Strangeness>,
+    /// Why there is no answer; `None` when there is one.
+    pub abstained: Option<Reason>,
+    /// The same in words.
+    pub reason: Option<String>,
+}
+
+/// The prediction proper.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Prediction {
+    /// One of some classes.
+    Class {
+        /// The most probable class.
+        class: String,
+        /// One a class, in the order of the target's classes.
+        probabilities: Vec<f64>,
+        /// Classes that hold the true one with the promised coverage; may be empty.
+        set: Vec<String>,
+    },
+    /// Numbers.
+    Number {
+        /// One a target.
+        mean: Vec<f64>,
+        /// Standard deviations of the predictive distribution.
+        sd: Vec<f64>,
+        /// Ends of the intervals that hold the true value with the promised coverage; `None` where there were too few
+        /// calibration units for the promise (the interval is then infinite).
+        interval: Vec<Option<(f64, f64)>>,
+    },
+}
+
+/// How unlike the training data a unit is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Strangeness {
+    /// Distance to the training data, in units of what is typical there.
+    pub score: f64,
+    /// The share of usual units that are at least as strange.
+    pub p_value: f64,
+}

@@ -1,0 +1,61 @@
+use std::collections::BTreeMap;
+
+use candor_challenge::{AbstentionRule, Correctness, Recalibration};
+use candor_core::{Metric, Modality, Target};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Conformal, FileSum};
+
+/// The format written here. Grows when a reader must know.
+pub const FORMAT: u32 = 1;
+
+/// What a bundle holds beside its members.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// A name for people.
+    pub name: String,
+    /// The kind of data.
+    pub modality: Modality,
+    /// What is predicted.
+    pub target: Target,
+    /// What was optimised.
+    pub metric: Metric,
+    /// How raw data become units; the modality knows.
+    pub input: Value,
+    /// Repairs stated probabilities or variances.
+    pub recalibration: Recalibration,
+    /// Sets or intervals.
+    pub conformal: Conformal,
+    /// When a prediction counts as right.
+    pub correctness: Correctness,
+    /// When to say "I do not know".
+    pub abstention: AbstentionRule,
+}
+
+/// One member in the manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberEntry {
+    /// A name for people.
+    pub name: String,
+    /// Its share of the mixture; all sum to 1. Members at 0 only look for strange inputs.
+    pub weight: f64,
+    /// The description's file.
+    pub description: String,
+    /// The file of learned numbers.
+    pub numbers: String,
+    /// The file of its detector of strange inputs, if it has one.
+    pub detector: Option<String>,
+}
+
+/// `bundle.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub format: u32,
+    pub written_by: String,
+    pub parts: Parts,
+    pub members: Vec<MemberEntry>,
+    /// Every other file of the bundle.
+    pub files: BTreeMap<String, FileSum>,
+}

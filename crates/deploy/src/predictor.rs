@@ -1,0 +1,235 @@
+use candor_challenge::{OodDetector, Uncertainty};
+use candor_core::{Distribution, Task};
+use candor_train::{Features, Learner, Member, MemberError, MemberPrediction, Units};
+
+use crate::{Answer, Bundle, Conformal, DeployError, Parts, Prediction, Strangeness};
+
+/// Units predicted at a time: bounds the memory of a long table.
+const BATCH: usize = 4096;
+
+/// A member that is ready to predict.
+pub struct LoadedMember {
+    /// A name for people.
+    pub name: String,
+    /// Its share of the mixture.
+    pub weight: f64,
+    /// The model.
+    pub member: Box<dyn Member>,
+    /// Its detector of strange inputs, if it has one.
+    pub detector: Option<OodDetector>,
+}
+
+/// A loaded model.
+pub struct Predictor {
+    parts: Parts,
+    members: Vec<LoadedMember>,
+}
+
+/// The mixture and what its members say of some units.
+struct Voices {
+    mixture: Distribution,
+    uncertainty: Uncertainty,
+    strangeness: Option<Vec<Strangeness>>,
+}
+
+impl Predictor {
+    /// Puts a model together. Weights need not sum to 1.
+    pub fn new(parts: Parts, members: Vec<LoadedMember>) -> Predictor {
+        Predictor { parts, members }
+    }
+
+    /// Loads the members of a bundle.
+    ///
+    /// # Errors
+    /// When a member cannot be read.
+    pub fn load(bundle: Bundle, learner: &dyn Learner) -> Result<Predictor, DeployError> {
+        let load = |m: crate::BundleMember| match learner.load(&m.description, &m.numbers) {
+            Ok(member) => {
+                Ok(LoadedMember { name: m.name, weight: m.weight, member, detector: m.detector })
+            }
+            Err(source) => Err(DeployError::Member { name: m.name, source }),
+        };
+        let members = bundle.members.into_iter().map(load).collect::<Result<_, _>>()?;
+        Ok(Predictor::new(bundle.parts, members))
+    }
+
+    /// What the model is made of beside its members.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The members.
+    pub fn members(&self) -> &[LoadedMember] {
+        &self.members
+    }
+
+    /// Numbers that were learned, over all members.
+    pub fn parameters(&self) -> u64 {
+        self.members.iter().map(|m| m.member.parameters()).sum()
+    }
+
+    /// The recalibrated predictive distributions of all units: nothing else is computed.
+    ///
+    /// # Errors
+    /// When the units do not fit the members.
+    pub fn distribution(&self, units: &Units) -> Result<Distribution, DeployError> {
+        let mut whole: Option<Distribution> = None;
+        for rows in batches(units.len()) {
+            let said = self.members.iter().filter(|m| m.weight > 0.0).map(|m| {
+                let said = predict(m, units, &rows)?.mixture()?;
+                Ok((m.weight, said))
+            });
+            let said = said.collect::<Result<Vec<_>, DeployError>>()?;
+            let parts: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
+            let mixture = self.parts.recalibration.apply(&Distribution::mixture(&parts)?)?;
+            let whole = whole.get_or_insert_with(|| mixture.zeros_like(units.len()));
+            whole.put(&rows, &mixture)?;
+        }
+        whole.ok_or(DeployError::Prediction(candor_core::PredictionError::NoMembers))
+    }
+
+    /// Everything there is to say of all units, in order.
+    ///
+    /// # Errors
+    /// When the units do not fit the members.
+    pub fn answers(&self, units: &Units) -> Result<Vec<Answer>, DeployError> {
+        let mut answers = Vec::with_capacity(units.len());
+        for rows in batches(units.len()) {
+            answers.extend(self.answer_batch(units, &rows)?);
+        }
+        Ok(answers)
+    }
+
+    fn answer_batch(&self, units: &Units, rows: &[usize]) -> Result<Vec<Answer>, DeployError> {
+        let Voices { mixture, uncertainty, strangeness } = self.listen(units, rows)?;
+        let mixture = self.parts.recalibration.apply(&mixture)?;
+        let confidence = self.parts.correctness.confidence(&mixture)?;
+        let share = uncertainty.epistemic_share();
+        let predictions = self.predictions(&mixture)?;
+        let task = self.parts.target.task;
+        let answers = predictions.into_iter().enumerate().map(|(i, prediction)| {
+            let strangeness = strangeness.as_ref().map(|s| s[i]);
+            let p_value = strangeness.map_or(1.0, |s| s.p_value);
+            let abstained = self.parts.abstention.decide(p_value, confidence[i], share[i]);
+            Answer {
+                row: rows[i] + 1,
+                prediction,
+                confidence: confidence[i],
+                uncertainty: uncertainty.total[i],
+                aleatoric: uncertainty.aleatoric[i],
+                epistemic: uncertainty.epistemic[i],
+                strangeness,
+                abstained,
+                reason: abstained.map(|reason| reason.in_words(task).to_owned()),
+            }
+        });
+        Ok(answers.collect())
+    }
+
+    fn listen(&self, units: &Units, rows: &[usize]) -> Result<Voices, DeployError> {
+        let mut said: Vec<(f64, Distribution)> = Vec::new();
+        let mut detected: Vec<Vec<Strangeness>> = Vec::new();
+        for member in &self.members {
+            let MemberPrediction { members, features } = predict(member, units, rows)?;
+            if let (Some(detector), Some(features)) = (&member.detector, &features) {
+                detected.push(strangeness(detector, features)?);
+            }
+            let weight = member.weight / members.len() as f64;
+            if weight > 0.0 {
+                said.extend(members.into_iter().map(|m| (weight, m)));
+            }
+        }
+        let said: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
+        Ok(Voices {
+            mixture: Distribution::mixture(&said)?,
+            uncertainty: Uncertainty::decompose(&said)?,
+            strangeness: mean(&detected),
+        })
+    }
+
+    fn predictions(&self, mixture: &Distribution) -> Result<Vec<Prediction>, DeployError> {
+        let target = &self.parts.target;
+        let name = |class: u32| target.classes.get(class as usize).cloned().unwrap_or_default();
+        match (mixture, &self.parts.conformal) {
+            (Distribution::Categorical { classes, probabilities }, Conformal::Classifier(sets)) => {
+                let sets = sets.predict(mixture)?;
+                let top = mixture.classes().unwrap_or_default();
+                let rows = probabilities.chunks(*classes).zip(top).zip(sets);
+                let prediction = rows.map(|((row, top), set)| Prediction::Class {
+                    class: name(top),
+                    probabilities: row.iter().map(|&p| f64::from(p)).collect(),
+                    set: set.into_iter().map(name).collect(),
+                });
+                Ok(prediction.collect())
+            }
+            (Distribution::Gaussian { width, mean, variance }, Conformal::Regressor(intervals)) => {
+                let ends = intervals.predict(mixture)?;
+                let rows = mean.chunks(*width).zip(variance.chunks(*width)).zip(ends.chunks(*width));
+                let prediction = rows.map(|((mean, variance), ends)| Prediction::Number {
+                    mean: mean.iter().map(|&m| f64::from(m)).collect(),
+                    sd: variance.iter().map(|&v| f64::from(v).sqrt()).collect(),
+                    interval: ends
+                        .iter()
+                        .map(|&(low, high)| (low.is_finite() && high.is_finite()).then_some((low, high)))
+                        .collect(),
+                });
+                Ok(prediction.collect())
+            }
+            (Distribution::Categorical { .. }, Conformal::Regressor(_))
+            | (Distribution::Gaussian { .. }, Conformal::Classifier(_)) => {
+                Err(DeployError::Member {
+                    name: self.parts.name.clone(),
+                    source: MemberError::Malformed(
+                        "it predicts numbers where classes are promised, or the reverse".into(),
+                    ),
+                })
+            }
+        }
+    }
+
+    /// Whether strange inputs can be told.
+    pub fn detects_strangeness(&self) -> bool {
+        self.members.iter().any(|m| m.detector.is_some())
+    }
+
+    /// The task.
+    pub fn task(&self) -> Task {
+        self.parts.target.task
+    }
+}
+
+fn predict(
+    member: &LoadedMember,
+    units: &Units,
+    rows: &[usize],
+) -> Result<MemberPrediction, DeployError> {
+    let said = member.member.predict(units, rows);
+    said.map_err(|source| DeployError::Member { name: member.name.clone(), source })
+}
+
+/// Scores and p-values of features: the embedding first, then the prepared input.
+fn strangeness(
+    detector: &OodDetector,
+    features: &Features,
+) -> Result<Vec<Strangeness>, DeployError> {
+    let scores = detector.score(&[&features.embedding, &features.input])?;
+    let told = |score| Strangeness { score, p_value: detector.p_value(score) };
+    Ok(scores.into_iter().map(told).collect())
+}
+
+/// The mean over detectors. Each p-value is valid alone; their mean keeps the order and is steadier. It is valid up to a
+/// factor of two at worst (Vovk and Wang, "Combining p-values via averaging", 2020); the false alarms on the test
+/// part are measured and stated.
+fn mean(detected: &[Vec<Strangeness>]) -> Option<Vec<Strangeness>> {
+    let first = detected.first()?;
+    let n = detected.len() as f64;
+    let mean = |i: usize| Strangeness {
+        score: detected.iter().map(|d| d[i].score).sum::<f64>() / n,
+        p_value: detected.iter().map(|d| d[i].p_value).sum::<f64>() / n,
+    };
+    Some((0..first.len()).map(mean).collect())
+}
+
+fn batches(units: usize) -> impl Iterator<Item = Vec<usize>> {
+    (0..units).step_by(BATCH).map(move |start| (start..units.min(start + BATCH)).collect())
+}

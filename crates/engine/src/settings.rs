@@ -1,0 +1,130 @@
+use candor_challenge::Gates;
+use candor_core::{Metric, Seed, Task};
+use candor_data::{ReadOptions, SplitRule};
+use candor_design::SamplerKind;
+use serde::{Deserialize, Serialize};
+
+use crate::EngineError;
+
+/// Everything that a run depends on beside the source itself; kept in `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FitSettings {
+    /// A path, or `@name` of a built-in set.
+    pub source: String,
+    /// A second file whose rows are the test part.
+    pub test: Option<String>,
+    /// How to read files.
+    pub read: ReadOptions,
+    /// Columns to predict; empty: decided from the data.
+    pub target: Vec<String>,
+    /// Decided from the data when not given.
+    pub task: Option<Task>,
+    /// What to optimise; a proper score when not given.
+    pub metric: Option<Metric>,
+    /// Seconds for the whole run, reading and judging included.
+    pub time: Option<f64>,
+    /// Bytes of memory that the data may take.
+    pub memory: Option<u64>,
+    /// Number of trials (designs that are tried). With it and without `time` a run is repeatable to the bit.
+    pub trials: Option<usize>,
+    /// All randomness.
+    pub seed: Seed,
+    /// Trials side by side, one thread each.
+    pub jobs: usize,
+    /// Rows with the same value stay in the same part.
+    pub group: Option<String>,
+    /// Later rows are predicted from earlier ones.
+    pub time_column: Option<String>,
+    /// Columns about people that must be looked at with care; some are recognised by name.
+    pub sensitive: Vec<String>,
+    /// Columns that the model must not see.
+    pub ignore: Vec<String>,
+    /// Columns that curation must not leave out.
+    pub keep: Vec<String>,
+    /// Checks of the data that are turned off.
+    pub without: Vec<String>,
+    /// How rows are parted; decided from the data when not given.
+    pub split: Option<SplitRule>,
+    /// Share of the rows that is kept for the last judgement.
+    pub test_share: f64,
+    /// Proposes designs.
+    pub sampler: SamplerKind,
+    /// Promised coverage of prediction sets and intervals.
+    pub coverage: f64,
+    /// Promised share of wrong answers among those that are given.
+    pub risk: f64,
+    /// Different designs in the final ensemble at most.
+    pub ensemble: usize,
+    /// Thresholds of the challenges.
+    pub gates: Gates,
+}
+
+impl Default for FitSettings {
+    fn default() -> FitSettings {
+        FitSettings {
+            source: String::new(),
+            test: None,
+            read: ReadOptions::default(),
+            target: Vec::new(),
+            task: None,
+            metric: None,
+            time: None,
+            memory: None,
+            trials: None,
+            seed: Seed(0),
+            jobs: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
+            group: None,
+            time_column: None,
+            sensitive: Vec::new(),
+            ignore: Vec::new(),
+            keep: Vec::new(),
+            without: Vec::new(),
+            split: None,
+            test_share: 0.2,
+            sampler: SamplerKind::default(),
+            coverage: 0.9,
+            risk: 0.05,
+            ensemble: 6,
+            gates: Gates::default(),
+        }
+    }
+}
+
+impl FitSettings {
+    /// Refuses settings that make no sense, before any work.
+    ///
+    /// # Errors
+    /// Names the setting and its range.
+    pub fn check(&self) -> Result<(), EngineError> {
+        let refuse = |setting, problem: String| Err(EngineError::Setting { setting, problem });
+        if self.time.is_some_and(|t| !t.is_finite() || t <= 0.0) {
+            return refuse("time", "must be more than zero seconds".into());
+        }
+        if self.trials == Some(0) {
+            return refuse("trials", "must be at least 1".into());
+        }
+        if self.jobs == 0 {
+            return refuse("jobs", "must be at least 1".into());
+        }
+        if self.ensemble == 0 {
+            return refuse("ensemble", "must be at least 1".into());
+        }
+        let shares = [
+            ("coverage", self.coverage, 0.0, 1.0),
+            ("risk", self.risk, 0.0, 1.0),
+            ("test_share", self.test_share, -f64::MIN_POSITIVE, 0.9),
+        ];
+        for (setting, value, low, high) in shares {
+            if !(value > low && value < high) {
+                return refuse(setting, format!("is {value}, but must be between {} and {high}", low.max(0.0)));
+            }
+        }
+        if let (Some(metric), Some(task)) = (self.metric, self.task)
+            && !metric.fits(task)
+        {
+            return refuse("metric", format!("{} does not judge a {task} task", metric.name()));
+        }
+        Ok(())
+    }
+}

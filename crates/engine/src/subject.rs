@@ -1,0 +1,36 @@
+use candor_core::Seed;
+use candor_train::{Learner, Units};
+use serde_json::Value;
+
+use crate::EngineError;
+
+/// What the pipeline asks of a modality once a source is read, curated and split: units, who learns from them, and
+/// how to make them harder.
+pub trait Subject: Send + Sync {
+    /// Trains and reads models.
+    fn learner(&self) -> &dyn Learner;
+
+    /// All units of the source.
+    fn units(&self) -> &Units;
+
+    /// How raw data become units, for the bundle.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn input(&self) -> Result<Value, EngineError>;
+
+    /// The given units, made so that they are unlike the training data though every part of them occurs there.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError>;
+
+    /// Names of the parts of the input that importance is measured for.
+    fn parts(&self) -> Vec<String>;
+
+    /// The given units with one part shuffled between them.
+    ///
+    /// # Errors
+    /// When there is no such part.
+    fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError>;
+}
