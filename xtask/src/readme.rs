@@ -286,6 +286,38 @@ $ candor runs
         assert_eq!(call("ls candor"), None);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn verbs_and_flags_are_held_against_the_help() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = TemporaryFolder::new("readme-help").unwrap();
+        let binary = folder.path().join("candor");
+        let script = "#!/bin/sh\n[ \"$1\" = fit ] && echo ' --out <DIR>' || exit 2\n";
+        std::fs::write(&binary, script).unwrap();
+        std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o755)).unwrap();
+        let known = |command| {
+            known(
+                &Example::new(1, command, false),
+                &binary,
+                &mut BTreeMap::new(),
+            )
+        };
+        assert_eq!(
+            known("candor fit a.csv --out x && cargo xtask size"),
+            Ok(())
+        );
+        for (command, problem) in [
+            (
+                "candor fit a.csv --output x",
+                "`candor fit` has no `--output`",
+            ),
+            ("candor fly SOURCE", "`candor fly --help` ended with"),
+            ("cargo xtask fly", "`cargo xtask fly` does not exist"),
+        ] {
+            assert!(known(command).unwrap_err().contains(problem), "{command}");
+        }
+    }
+
     #[test]
     fn a_longer_flag_is_not_the_flag() {
         assert!(mentions("  --time <DURATION>", "--time"));

@@ -190,7 +190,7 @@ impl CoverageReport {
                 name: format!("target {}", i + 1),
                 units: held.len(),
                 coverage: share_of(held),
-                interval: simultaneous(held, width),
+                interval: simultaneous(share_of(held), held.len(), width),
             }));
         }
         Ok(CoverageReport {

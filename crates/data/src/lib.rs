@@ -2,16 +2,23 @@
 
 mod date;
 mod error;
+mod infer;
 mod read;
 mod source;
+mod split;
 mod table;
+mod target;
 
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;
+pub use infer::{SchemaOptions, infer_schema};
 pub use source::{
     DEFAULT_MISSING, HeaderFact, Read, ReadOptions, Source, SourceFacts, builtin_names, read_table,
 };
+pub use split::{Fold, Split, SplitOptions, SplitRule, split};
 pub use table::{Column, ColumnKind, ColumnSchema, Role, Schema, Table, Values};
+pub use target::{EncodedTargets, TargetDecision, decide_target, encode_targets};
+
 fn check_names() -> Vec<&'static str> {
     Vec::new()
 }

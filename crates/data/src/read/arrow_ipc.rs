@@ -1,10 +1,10 @@
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader, Read as _, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_ipc::reader::StreamReader;
 use arrow_schema::{ArrowError, Schema};
 
 use super::arrow_columns::ArrowColumns;
@@ -13,20 +13,94 @@ use super::thinning::Thinning;
 use crate::DataError;
 use crate::source::{Read, ReadOptions, SourceFacts};
 
-/// Reads an Arrow IPC file (Feather version 2).
+/// Reads an Arrow IPC file (Feather version 2): its magic, then a stream, then a footer that only serves to find
+/// batches out of order.
 pub(crate) fn read_file(path: &Path, options: &ReadOptions) -> Result<Read, DataError> {
-    read_with(path, options, |file| {
-        let reader = FileReader::try_new(file, None)?;
-        Ok((reader.schema().as_ref().clone(), Box::new(reader)))
-    })
+    read_with(path, options, true)
 }
 
 /// Reads an Arrow IPC stream.
 pub(crate) fn read_stream(path: &Path, options: &ReadOptions) -> Result<Read, DataError> {
-    read_with(path, options, |file| {
-        let reader = StreamReader::try_new(file, None)?;
-        Ok((reader.schema().as_ref().clone(), Box::new(reader)))
-    })
+    read_with(path, options, false)
+}
+
+/// Where the stream inside a file begins: at the first message, after the magic and zeros up to 8 or 64 bytes.
+fn start_of_stream(file: &mut impl io::Read) -> io::Result<u64> {
+    let mut head = Vec::new();
+    file.take(128).read_to_end(&mut head)?;
+    let words = head.chunks_exact(8).skip(1);
+    let zeros = words.take_while(|word| word.iter().all(|byte| *byte == 0)).count();
+    Ok(8 + 8 * zeros as u64)
+}
+
+/// A reader of the stream, once every length that it states was seen to fit.
+fn open(file: File, has_magic: bool) -> Opened {
+    let bytes = file.metadata()?.len();
+    let mut file = BufReader::new(file);
+    let start = if has_magic { start_of_stream(&mut file)? } else { 0 };
+    file.seek(SeekFrom::Start(start))?;
+    check_lengths(&mut file, bytes)?;
+    file.seek(SeekFrom::Start(start))?;
+    let reader = StreamReader::try_new(file, None)?;
+    Ok((reader.schema().as_ref().clone(), Box::new(reader)))
+}
+
+/// Bytes that one byte of a compressed buffer can stand for: LZ4 reaches 255.
+const MOST_COMPRESSION: u64 = 256;
+
+/// Refuses a stream that states lengths which the file cannot hold: the decoder would ask for that much memory.
+fn check_lengths(file: &mut (impl io::Read + Seek), bytes: u64) -> Result<(), ArrowError> {
+    let damaged = |what: &str| ArrowError::IpcError(format!("a stated length does not fit the file: {what}"));
+    loop {
+        let mut word = [0; 4];
+        if file.read_exact(&mut word).is_err() {
+            return Ok(());
+        }
+        if word == [0xff; 4] && file.read_exact(&mut word).is_err() {
+            return Ok(());
+        }
+        let length = u64::from(u32::from_le_bytes(word));
+        if length == 0 {
+            return Ok(());
+        }
+        let start = file.stream_position()?;
+        if start + length > bytes {
+            return Err(damaged("a message"));
+        }
+        let mut text = vec![0; length as usize];
+        file.read_exact(&mut text)?;
+        let message =
+            arrow_ipc::root_as_message(&text).map_err(|e| ArrowError::IpcError(e.to_string()))?;
+        let body = file.stream_position()?;
+        let body_bytes = u64::try_from(message.bodyLength()).map_err(|_| damaged("a body"))?;
+        let end = body.checked_add(body_bytes).filter(|end| *end <= bytes);
+        let end = end.ok_or_else(|| damaged("a body"))?;
+        let batch = message
+            .header_as_record_batch()
+            .or_else(|| message.header_as_dictionary_batch().and_then(|d| d.data()));
+        if let Some(batch) = batch {
+            let compressed = batch.compression().is_some();
+            for buffer in batch.buffers().into_iter().flatten() {
+                let (offset, length) = (buffer.offset(), buffer.length());
+                let (Ok(offset), Ok(length)) = (u64::try_from(offset), u64::try_from(length)) else {
+                    return Err(damaged("a buffer"));
+                };
+                if offset.checked_add(length).is_none_or(|end| end > body_bytes) {
+                    return Err(damaged("a buffer"));
+                }
+                if compressed && length >= 8 {
+                    file.seek(SeekFrom::Start(body + offset))?;
+                    let mut word = [0; 8];
+                    file.read_exact(&mut word)?;
+                    let unpacked = i64::from_le_bytes(word);
+                    if unpacked > 0 && unpacked as u64 > length.saturating_mul(MOST_COMPRESSION) {
+                        return Err(damaged("a compressed buffer"));
+                    }
+                }
+            }
+        }
+        file.seek(SeekFrom::Start(end))?;
+    }
 }
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
@@ -35,7 +109,7 @@ type Opened = Result<(Schema, Batches), ArrowError>;
 fn read_with(
     path: &Path,
     options: &ReadOptions,
-    open: impl Fn(BufReader<File>) -> Opened,
+    has_magic: bool,
 ) -> Result<Read, DataError> {
     let (bytes, sha256) = fingerprint(path)?;
     if bytes == 0 {
@@ -45,7 +119,7 @@ fn read_with(
     }
     // As with Parquet, damage may end in a panic of the decoder.
     let mut read =
-        catch_unwind(AssertUnwindSafe(|| decode(path, options, &open))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| decode(path, options, has_magic))).unwrap_or_else(|_| {
             Err(DataError::Damaged {
                 path: path.to_owned(),
                 format: "Arrow",
@@ -59,7 +133,7 @@ fn read_with(
 fn decode(
     path: &Path,
     options: &ReadOptions,
-    open: impl Fn(BufReader<File>) -> Opened,
+    has_magic: bool,
 ) -> Result<Read, DataError> {
     let damaged = |source| DataError::Arrow {
         path: path.to_owned(),
@@ -70,7 +144,7 @@ fn decode(
             path: path.to_owned(),
             source,
         })?;
-        open(BufReader::new(file)).map_err(damaged)
+        open(file, has_magic).map_err(damaged)
     };
     let (schema, batches) = opened()?;
     // The number of rows is not stored: count them first.

@@ -110,14 +110,7 @@ impl DelimitedText<'_> {
         while records.advance()? {
             for (profile, &column) in profiles.iter_mut().zip(chosen) {
                 let cell = &records.record[column];
-                if cell.len() > LINES_IN_CELL
-                    && cell.bytes().filter(|&b| b == b'\n').count() > LINES_IN_CELL
-                {
-                    return Err(DataError::UnclosedQuote {
-                        path: self.path.to_owned(),
-                        row: row + 1,
-                    });
-                }
+                check_closed(cell, row + 1, self.path)?;
                 profile.take(row, cell.trim(), self.markers);
             }
             row += 1;
@@ -248,10 +241,22 @@ impl Records<'_> {
             if self.record.len() == self.width {
                 return Ok(true);
             }
+            for cell in &self.record {
+                check_closed(cell, self.rows, self.path)?;
+            }
             self.ragged.add(self.rows, self.record.len());
         }
         Ok(false)
     }
+}
+
+/// A cell that swallowed many lines began with a quotation mark that is not closed.
+fn check_closed(cell: &str, row: usize, path: &Path) -> Result<(), DataError> {
+    let long = cell.len() > LINES_IN_CELL;
+    if long && cell.bytes().filter(|&b| b == b'\n').count() > LINES_IN_CELL {
+        return Err(DataError::UnclosedQuote { path: path.to_owned(), row });
+    }
+    Ok(())
 }
 
 /// Rows of another width.

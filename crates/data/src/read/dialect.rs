@@ -67,7 +67,8 @@ impl Dialect {
                 path: path.to_owned(),
             });
         };
-        let lacking = width > 1 && rows.len() > 1 && rows[0].len() + 1 == width;
+        // Of two columns, a first line with one cell is more likely a title.
+        let lacking = width > 2 && rows.len() > 1 && rows[0].len() + 1 == width;
         let full: Vec<&Vec<String>> = rows.iter().filter(|row| row.len() == width).collect();
         let header = match options.header {
             Some(found) => fact(found, "as asked for"),
@@ -232,7 +233,8 @@ fn counts_up(row: &[String]) -> bool {
     let numbers: Vec<f64> = row
         .iter()
         .filter(|c| !c.is_empty())
-        .filter_map(|c| c.parse().ok())
+        .filter_map(|c| c.parse::<i64>().ok())
+        .map(|c| c as f64)
         .collect();
     numbers.len() >= 3
         && numbers.len() + 1 >= row.len()

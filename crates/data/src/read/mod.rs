@@ -9,6 +9,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod format;
 pub(crate) mod names;
 pub(crate) mod number;
+pub(crate) mod parquet;
 pub(crate) mod profile;
 pub(crate) mod text_column;
 pub(crate) mod text_file;
