@@ -114,7 +114,11 @@ mod tests {
             (0.5, f64::NAN, f64::NAN, Some(Reason::ClassesOverlap)),
         ];
         for (p, confidence, share, expected) in cases {
-            assert_eq!(rule.decide(p, confidence, share), expected, "{p} {confidence} {share}");
+            assert_eq!(
+                rule.decide(p, confidence, share),
+                expected,
+                "{p} {confidence} {share}"
+            );
         }
         let json = serde_json::to_string(&rule).unwrap();
         assert_eq!(serde_json::from_str::<AbstentionRule>(&json).unwrap(), rule);

@@ -175,7 +175,13 @@ fn equal_mass(sorted: &[(f64, bool)], bins: usize) -> Vec<ReliabilityBin> {
     let confidences: Vec<f64> = sorted.iter().map(|pair| pair.0).collect();
     equal_mass_bins(&confidences, bins)
         .into_iter()
-        .map(|(start, end)| summarise(confidences[start], confidences[end - 1], &sorted[start..end]))
+        .map(|(start, end)| {
+            summarise(
+                confidences[start],
+                confidences[end - 1],
+                &sorted[start..end],
+            )
+        })
         .collect()
 }
 
@@ -312,7 +318,10 @@ mod tests {
         let error = CalibrationError::measure(&one, &Targets::Classes(vec![0]), Seed(0)).unwrap();
         assert_eq!((error.expected, error.debiased_squared), (0.0, 0.0));
         let json = serde_json::to_string(&error).unwrap();
-        assert_eq!(serde_json::from_str::<CalibrationError>(&json).unwrap(), error);
+        assert_eq!(
+            serde_json::from_str::<CalibrationError>(&json).unwrap(),
+            error
+        );
     }
 
     #[test]

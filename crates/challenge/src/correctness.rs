@@ -4,7 +4,9 @@ use statrs::function::erf::erf;
 
 use crate::ChallengeError;
 use crate::empirical::standard_deviation;
-use crate::labelled::{Classified, Measured, Normals, Probabilities, check_finite, check_length, top};
+use crate::labelled::{
+    Classified, Measured, Normals, Probabilities, check_finite, check_length, top,
+};
 
 const INSTRUMENT: &str = "correctness";
 
@@ -90,7 +92,11 @@ impl Correctness {
         match self {
             Correctness::TopClass => {
                 let classified = Classified::parse(INSTRUMENT, predicted, truth)?;
-                Ok(classified.confidence().iter().map(|(_, right)| !right).collect())
+                Ok(classified
+                    .confidence()
+                    .iter()
+                    .map(|(_, right)| !right)
+                    .collect())
             }
             Correctness::Within { tolerance } => {
                 let measured = Measured::parse(INSTRUMENT, predicted, truth)?;

@@ -144,7 +144,11 @@ impl CoverageReport {
     ) -> Result<CoverageReport, ChallengeError> {
         let labels = Classified::parse(INSTRUMENT, predicted, truth)?.labels;
         let sets = classifier.predict(predicted)?;
-        let held: Vec<bool> = sets.iter().zip(labels).map(|(s, y)| s.contains(y)).collect();
+        let held: Vec<bool> = sets
+            .iter()
+            .zip(labels)
+            .map(|(s, y)| s.contains(y))
+            .collect();
         let share = |size: usize| {
             let count = sets.iter().filter(|set| set.len() == size).count();
             count as f64 / sets.len() as f64
@@ -176,13 +180,22 @@ impl CoverageReport {
         let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
         let intervals = regressor.predict(predicted)?;
         let cells = intervals.iter().zip(measured.cells());
-        let held: Vec<bool> = cells.map(|((low, high), (_, _, y))| *low <= y && y <= *high).collect();
+        let held: Vec<bool> = cells
+            .map(|((low, high), (_, _, y))| *low <= y && y <= *high)
+            .collect();
         let widths = intervals.iter().map(|(low, high)| high - low);
         let finite: Vec<f64> = widths.filter(|w| w.is_finite()).collect();
-        let (width, n, alpha) = (measured.width(), regressor.calibration_units, regressor.alpha);
+        let (width, n, alpha) = (
+            measured.width(),
+            regressor.calibration_units,
+            regressor.alpha,
+        );
         let of_target = |target| held.iter().skip(target).step_by(width).copied().collect();
         let targets: Vec<Vec<bool>> = (0..width).map(of_target).collect();
-        let worst = targets.iter().map(|held| p_low(held, n, alpha)).fold(1.0, f64::min);
+        let worst = targets
+            .iter()
+            .map(|held| p_low(held, n, alpha))
+            .fold(1.0, f64::min);
         let mut judged = judge(slices, &held, width)?;
         if width > 1 {
             judged.extend(targets.iter().enumerate().map(|(i, held)| SliceCoverage {
@@ -304,10 +317,17 @@ mod tests {
         let slices = Slice::by_class(&truth, &names);
         let report =
             CoverageReport::of_classifier(&classifier(0.4), &predicted, &truth, &slices).unwrap();
-        assert_eq!((report.marginal, report.empty, report.singletons), (0.5, 0.25, 0.75));
+        assert_eq!(
+            (report.marginal, report.empty, report.singletons),
+            (0.5, 0.25, 0.75)
+        );
         assert_eq!(report.mean_size, Some(0.75));
         assert!((report.promised - 0.9).abs() < 1e-12);
-        let found: Vec<_> = report.slices.iter().map(|s| (s.name.as_str(), s.coverage)).collect();
+        let found: Vec<_> = report
+            .slices
+            .iter()
+            .map(|s| (s.name.as_str(), s.coverage))
+            .collect();
         assert_eq!(found, [("no", 0.5), ("yes", 0.5)]);
     }
 
@@ -315,7 +335,9 @@ mod tests {
     fn the_worst_slice_is_the_one_with_evidence() {
         let n = 101;
         // Class 1: a single unit, missed. Class 0: 60 of 100 held.
-        let p: Vec<f32> = (0..n).map(|i| if i < 60 || i == 100 { 0.1 } else { 0.9 }).collect();
+        let p: Vec<f32> = (0..n)
+            .map(|i| if i < 60 || i == 100 { 0.1 } else { 0.9 })
+            .collect();
         let truth = Targets::Classes((0..n).map(|i| u32::from(i == 100)).collect());
         let slices = Slice::by_class(&truth, &[]);
         let report = CoverageReport::of_classifier(&classifier(0.4), &binary(&p), &truth, &slices);
@@ -350,7 +372,10 @@ mod tests {
         assert_eq!(of(SliceKind::Difficulty), Some(("difficulty 2 of 2", 0.5)));
         assert_eq!(of(SliceKind::Target), Some(("target 2", 0.5)));
         let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(serde_json::from_str::<CoverageReport>(&json).unwrap(), report);
+        assert_eq!(
+            serde_json::from_str::<CoverageReport>(&json).unwrap(),
+            report
+        );
     }
 
     #[test]
@@ -366,7 +391,10 @@ mod tests {
         };
         let regressor = ConformalRegressor::fit(0.1, &predicted, &truth).unwrap();
         let report = CoverageReport::of_regressor(&regressor, &predicted, &truth, &[]).unwrap();
-        assert_eq!((report.marginal, report.mean_size, report.p_low), (1.0, None, 1.0));
+        assert_eq!(
+            (report.marginal, report.mean_size, report.p_low),
+            (1.0, None, 1.0)
+        );
     }
 
     #[test]
@@ -374,6 +402,9 @@ mod tests {
         let slices = Slice::by_group(&["a".to_owned(), "b".to_owned()]);
         let (predicted, truth) = (binary(&[0.9]), Targets::Classes(vec![1]));
         let report = CoverageReport::of_classifier(&classifier(0.4), &predicted, &truth, &slices);
-        assert!(matches!(report, Err(ChallengeError::TooFew { needed: 2, .. })));
+        assert!(matches!(
+            report,
+            Err(ChallengeError::TooFew { needed: 2, .. })
+        ));
     }
 }

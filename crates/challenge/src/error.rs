@@ -39,7 +39,9 @@ pub enum ChallengeError {
         got: usize,
     },
     /// A true class is not one of the predicted ones.
-    #[error("{instrument}: unit {unit} has class {label}, but only classes 0 to {last} are predicted")]
+    #[error(
+        "{instrument}: unit {unit} has class {label}, but only classes 0 to {last} are predicted"
+    )]
     Label {
         /// The instrument.
         instrument: &'static str,

@@ -98,7 +98,12 @@ impl Gate {
             .map(|place| Step::at(place, confidence, wrong))
             .collect();
         let certified = certified(&steps, target_risk, delta);
-        let measured = || steps.iter().rev().find(|s| s.accepted > 0 && s.risk() <= target_risk);
+        let measured = || {
+            steps
+                .iter()
+                .rev()
+                .find(|s| s.accepted > 0 && s.risk() <= target_risk)
+        };
         let chosen = certified.or_else(measured).copied();
         let step = chosen.unwrap_or_else(|| Step::at(10_000, confidence, wrong));
         Ok(Gate {
@@ -236,7 +241,10 @@ mod tests {
             let gate = Gate::fit(&vec![0.9; n], &vec![false; n], 0.05, 0.05).unwrap();
             assert_eq!(gate.guaranteed, guaranteed, "{n}");
             // Without errors everything is accepted, promised or not.
-            assert_eq!((gate.min_confidence, gate.coverage_on_calibration), (0.0, 1.0));
+            assert_eq!(
+                (gate.min_confidence, gate.coverage_on_calibration),
+                (0.0, 1.0)
+            );
         }
     }
 
@@ -244,22 +252,33 @@ mod tests {
     fn the_unsure_half_is_refused() {
         // Half are 0.97 sure and right, half 0.6 sure and wrong four times in ten.
         let n = 1000;
-        let confidence: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { 0.97 } else { 0.6 }).collect();
+        let confidence: Vec<f64> = (0..n)
+            .map(|i| if i % 2 == 0 { 0.97 } else { 0.6 })
+            .collect();
         let wrong: Vec<bool> = (0..n).map(|i| i % 2 == 1 && i % 10 < 4).collect();
         let gate = Gate::fit(&confidence, &wrong, 0.05, 0.05).unwrap();
         assert!(gate.guaranteed);
         assert!(gate.min_confidence > 0.6 && gate.min_confidence <= 0.97);
-        assert_eq!((gate.coverage_on_calibration, gate.risk_on_calibration), (0.5, 0.0));
+        assert_eq!(
+            (gate.coverage_on_calibration, gate.risk_on_calibration),
+            (0.5, 0.0)
+        );
         let judged = gate.judge(&[0.97, 0.97, 0.1, f64::NAN], &[true, false, false, false]);
         let judged = judged.unwrap();
-        assert_eq!((judged.accepted, judged.risk(), judged.coverage()), (2, Some(0.5), 0.5));
+        assert_eq!(
+            (judged.accepted, judged.risk(), judged.coverage()),
+            (2, Some(0.5), 0.5)
+        );
     }
 
     #[test]
     fn a_model_that_is_always_wrong_is_silenced() {
         let gate = Gate::fit(&[0.8; 300], &[true; 300], 0.05, 0.05).unwrap();
         assert!(!gate.guaranteed);
-        assert_eq!((gate.min_confidence, gate.coverage_on_calibration), (1.0, 0.0));
+        assert_eq!(
+            (gate.min_confidence, gate.coverage_on_calibration),
+            (1.0, 0.0)
+        );
         assert_eq!(gate.judge(&[0.8], &[true]).unwrap().risk(), None);
     }
 
@@ -296,7 +315,9 @@ mod tests {
                 let mut rng = Seed(5).stream("gate", &[resplit]);
                 let confidence: Vec<f64> = (0..500).map(|_| rng.random()).collect();
                 let wrong: Vec<bool> = (0..500).map(|_| rng.random::<f64>() < 0.101).collect();
-                Gate::fit(&confidence, &wrong, target, delta).unwrap().guaranteed
+                Gate::fit(&confidence, &wrong, target, delta)
+                    .unwrap()
+                    .guaranteed
             })
             .count();
         assert!(lies <= 20 + 13, "{lies} lies");

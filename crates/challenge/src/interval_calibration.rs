@@ -106,7 +106,10 @@ fn coverages(transformed: impl Iterator<Item = f64>) -> [f64; LEVELS.len()] {
 }
 
 fn miscalibration(observed: &[f64; LEVELS.len()]) -> f64 {
-    let gaps = observed.iter().zip(LEVELS).map(|(o, level)| (o - level).abs());
+    let gaps = observed
+        .iter()
+        .zip(LEVELS)
+        .map(|(o, level)| (o - level).abs());
     gaps.sum::<f64>() / LEVELS.len() as f64
 }
 
@@ -142,7 +145,9 @@ mod tests {
             }
             low as f32
         };
-        (0..n).map(|i| quantile((i as f64 + 0.5) / n as f64)).collect()
+        (0..n)
+            .map(|i| quantile((i as f64 + 0.5) / n as f64))
+            .collect()
     }
 
     #[test]
@@ -157,7 +162,12 @@ mod tests {
         let report = measure(&normal_sample(1000), 1.0);
         assert!(report.mean_absolute_miscalibration < 2e-3);
         assert!(report.within_null());
-        assert!(report.pit_histogram.iter().all(|&n| (99..=101).contains(&n)));
+        assert!(
+            report
+                .pit_histogram
+                .iter()
+                .all(|&n| (99..=101).contains(&n))
+        );
     }
 
     #[test]
@@ -176,6 +186,9 @@ mod tests {
         let report = measure(&[0.0], 1.0);
         assert!(report.levels.iter().all(|level| level.observed == 1.0));
         let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(serde_json::from_str::<IntervalCalibration>(&json).unwrap(), report);
+        assert_eq!(
+            serde_json::from_str::<IntervalCalibration>(&json).unwrap(),
+            report
+        );
     }
 }

@@ -14,8 +14,8 @@
 //! | Is the doubt in the data or in the model? | [`Uncertainty`] |
 //! | Is this input unlike the training data? | [`OodDetector`], [`Detection`] |
 //! | When should the model keep silent? | [`RiskCoverage`], [`Gate`], [`AbstentionRule`] |
-//! | Did it learn, or remember? | x |
-//! | Is all that good enough? | x |
+//! | Did it learn, or remember? | [`Memorisation`] |
+//! | Is all that good enough? | [`Gates`] |
 
 mod abstention;
 mod binomial;
@@ -55,8 +55,10 @@ pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};
 pub use detection::Detection;
 pub use error::ChallengeError;
 pub use gate::{AcceptedRisk, Gate};
+pub use gates::Gates;
 pub use interval_calibration::{IntervalCalibration, LevelCoverage};
 pub use kolmogorov_smirnov::KsTest;
+pub use memorisation::Memorisation;
 pub use ood::{ConformalPValue, KnnBank, OodDetector, Space};
 pub use paired::{McNemar, PairedComparison};
 pub use resplit::ResplitReport;

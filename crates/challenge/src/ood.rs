@@ -61,7 +61,8 @@ impl Space {
                     let squares: f64 = row.iter().map(|&v| f64::from(v).powi(2)).sum();
                     if squares > 0.0 {
                         let norm = squares.sqrt();
-                        row.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+                        row.iter_mut()
+                            .for_each(|v| *v = (f64::from(*v) / norm) as f32);
                     }
                 }
                 Space::Standardised { centre, scale } => {
@@ -284,7 +285,12 @@ fn check_rows(rows: &[f32], width: usize) -> Result<(), ChallengeError> {
             });
         }
     }
-    check_length(BANK, "numbers in whole rows", rows.len() / width * width, rows.len())?;
+    check_length(
+        BANK,
+        "numbers in whole rows",
+        rows.len() / width * width,
+        rows.len(),
+    )?;
     check_finite(BANK, "embedding", width, rows)
 }
 
@@ -389,7 +395,12 @@ impl OodDetector {
 }
 
 fn combined(banks: &[KnnBank], rows: &[&[f32]]) -> Result<Vec<f64>, ChallengeError> {
-    check_length(DETECTOR, "sets of rows, one a bank", banks.len(), rows.len())?;
+    check_length(
+        DETECTOR,
+        "sets of rows, one a bank",
+        banks.len(),
+        rows.len(),
+    )?;
     let (Some(first), Some(first_rows)) = (banks.first(), rows.first()) else {
         return Err(ChallengeError::TooFew {
             instrument: DETECTOR,
@@ -447,7 +458,9 @@ mod tests {
     #[test]
     fn zero_and_broken_rows_have_defined_scores() {
         let bank = KnnBank::fit(&[2.0, 0.0, 0.0, 7.0], 2, 1, 10, Seed(0)).unwrap();
-        let scores = bank.score(&[0.0, 0.0, f32::NAN, 1.0, f32::INFINITY, 1.0]).unwrap();
+        let scores = bank
+            .score(&[0.0, 0.0, f32::NAN, 1.0, f32::INFINITY, 1.0])
+            .unwrap();
         assert_eq!(scores[0], 1.0);
         assert_eq!(scores[1..], [f64::INFINITY; 2]);
     }
@@ -487,8 +500,11 @@ mod tests {
         let input = KnnBank::fit_standardised(&train, 4, 1, 2000, Seed(0)).unwrap();
         let auroc = |banks: Vec<KnnBank>| {
             let rows = |rows| vec![rows; banks.len()];
-            let (held_out, usual, huge) =
-                (rows(held_out.as_slice()), rows(usual.as_slice()), rows(huge.as_slice()));
+            let (held_out, usual, huge) = (
+                rows(held_out.as_slice()),
+                rows(usual.as_slice()),
+                rows(huge.as_slice()),
+            );
             let detector = OodDetector::calibrate(banks, &held_out).unwrap();
             let score = |rows: &[&[f32]]| detector.score(rows).unwrap();
             Detection::of(&score(&usual), &score(&huge)).unwrap().auroc
@@ -500,7 +516,13 @@ mod tests {
     #[test]
     fn p_values_worked_by_hand() {
         let calibration = ConformalPValue::calibrate(&[1.0, 2.0, 2.0, 3.0]).unwrap();
-        let cases = [(0.5, 1.0), (2.0, 0.8), (2.5, 0.4), (9.0, 0.2), (f64::NAN, 0.2)];
+        let cases = [
+            (0.5, 1.0),
+            (2.0, 0.8),
+            (2.5, 0.4),
+            (9.0, 0.2),
+            (f64::NAN, 0.2),
+        ];
         for (score, p) in cases {
             assert!((calibration.p_value(score) - p).abs() < 1e-12, "{score}");
         }

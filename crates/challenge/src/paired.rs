@@ -105,7 +105,11 @@ fn sign_flips(differences: &[f64], seed: Seed) -> Vec<f64> {
             for block in differences.chunks(64) {
                 let mut bits = rng.next_u64();
                 for difference in block {
-                    sum += if bits & 1 == 1 { *difference } else { -difference };
+                    sum += if bits & 1 == 1 {
+                        *difference
+                    } else {
+                        -difference
+                    };
                     bits >>= 1;
                 }
             }
@@ -255,8 +259,14 @@ mod tests {
         let truth = Targets::Classes(vec![1]);
         let bootstrap = Bootstrap::default();
         let metric = Metric::Accuracy;
-        let report =
-            PairedComparison::of(metric, &binary(&[0.5]), &numbers, &truth, &bootstrap, Seed(0));
+        let report = PairedComparison::of(
+            metric,
+            &binary(&[0.5]),
+            &numbers,
+            &truth,
+            &bootstrap,
+            Seed(0),
+        );
         assert!(matches!(report, Err(ChallengeError::WrongKind { .. })));
     }
 }

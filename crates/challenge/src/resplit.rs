@@ -81,7 +81,10 @@ impl ResplitReport {
                 let mut ranks = ranks.clone();
                 ranks.shuffle(&mut rng);
                 let threshold = quantile(&ranks[..calibration], alpha);
-                let covered = ranks[calibration..].iter().filter(|r| **r <= threshold).count();
+                let covered = ranks[calibration..]
+                    .iter()
+                    .filter(|r| **r <= threshold)
+                    .count();
                 let below = covered.checked_sub(1).map_or(0.0, |k| cdf[k]);
                 let place = below + rng.random::<f64>() * (cdf[covered] - below);
                 (covered as f64 / tests as f64, place)
@@ -129,7 +132,10 @@ mod tests {
     fn honest_scores(n: usize, method: ConformalMethod) -> Vec<f64> {
         let mut rng = Seed(11).stream("honest", &[]);
         let p: Vec<f32> = (0..n).map(|_| rng.random()).collect();
-        let labels: Vec<u32> = p.iter().map(|&p| u32::from(rng.random::<f32>() < p)).collect();
+        let labels: Vec<u32> = p
+            .iter()
+            .map(|&p| u32::from(rng.random::<f32>() < p))
+            .collect();
         let predicted = Distribution::Categorical {
             classes: 2,
             probabilities: p.iter().flat_map(|&p| [1.0 - p, p]).collect(),
@@ -143,7 +149,11 @@ mod tests {
 
     #[test]
     fn a_thousand_resplits_follow_the_exact_law() {
-        for method in [ConformalMethod::Lac, ConformalMethod::Aps, ConformalMethod::RAPS] {
+        for method in [
+            ConformalMethod::Lac,
+            ConformalMethod::Aps,
+            ConformalMethod::RAPS,
+        ] {
             for (calibration, alpha) in [(100, 0.1), (333, 0.05)] {
                 let scores = honest_scores(1000, method);
                 let report = ResplitReport::of(&scores, calibration, alpha, 1000, Seed(5)).unwrap();
@@ -178,7 +188,11 @@ mod tests {
         let (a, b) = report.law;
         let wrong = beta_binomial_cdf(900, a - 1.0, b + 1.0);
         let right = beta_binomial_cdf(900, a, b);
-        let greatest = wrong.iter().zip(&right).map(|(w, r)| w - r).fold(0.0, f64::max);
+        let greatest = wrong
+            .iter()
+            .zip(&right)
+            .map(|(w, r)| w - r)
+            .fold(0.0, f64::max);
         // So far apart that the test above, with a thousand draws, would refuse it: 1.63 / sqrt(1000).
         assert!(greatest > 2.0 * 0.0515);
     }
@@ -187,7 +201,10 @@ mod tests {
     fn ties_do_not_bend_the_law() {
         let scores: Vec<f64> = (0..500).map(|i| f64::from(i % 3)).collect();
         let report = ResplitReport::of(&scores, 100, 0.1, 500, Seed(1)).unwrap();
-        assert!(report.mean_holds() && report.test.p_value > 0.01, "{report:?}");
+        assert!(
+            report.mean_holds() && report.test.p_value > 0.01,
+            "{report:?}"
+        );
     }
 
     #[test]

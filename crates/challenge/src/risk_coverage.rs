@@ -99,7 +99,9 @@ fn thinned(points: Vec<RiskPoint>) -> Vec<RiskPoint> {
         return points;
     }
     let last = points.len() - 1;
-    (0..MAX_POINTS).map(|i| points[i * last / (MAX_POINTS - 1)]).collect()
+    (0..MAX_POINTS)
+        .map(|i| points[i * last / (MAX_POINTS - 1)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -122,7 +124,10 @@ mod tests {
     #[test]
     fn constant_confidence_has_the_full_risk_everywhere() {
         let curve = RiskCoverage::of(&[0.7; 4], &[1.0, 0.0, 0.0, 0.0]).unwrap();
-        assert_eq!((curve.points.len(), curve.aurc, curve.full_risk), (1, 0.25, 0.25));
+        assert_eq!(
+            (curve.points.len(), curve.aurc, curve.full_risk),
+            (1, 0.25, 0.25)
+        );
     }
 
     #[test]

@@ -111,7 +111,11 @@ fn of_classes(
     // Rounding can leave a divergence of -1e-17.
     epistemic.iter_mut().for_each(|e| *e = e.max(0.0));
     Ok(Uncertainty {
-        total: aleatoric.iter().zip(&epistemic).map(|(a, e)| a + e).collect(),
+        total: aleatoric
+            .iter()
+            .zip(&epistemic)
+            .map(|(a, e)| a + e)
+            .collect(),
         aleatoric,
         epistemic,
         effective_members: effective_members(weights),
@@ -160,7 +164,8 @@ fn of_numbers(
     }
     let over_targets = |parts: &[f64]| -> Vec<f64> {
         let rows = parts.chunks_exact(width);
-        rows.map(|row| row.iter().sum::<f64>() / width as f64).collect()
+        rows.map(|row| row.iter().sum::<f64>() / width as f64)
+            .collect()
     };
     let (unit_aleatoric, unit_epistemic) = (over_targets(&aleatoric), over_targets(&epistemic));
     let parts = unit_aleatoric.iter().zip(&unit_epistemic);
@@ -239,7 +244,11 @@ mod tests {
     #[test]
     fn identical_and_single_members_do_not_disagree() {
         let (a, b) = (binary(&[0.3]), normal(&[1e6], &[2.0]));
-        for members in [vec![(1.0, &a)], vec![(0.1, &a), (0.2, &a)], vec![(1.0, &b); 3]] {
+        for members in [
+            vec![(1.0, &a)],
+            vec![(0.1, &a), (0.2, &a)],
+            vec![(1.0, &b); 3],
+        ] {
             let parts = Uncertainty::decompose(&members).unwrap();
             assert!(parts.epistemic[0] < 1e-12, "{}", parts.epistemic[0]);
         }

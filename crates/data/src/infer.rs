@@ -32,9 +32,28 @@ const LOOKED_AT: usize = 1000;
 
 /// Parts of a name that say that a column may describe a protected attribute.
 const SENSITIVE: [&str; 22] = [
-    "sex", "gender", "race", "racial", "ethnicity", "ethnic", "age", "religion", "religious", "disability",
-    "disabled", "nationality", "citizenship", "marital", "pregnant", "pregnancy", "orientation", "caste",
-    "veteran", "skin", "birthplace", "native",
+    "sex",
+    "gender",
+    "race",
+    "racial",
+    "ethnicity",
+    "ethnic",
+    "age",
+    "religion",
+    "religious",
+    "disability",
+    "disabled",
+    "nationality",
+    "citizenship",
+    "marital",
+    "pregnant",
+    "pregnancy",
+    "orientation",
+    "caste",
+    "veteran",
+    "skin",
+    "birthplace",
+    "native",
 ];
 
 /// Decides what each column holds and what it is for. Ids and constants are still features here; curation
@@ -104,7 +123,11 @@ fn describe(column: &Column) -> ColumnSchema {
 fn kind_of_numbers(name: &str, values: &[f64]) -> (ColumnKind, String) {
     let present: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
     let rows = present.len();
-    let distinct = present.iter().map(|v| v.to_bits()).collect::<HashSet<_>>().len();
+    let distinct = present
+        .iter()
+        .map(|v| v.to_bits())
+        .collect::<HashSet<_>>()
+        .len();
     let whole = present.iter().all(|v| v.fract() == 0.0);
     match distinct {
         0 => (ColumnKind::Constant, "no cell has a value".into()),
@@ -112,10 +135,14 @@ fn kind_of_numbers(name: &str, values: &[f64]) -> (ColumnKind, String) {
         2 if present.iter().all(|v| *v == 0.0 || *v == 1.0) => {
             (ColumnKind::Boolean, "only 0 and 1".into())
         }
-        _ if whole && distinct == rows && rows >= ID_ROWS && counts_rows(name, &present) => {
-            (ColumnKind::Id, format!("{rows} different whole numbers, one a row, that count or name the rows"))
-        }
-        _ => (ColumnKind::Numeric, format!("numbers, {distinct} distinct in {rows} rows")),
+        _ if whole && distinct == rows && rows >= ID_ROWS && counts_rows(name, &present) => (
+            ColumnKind::Id,
+            format!("{rows} different whole numbers, one a row, that count or name the rows"),
+        ),
+        _ => (
+            ColumnKind::Numeric,
+            format!("numbers, {distinct} distinct in {rows} rows"),
+        ),
     }
 }
 
@@ -123,7 +150,18 @@ fn kind_of_numbers(name: &str, values: &[f64]) -> (ColumnKind, String) {
 fn counts_rows(name: &str, values: &[f64]) -> bool {
     let steps = values.windows(2).all(|pair| pair[1] - pair[0] == 1.0);
     let named = words_of(name).iter().any(|w| {
-        ["id", "ids", "uid", "uuid", "guid", "key", "index", "rowid", "identifier"].contains(&w.as_str())
+        [
+            "id",
+            "ids",
+            "uid",
+            "uuid",
+            "guid",
+            "key",
+            "index",
+            "rowid",
+            "identifier",
+        ]
+        .contains(&w.as_str())
     });
     named || (steps && values.first().is_some_and(|v| *v == 0.0 || *v == 1.0))
 }
@@ -137,30 +175,61 @@ fn kind_of_texts(codes: &[u32], dictionary: &[String]) -> (ColumnKind, String) {
     }
     let rows: usize = used.iter().sum();
     let distinct = used.iter().filter(|count| **count > 0).count();
-    let texts = || dictionary.iter().zip(&used).filter(|(_, count)| **count > 0).map(|(text, _)| text.as_str());
+    let texts = || {
+        dictionary
+            .iter()
+            .zip(&used)
+            .filter(|(_, count)| **count > 0)
+            .map(|(text, _)| text.as_str())
+    };
     match distinct {
         0 => return (ColumnKind::Constant, "no cell has a value".into()),
-        1 => return (ColumnKind::Constant, format!("always `{}`", texts().next().unwrap_or_default())),
+        1 => {
+            return (
+                ColumnKind::Constant,
+                format!("always `{}`", texts().next().unwrap_or_default()),
+            );
+        }
         2 => return (ColumnKind::Boolean, "two distinct texts".into()),
         _ => {}
     }
-    if texts().take(LOOKED_AT).all(|text| parse_date(text).is_some()) {
-        return (ColumnKind::Date, format!("{distinct} distinct texts, all dates"));
+    if texts()
+        .take(LOOKED_AT)
+        .all(|text| parse_date(text).is_some())
+    {
+        return (
+            ColumnKind::Date,
+            format!("{distinct} distinct texts, all dates"),
+        );
     }
     let looked_at = distinct.min(LOOKED_AT);
-    let words: usize = texts().take(LOOKED_AT).map(|text| text.split_whitespace().count()).sum();
+    let words: usize = texts()
+        .take(LOOKED_AT)
+        .map(|text| text.split_whitespace().count())
+        .sum();
     let mean_words = words as f64 / looked_at as f64;
     if distinct > MANY_TEXTS && mean_words >= 4.0 {
-        return (ColumnKind::Text, format!("{distinct} distinct texts of {mean_words:.1} words on average"));
+        return (
+            ColumnKind::Text,
+            format!("{distinct} distinct texts of {mean_words:.1} words on average"),
+        );
     }
     if rows >= ID_ROWS && distinct as f64 >= ID_SHARE * rows as f64 {
-        return (ColumnKind::Id, format!("{distinct} distinct texts in {rows} rows"));
+        return (
+            ColumnKind::Id,
+            format!("{distinct} distinct texts in {rows} rows"),
+        );
     }
-    (ColumnKind::Categorical, format!("{distinct} distinct texts in {rows} rows"))
+    (
+        ColumnKind::Categorical,
+        format!("{distinct} distinct texts in {rows} rows"),
+    )
 }
 
 fn is_sensitive(name: &str) -> bool {
-    words_of(name).iter().any(|word| SENSITIVE.contains(&word.as_str()))
+    words_of(name)
+        .iter()
+        .any(|word| SENSITIVE.contains(&word.as_str()))
 }
 
 /// The words of a name in lower case: `maritalStatus`, `marital_status` and `Marital-Status` have the same.
@@ -198,31 +267,60 @@ mod tests {
             }) as u32
         };
         let codes = cells.iter().map(code).collect();
-        Column { name: name.into(), values: Values::Text { codes, dictionary } }
+        Column {
+            name: name.into(),
+            values: Values::Text { codes, dictionary },
+        }
     }
 
     fn numbers(name: &str, cells: Vec<f64>) -> Column {
-        Column { name: name.into(), values: Values::Numeric(cells) }
+        Column {
+            name: name.into(),
+            values: Values::Numeric(cells),
+        }
     }
 
     #[test]
     fn kinds() {
         let many: Vec<String> = (0..40).map(|i| format!("patient-{i}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let essays: Vec<String> = (0..40).map(|i| format!("note {i} says that all is well")).collect();
+        let essays: Vec<String> = (0..40)
+            .map(|i| format!("note {i} says that all is well"))
+            .collect();
         let essays: Vec<&str> = essays.iter().map(String::as_str).collect();
         let cases = [
-            (numbers("weight", vec![1.5, 2.5, f64::NAN]), ColumnKind::Numeric),
+            (
+                numbers("weight", vec![1.5, 2.5, f64::NAN]),
+                ColumnKind::Numeric,
+            ),
             (numbers("n", vec![3.0, 1.0, 2.0]), ColumnKind::Numeric),
-            (numbers("flag", vec![0.0, 1.0, f64::NAN]), ColumnKind::Boolean),
+            (
+                numbers("flag", vec![0.0, 1.0, f64::NAN]),
+                ColumnKind::Boolean,
+            ),
             (numbers("x", vec![7.0, 7.0, f64::NAN]), ColumnKind::Constant),
             (numbers("x", vec![f64::NAN; 3]), ColumnKind::Constant),
-            (numbers("row", (0..40).map(f64::from).collect()), ColumnKind::Id),
-            (numbers("patient_id", (0..40).rev().map(|i| f64::from(i * 7)).collect()), ColumnKind::Id),
-            (numbers("squares", (0..40).map(|i| f64::from(i * i)).collect()), ColumnKind::Numeric),
+            (
+                numbers("row", (0..40).map(f64::from).collect()),
+                ColumnKind::Id,
+            ),
+            (
+                numbers(
+                    "patient_id",
+                    (0..40).rev().map(|i| f64::from(i * 7)).collect(),
+                ),
+                ColumnKind::Id,
+            ),
+            (
+                numbers("squares", (0..40).map(|i| f64::from(i * i)).collect()),
+                ColumnKind::Numeric,
+            ),
             (texts("c", &["a", "b", "c", "a"]), ColumnKind::Categorical),
             (texts("c", &["yes", "no", "", "no"]), ColumnKind::Boolean),
-            (texts("d", &["2024-01-02", "2024-03-04", "2023-12-31"]), ColumnKind::Date),
+            (
+                texts("d", &["2024-01-02", "2024-03-04", "2023-12-31"]),
+                ColumnKind::Date,
+            ),
             (texts("who", &many), ColumnKind::Id),
             (texts("notes", &essays), ColumnKind::Text),
             (texts("x", &["", "", ""]), ColumnKind::Constant),
@@ -235,7 +333,13 @@ mod tests {
 
     #[test]
     fn names_about_people_are_noticed_and_words_that_only_contain_them_are_not() {
-        for name in ["Sex", "maritalStatus", "applicant_age", "RACE", "native-country"] {
+        for name in [
+            "Sex",
+            "maritalStatus",
+            "applicant_age",
+            "RACE",
+            "native-country",
+        ] {
             assert!(is_sensitive(name), "{name}");
         }
         for name in ["message", "average", "stage", "embrace", "sextant"] {
@@ -245,7 +349,9 @@ mod tests {
 
     #[test]
     fn roles_are_given_once_to_columns_that_exist() -> Result<(), DataError> {
-        let table = Table { columns: vec![numbers("a", vec![1.0, 2.0]), numbers("b", vec![1.0, 3.0])] };
+        let table = Table {
+            columns: vec![numbers("a", vec![1.0, 2.0]), numbers("b", vec![1.0, 3.0])],
+        };
         let options = |target: &str, group: &str| SchemaOptions {
             target: vec![target.into()],
             group: Some(group.into()),
@@ -254,8 +360,14 @@ mod tests {
         let schema = infer_schema(&table, &options("b", "a"))?;
         assert_eq!(schema.column("a").map(|c| c.role), Some(Role::Group));
         assert_eq!(schema.column("b").map(|c| c.role), Some(Role::Target));
-        assert!(matches!(infer_schema(&table, &options("a", "a")), Err(DataError::RoleConflict { .. })));
-        assert!(matches!(infer_schema(&table, &options("z", "a")), Err(DataError::UnknownColumn { .. })));
+        assert!(matches!(
+            infer_schema(&table, &options("a", "a")),
+            Err(DataError::RoleConflict { .. })
+        ));
+        assert!(matches!(
+            infer_schema(&table, &options("z", "a")),
+            Err(DataError::UnknownColumn { .. })
+        ));
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Data before any network sees them: readers by format, type inference, curation and splits.
 
+mod curate;
 mod date;
 mod error;
 mod infer;
@@ -9,6 +10,7 @@ mod split;
 mod table;
 mod target;
 
+pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;
 pub use infer::{SchemaOptions, infer_schema};
@@ -18,7 +20,3 @@ pub use source::{
 pub use split::{Fold, Split, SplitOptions, SplitRule, split};
 pub use table::{Column, ColumnKind, ColumnSchema, Role, Schema, Table, Values};
 pub use target::{EncodedTargets, TargetDecision, decide_target, encode_targets};
-
-fn check_names() -> Vec<&'static str> {
-    Vec::new()
-}

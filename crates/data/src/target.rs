@@ -25,8 +25,17 @@ pub struct EncodedTargets {
 }
 
 /// Names that a column to predict often has.
-const NAMES: [&str; 9] =
-    ["target", "label", "class", "outcome", "y", "response", "output", "diagnosis", "survived"];
+const NAMES: [&str; 9] = [
+    "target",
+    "label",
+    "class",
+    "outcome",
+    "y",
+    "response",
+    "output",
+    "diagnosis",
+    "survived",
+];
 /// Distinct whole numbers up to which a target of numbers is one of classes.
 const FEW_CLASSES: usize = 20;
 /// Rows a class needs on average for a target of whole numbers to be one of classes.
@@ -49,7 +58,10 @@ pub fn decide_target(
     let (columns, why) = choose(table, schema, named, preferred)?;
     if let [column] = columns.as_slice() {
         let (target, task_reason) = decide_task(table, column, task)?;
-        return Ok(TargetDecision { target, reason: format!("{why}; {task_reason}") });
+        return Ok(TargetDecision {
+            target,
+            reason: format!("{why}; {task_reason}"),
+        });
     }
     for column in &columns {
         if task.is_some_and(|task| task != Task::Regression) {
@@ -61,8 +73,15 @@ pub fn decide_target(
         }
         decide_task(table, column, Some(Task::Regression))?;
     }
-    let target = Target { task: Task::Regression, names: columns, classes: Vec::new() };
-    Ok(TargetDecision { target, reason: format!("{why}; several targets: numbers") })
+    let target = Target {
+        task: Task::Regression,
+        names: columns,
+        classes: Vec::new(),
+    };
+    Ok(TargetDecision {
+        target,
+        reason: format!("{why}; several targets: numbers"),
+    })
 }
 
 fn choose(
@@ -79,21 +98,37 @@ fn choose(
         return Ok((named.to_vec(), "as asked".into()));
     }
     if let Some(column) = preferred.filter(|p| table.column(p).is_some()) {
-        return Ok((vec![column.to_owned()], format!("`{column}` is this data set's target")));
+        return Ok((
+            vec![column.to_owned()],
+            format!("`{column}` is this data set's target"),
+        ));
     }
-    let free: Vec<&str> = schema.with_role(Role::Feature).map(|c| c.name.as_str()).collect();
+    let free: Vec<&str> = schema
+        .with_role(Role::Feature)
+        .map(|c| c.name.as_str())
+        .collect();
     if free.len() < 2 {
-        let reason = format!("{} column(s) are free, a target and a feature are needed", free.len());
+        let reason = format!(
+            "{} column(s) are free, a target and a feature are needed",
+            free.len()
+        );
         return Err(DataError::NoTarget { reason });
     }
-    let by_name = NAMES
-        .iter()
-        .find_map(|name| free.iter().find(|column| column.trim().eq_ignore_ascii_case(name)));
+    let by_name = NAMES.iter().find_map(|name| {
+        free.iter()
+            .find(|column| column.trim().eq_ignore_ascii_case(name))
+    });
     if let Some(column) = by_name {
-        return Ok((vec![(*column).to_owned()], format!("`{column}` is named as a target")));
+        return Ok((
+            vec![(*column).to_owned()],
+            format!("`{column}` is named as a target"),
+        ));
     }
     let last = free[free.len() - 1];
-    Ok((vec![last.to_owned()], format!("`{last}` is the last column; name another with --target")))
+    Ok((
+        vec![last.to_owned()],
+        format!("`{last}` is the last column; name another with --target"),
+    ))
 }
 
 fn decide_task(
@@ -102,30 +137,57 @@ fn decide_task(
     task: Option<Task>,
 ) -> Result<(Target, String), DataError> {
     let Some(found) = table.column(column) else {
-        return Err(DataError::NoTarget { reason: format!("`{column}` is not in the table") });
+        return Err(DataError::NoTarget {
+            reason: format!("`{column}` is not in the table"),
+        });
     };
     let values = &found.values;
     let rows = (0..values.len()).filter(|&row| usable(values, row)).count();
     if rows == 0 {
-        return Err(DataError::TargetMissing { column: column.to_owned(), rows: values.len() });
+        return Err(DataError::TargetMissing {
+            column: column.to_owned(),
+            rows: values.len(),
+        });
     }
     let classes = class_names(values);
     if classes.len() == 1 {
-        return Err(DataError::ConstantTarget { column: column.to_owned(), value: classes[0].clone() });
+        return Err(DataError::ConstantTarget {
+            column: column.to_owned(),
+            value: classes[0].clone(),
+        });
     }
     let mismatch = |task, reason: String| {
-        Err(DataError::TaskMismatch { task, column: column.to_owned(), reason })
+        Err(DataError::TaskMismatch {
+            task,
+            column: column.to_owned(),
+            reason,
+        })
     };
     let by_value = match values {
         Values::Text { .. } => (true, format!("{} classes of text", classes.len())),
         Values::Numeric(numbers) => {
-            let whole = numbers.iter().filter(|v| v.is_finite()).all(|v| v.fract() == 0.0);
+            let whole = numbers
+                .iter()
+                .filter(|v| v.is_finite())
+                .all(|v| v.fract() == 0.0);
             let few = classes.len() <= FEW_CLASSES && rows >= ROWS_A_CLASS * classes.len();
             let two = classes.len() == 2;
             if whole && (few || two) {
-                (true, format!("{} distinct whole numbers in {rows} rows: classes", classes.len()))
+                (
+                    true,
+                    format!(
+                        "{} distinct whole numbers in {rows} rows: classes",
+                        classes.len()
+                    ),
+                )
             } else {
-                (false, format!("{} distinct numbers in {rows} rows: a number", classes.len()))
+                (
+                    false,
+                    format!(
+                        "{} distinct numbers in {rows} rows: a number",
+                        classes.len()
+                    ),
+                )
             }
         }
     };
@@ -137,21 +199,46 @@ fn decide_task(
             (false, "numbers, as asked".to_owned())
         }
         Some(Task::Binary) if classes.len() != 2 => {
-            return mismatch(Task::Binary, format!("it has {} distinct values", classes.len()));
+            return mismatch(
+                Task::Binary,
+                format!("it has {} distinct values", classes.len()),
+            );
         }
         Some(asked) => (true, format!("{asked}, as asked")),
         None => by_value,
     };
     if !as_classes {
         let names = vec![column.to_owned()];
-        return Ok((Target { task: Task::Regression, names, classes: Vec::new() }, reason));
+        return Ok((
+            Target {
+                task: Task::Regression,
+                names,
+                classes: Vec::new(),
+            },
+            reason,
+        ));
     }
     if classes.len() > MOST_CLASSES.min(rows / 2).max(2) {
         let (column, classes) = (column.to_owned(), classes.len());
-        return Err(DataError::TooManyClasses { column, classes, rows });
+        return Err(DataError::TooManyClasses {
+            column,
+            classes,
+            rows,
+        });
     }
-    let task = if classes.len() == 2 { Task::Binary } else { Task::Multiclass };
-    Ok((Target { task, names: vec![column.to_owned()], classes }, reason))
+    let task = if classes.len() == 2 {
+        Task::Binary
+    } else {
+        Task::Multiclass
+    };
+    Ok((
+        Target {
+            task,
+            names: vec![column.to_owned()],
+            classes,
+        },
+        reason,
+    ))
 }
 
 /// Whether a cell of a target can be learned from: an infinite number cannot.
@@ -167,15 +254,22 @@ fn usable(values: &Values, row: usize) -> bool {
 fn class_names(values: &Values) -> Vec<String> {
     match values {
         Values::Numeric(numbers) => {
-            let mut distinct: Vec<f64> =
-                numbers.iter().copied().filter(|v| v.is_finite()).map(|v| v + 0.0).collect();
+            let mut distinct: Vec<f64> = numbers
+                .iter()
+                .copied()
+                .filter(|v| v.is_finite())
+                .map(|v| v + 0.0)
+                .collect();
             distinct.sort_by(f64::total_cmp);
             distinct.dedup();
             distinct.iter().map(f64::to_string).collect()
         }
         Values::Text { codes, dictionary } => {
-            let used: BTreeSet<&str> =
-                codes.iter().filter_map(|&c| dictionary.get(c as usize)).map(String::as_str).collect();
+            let used: BTreeSet<&str> = codes
+                .iter()
+                .filter_map(|&c| dictionary.get(c as usize))
+                .map(String::as_str)
+                .collect();
             let mut names: Vec<String> = used.into_iter().map(str::to_owned).collect();
             if let [first, second] = names.as_slice()
                 && is_positive(first)
@@ -190,8 +284,21 @@ fn class_names(values: &Values) -> Vec<String> {
 
 fn is_positive(name: &str) -> bool {
     let name = name.trim().to_lowercase();
-    ["yes", "true", "positive", "pos", "1", "t", "y", "present", "good", "malignant", "abnormal", ">50k"]
-        .contains(&name.as_str())
+    [
+        "yes",
+        "true",
+        "positive",
+        "pos",
+        "1",
+        "t",
+        "y",
+        "present",
+        "good",
+        "malignant",
+        "abnormal",
+        ">50k",
+    ]
+    .contains(&name.as_str())
 }
 
 /// The true values of all rows.
@@ -206,14 +313,20 @@ pub fn encode_targets(table: &Table, target: &Target) -> Result<EncodedTargets, 
         columns.extend(table.column(name));
     }
     let rows = table.rows();
-    let missing_rows: Vec<usize> =
-        (0..rows).filter(|&row| columns.iter().any(|c| !usable(&c.values, row))).collect();
+    let missing_rows: Vec<usize> = (0..rows)
+        .filter(|&row| columns.iter().any(|c| !usable(&c.values, row)))
+        .collect();
     if target.task.is_classification() {
         let Some(column) = columns.first() else {
-            return Err(DataError::NoTarget { reason: "none is named".into() });
+            return Err(DataError::NoTarget {
+                reason: "none is named".into(),
+            });
         };
         let classes = encode_classes(&column.values, &column.name, &target.classes)?;
-        return Ok(EncodedTargets { targets: Targets::Classes(classes), missing_rows });
+        return Ok(EncodedTargets {
+            targets: Targets::Classes(classes),
+            missing_rows,
+        });
     }
     let width = columns.len();
     let mut values = vec![f32::NAN; rows * width];
@@ -229,12 +342,22 @@ pub fn encode_targets(table: &Table, target: &Target) -> Result<EncodedTargets, 
             values[row * width + place] = number as f32;
         }
     }
-    Ok(EncodedTargets { targets: Targets::Values { width, values }, missing_rows })
+    Ok(EncodedTargets {
+        targets: Targets::Values { width, values },
+        missing_rows,
+    })
 }
 
-fn encode_classes(values: &Values, column: &str, classes: &[String]) -> Result<Vec<u32>, DataError> {
-    let code: BTreeMap<&str, u32> =
-        classes.iter().enumerate().map(|(i, class)| (class.as_str(), i as u32)).collect();
+fn encode_classes(
+    values: &Values,
+    column: &str,
+    classes: &[String],
+) -> Result<Vec<u32>, DataError> {
+    let code: BTreeMap<&str, u32> = classes
+        .iter()
+        .enumerate()
+        .map(|(i, class)| (class.as_str(), i as u32))
+        .collect();
     let encode = |row: usize| {
         if !usable(values, row) {
             return Ok(0);
@@ -244,12 +367,14 @@ fn encode_classes(values: &Values, column: &str, classes: &[String]) -> Result<V
             Values::Numeric(numbers) => (numbers[row] + 0.0).to_string(),
             Values::Text { .. } => values.text(row).unwrap_or_default(),
         };
-        code.get(text.as_str()).copied().ok_or_else(|| DataError::UnknownClass {
-            column: column.to_owned(),
-            class: text,
-            row: row + 1,
-            known: classes.to_vec(),
-        })
+        code.get(text.as_str())
+            .copied()
+            .ok_or_else(|| DataError::UnknownClass {
+                column: column.to_owned(),
+                class: text,
+                row: row + 1,
+                known: classes.to_vec(),
+            })
     };
     (0..values.len()).map(encode).collect()
 }
@@ -260,17 +385,25 @@ mod tests {
     use crate::{Column, SchemaOptions, infer_schema};
 
     fn numbers(name: &str, cells: Vec<f64>) -> Column {
-        Column { name: name.into(), values: Values::Numeric(cells) }
+        Column {
+            name: name.into(),
+            values: Values::Numeric(cells),
+        }
     }
 
     fn texts(name: &str, dictionary: &[&str], codes: Vec<u32>) -> Column {
         let dictionary = dictionary.iter().map(ToString::to_string).collect();
-        Column { name: name.into(), values: Values::Text { codes, dictionary } }
+        Column {
+            name: name.into(),
+            values: Values::Text { codes, dictionary },
+        }
     }
 
     fn decide(column: Column, task: Option<Task>) -> Result<Target, DataError> {
         let named = [column.name.clone()];
-        let table = Table { columns: vec![column] };
+        let table = Table {
+            columns: vec![column],
+        };
         let schema = infer_schema(&table, &SchemaOptions::default())?;
         decide_target(&table, &schema, &named, None, task).map(|d| d.target)
     }
@@ -284,18 +417,27 @@ mod tests {
             (numbers("y", repeated(100, 20)), Task::Regression, 0),
             (numbers("y", vec![0.5, 1.5, 0.5, 2.5]), Task::Regression, 0),
             (numbers("y", vec![1.0, 2.0, f64::NAN]), Task::Binary, 2),
-            (texts("y", &["a", "b", "c"], vec![0, 1, 2, 0, 1, 2, u32::MAX]), Task::Multiclass, 3),
+            (
+                texts("y", &["a", "b", "c"], vec![0, 1, 2, 0, 1, 2, u32::MAX]),
+                Task::Multiclass,
+                3,
+            ),
         ];
         for (column, task, classes) in cases {
             let target = decide(column.clone(), None)?;
-            assert_eq!((target.task, target.classes.len()), (task, classes), "{column:?}");
+            assert_eq!(
+                (target.task, target.classes.len()),
+                (task, classes),
+                "{column:?}"
+            );
         }
         Ok(())
     }
 
     #[test]
     fn the_event_is_the_second_class() -> Result<(), DataError> {
-        let classes = |words: [&str; 2]| decide(texts("y", &words, vec![0, 1, 1]), None).map(|t| t.classes);
+        let classes =
+            |words: [&str; 2]| decide(texts("y", &words, vec![0, 1, 1]), None).map(|t| t.classes);
         assert_eq!(classes(["yes", "no"])?, ["no", "yes"]);
         assert_eq!(classes(["malignant", "benign"])?, ["benign", "malignant"]);
         assert_eq!(classes(["b", "a"])?, ["a", "b"]);
@@ -308,9 +450,21 @@ mod tests {
         let cases = [
             (numbers("y", vec![f64::NAN; 4]), None, "no usable value"),
             (numbers("y", vec![3.0; 4]), None, "always `3`"),
-            (texts("y", &["a", "b", "c", "d"], vec![0, 1, 2, 3]), None, "4 classes in 4 rows"),
-            (texts("y", &["a", "b"], vec![0, 1, 1]), Some(Task::Regression), "texts, not numbers"),
-            (numbers("y", vec![1.0, 2.0, 3.0]), Some(Task::Binary), "3 distinct values"),
+            (
+                texts("y", &["a", "b", "c", "d"], vec![0, 1, 2, 3]),
+                None,
+                "4 classes in 4 rows",
+            ),
+            (
+                texts("y", &["a", "b"], vec![0, 1, 1]),
+                Some(Task::Regression),
+                "texts, not numbers",
+            ),
+            (
+                numbers("y", vec![1.0, 2.0, 3.0]),
+                Some(Task::Binary),
+                "3 distinct values",
+            ),
         ];
         for (column, task, message) in cases {
             let found = refused(column, task).unwrap_or_default();
@@ -322,12 +476,25 @@ mod tests {
     fn encoding_lists_what_is_missing_and_refuses_new_classes() -> Result<(), DataError> {
         let column = texts("y", &["a", "b"], vec![1, Values::MISSING, 0]);
         let target = decide(column.clone(), None)?;
-        let encoded = encode_targets(&Table { columns: vec![column] }, &target)?;
+        let encoded = encode_targets(
+            &Table {
+                columns: vec![column],
+            },
+            &target,
+        )?;
         assert_eq!(encoded.targets, Targets::Classes(vec![1, 0, 0]));
         assert_eq!(encoded.missing_rows, [1]);
-        let other = Table { columns: vec![texts("y", &["c"], vec![0])] };
-        let error = encode_targets(&other, &target).err().map(|e| e.to_string()).unwrap_or_default();
-        assert!(error.contains("row 1: class `c` is not one of a, b"), "{error}");
+        let other = Table {
+            columns: vec![texts("y", &["c"], vec![0])],
+        };
+        let error = encode_targets(&other, &target)
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
+        assert!(
+            error.contains("row 1: class `c` is not one of a, b"),
+            "{error}"
+        );
         Ok(())
     }
 }

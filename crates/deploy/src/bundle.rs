@@ -43,7 +43,12 @@ pub struct BundleMember {
 
 impl BundleMember {
     /// A member as it was saved.
-    pub fn new(name: String, weight: f64, saved: SavedMember, detector: Option<OodDetector>) -> Self {
+    pub fn new(
+        name: String,
+        weight: f64,
+        saved: SavedMember,
+        detector: Option<OodDetector>,
+    ) -> Self {
         BundleMember {
             name,
             weight,
@@ -66,7 +71,10 @@ impl Bundle {
         for (i, member) in self.members.iter().enumerate() {
             let description = format!("members/{i:02}.json");
             let numbers = format!("members/{i:02}.{}", member.extension);
-            files.insert(description.clone(), json(folder, &description, &member.description)?);
+            files.insert(
+                description.clone(),
+                json(folder, &description, &member.description)?,
+            );
             files.insert(numbers.clone(), member.numbers.clone());
             let detector = match &member.detector {
                 Some(detector) => {
@@ -95,7 +103,10 @@ impl Bundle {
             written_by: format!("candor {}", env!("CARGO_PKG_VERSION")),
             parts: self.parts.clone(),
             members,
-            files: files.iter().map(|(name, bytes)| (name.clone(), sum_of(bytes))).collect(),
+            files: files
+                .iter()
+                .map(|(name, bytes)| (name.clone(), sum_of(bytes)))
+                .collect(),
         };
         write_file(&folder.join(MANIFEST), &json(folder, MANIFEST, &manifest)?)
     }
@@ -113,19 +124,27 @@ impl Bundle {
                 return Err(damaged(folder, name, "the name leads out of the bundle"));
             }
             let path = folder.join(name);
-            let bytes = fs::metadata(&path).map_err(|e| damaged(folder, name, e.to_string()))?.len();
+            let bytes = fs::metadata(&path)
+                .map_err(|e| damaged(folder, name, e.to_string()))?
+                .len();
             if bytes != sum.bytes {
                 let problem = format!("{bytes} bytes long, {} expected", sum.bytes);
                 return Err(damaged(folder, name, problem));
             }
             let bytes = fs::read(&path).map_err(|e| damaged(folder, name, e.to_string()))?;
             if sum_of(&bytes) != *sum {
-                return Err(damaged(folder, name, "its contents were changed (SHA-256 differs)"));
+                return Err(damaged(
+                    folder,
+                    name,
+                    "its contents were changed (SHA-256 differs)",
+                ));
             }
             files.insert(name.clone(), bytes);
         }
         let mut take = |name: &str| {
-            files.remove(name).ok_or_else(|| damaged(folder, name, "not in the list of files"))
+            files
+                .remove(name)
+                .ok_or_else(|| damaged(folder, name, "not in the list of files"))
         };
         let mut members = Vec::with_capacity(manifest.members.len());
         for entry in &manifest.members {
@@ -139,7 +158,12 @@ impl Bundle {
                 }
                 None => None,
             };
-            let extension = entry.numbers.rsplit('.').next().unwrap_or_default().to_owned();
+            let extension = entry
+                .numbers
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             members.push(BundleMember {
                 name: entry.name.clone(),
                 weight: entry.weight,
@@ -151,25 +175,39 @@ impl Bundle {
         }
         let card = String::from_utf8_lossy(&take("model-card.md")?).into_owned();
         check_weights(folder, &members)?;
-        Ok(Bundle { parts: manifest.parts, members, card })
+        Ok(Bundle {
+            parts: manifest.parts,
+            members,
+            card,
+        })
     }
 }
 
 fn read_manifest(folder: &Path) -> Result<Manifest, DeployError> {
     let path = folder.join(MANIFEST);
-    let no_bundle = |problem: String| DeployError::NoBundle { path: folder.to_owned(), problem };
+    let no_bundle = |problem: String| DeployError::NoBundle {
+        path: folder.to_owned(),
+        problem,
+    };
     let size = match fs::metadata(&path) {
         Ok(found) if found.is_file() => found.len(),
         Ok(_) => return Err(no_bundle(format!("{MANIFEST} is not a file"))),
         Err(error) => return Err(no_bundle(format!("{MANIFEST}: {error}"))),
     };
     if size > MANIFEST_LIMIT {
-        return Err(damaged(folder, MANIFEST, format!("{size} bytes is too long for a manifest")));
+        return Err(damaged(
+            folder,
+            MANIFEST,
+            format!("{size} bytes is too long for a manifest"),
+        ));
     }
     let text = fs::read(&path).map_err(DeployError::file("read", &path))?;
     let value: Value =
         serde_json::from_slice(&text).map_err(|e| damaged(folder, MANIFEST, e.to_string()))?;
-    let found = value.get("format").and_then(Value::as_u64).unwrap_or_default();
+    let found = value
+        .get("format")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
     if found > u64::from(FORMAT) {
         return Err(DeployError::NewerFormat {
             path: folder.to_owned(),
@@ -181,12 +219,18 @@ fn read_manifest(folder: &Path) -> Result<Manifest, DeployError> {
 }
 
 fn check_weights(folder: &Path, members: &[BundleMember]) -> Result<(), DeployError> {
-    let sound = members.iter().all(|m| m.weight.is_finite() && m.weight >= 0.0);
+    let sound = members
+        .iter()
+        .all(|m| m.weight.is_finite() && m.weight >= 0.0);
     let total: f64 = members.iter().map(|m| m.weight).sum();
     if sound && (total - 1.0).abs() < 1e-6 {
         return Ok(());
     }
-    Err(damaged(folder, MANIFEST, "the weights of the members do not sum to 1"))
+    Err(damaged(
+        folder,
+        MANIFEST,
+        "the weights of the members do not sum to 1",
+    ))
 }
 
 /// Whether a name stays inside the folder that it is joined to.
@@ -203,5 +247,9 @@ fn json(folder: &Path, name: &str, value: &impl serde::Serialize) -> Result<Vec<
 }
 
 fn damaged(folder: &Path, file: &str, problem: impl Into<String>) -> DeployError {
-    DeployError::Damaged { bundle: folder.to_owned(), file: file.to_owned(), problem: problem.into() }
+    DeployError::Damaged {
+        bundle: folder.to_owned(),
+        file: file.to_owned(),
+        problem: problem.into(),
+    }
 }

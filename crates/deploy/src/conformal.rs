@@ -25,8 +25,11 @@ impl Conformal {
     ) -> Result<Conformal, ChallengeError> {
         match predicted {
             Distribution::Categorical { classes, .. } => {
-                let method =
-                    if *classes > 2 { ConformalMethod::RAPS } else { ConformalMethod::Lac };
+                let method = if *classes > 2 {
+                    ConformalMethod::RAPS
+                } else {
+                    ConformalMethod::Lac
+                };
                 ConformalClassifier::fit(method, alpha, predicted, truth, seed)
                     .map(Conformal::Classifier)
             }

@@ -63,9 +63,16 @@ pub enum DeployError {
 }
 
 impl DeployError {
-    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> DeployError {
+    pub(crate) fn file(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> DeployError {
         let path = path.to_owned();
-        move |source| DeployError::File { action, path, source }
+        move |source| DeployError::File {
+            action,
+            path,
+            source,
+        }
     }
 }
 

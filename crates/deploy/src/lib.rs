@@ -21,4 +21,4 @@ pub use conformal::Conformal;
 pub use error::DeployError;
 pub use manifest::{FORMAT, MemberEntry, Parts};
 pub use model_card::ModelCard;
-pub use predictor::{LoadedMember, Predictor};
+pub use predictor::{LoadedMember, Predictor, mixture};

@@ -61,10 +61,15 @@ impl ModelCard<'_> {
                 Outcome::Fail => "FAILED",
                 Outcome::NotApplicable => "not applicable",
             };
-            line(format!("- {}: {outcome}. {}", verdict.challenge, verdict.reason));
+            line(format!(
+                "- {}: {outcome}. {}",
+                verdict.challenge, verdict.reason
+            ));
         }
         line("\n## What was found in the data\n".into());
-        self.findings.iter().for_each(|text| line(format!("- {text}")));
+        self.findings
+            .iter()
+            .for_each(|text| line(format!("- {text}")));
         line("\n## Limits\n".into());
         let promised = 100.0 * parts.conformal.coverage();
         let what = match parts.conformal {
@@ -89,5 +94,9 @@ impl ModelCard<'_> {
 }
 
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

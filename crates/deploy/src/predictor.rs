@@ -44,12 +44,22 @@ impl Predictor {
     /// When a member cannot be read.
     pub fn load(bundle: Bundle, learner: &dyn Learner) -> Result<Predictor, DeployError> {
         let load = |m: crate::BundleMember| match learner.load(&m.description, &m.numbers) {
-            Ok(member) => {
-                Ok(LoadedMember { name: m.name, weight: m.weight, member, detector: m.detector })
-            }
-            Err(source) => Err(DeployError::Member { name: m.name, source }),
+            Ok(member) => Ok(LoadedMember {
+                name: m.name,
+                weight: m.weight,
+                member,
+                detector: m.detector,
+            }),
+            Err(source) => Err(DeployError::Member {
+                name: m.name,
+                source,
+            }),
         };
-        let members = bundle.members.into_iter().map(load).collect::<Result<_, _>>()?;
+        let members = bundle
+            .members
+            .into_iter()
+            .map(load)
+            .collect::<Result<_, _>>()?;
         Ok(Predictor::new(bundle.parts, members))
     }
 
@@ -73,19 +83,11 @@ impl Predictor {
     /// # Errors
     /// When the units do not fit the members.
     pub fn distribution(&self, units: &Units) -> Result<Distribution, DeployError> {
-        let mut whole: Option<Distribution> = None;
-        for rows in batches(units.len()) {
-            let said = self.members.iter().filter(|m| m.weight > 0.0).map(|m| {
-                let said = predict(m, units, &rows)?.mixture()?;
-                Ok((m.weight, said))
-            });
-            let said = said.collect::<Result<Vec<_>, DeployError>>()?;
-            let parts: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
-            let mixture = self.parts.recalibration.apply(&Distribution::mixture(&parts)?)?;
-            let whole = whole.get_or_insert_with(|| mixture.zeros_like(units.len()));
-            whole.put(&rows, &mixture)?;
-        }
-        whole.ok_or(DeployError::Prediction(candor_core::PredictionError::NoMembers))
+        let rows: Vec<usize> = (0..units.len()).collect();
+        Ok(self
+            .parts
+            .recalibration
+            .apply(&mixture(&self.members, units, &rows)?)?)
     }
 
     /// Everything there is to say of all units, in order.
@@ -101,7 +103,11 @@ impl Predictor {
     }
 
     fn answer_batch(&self, units: &Units, rows: &[usize]) -> Result<Vec<Answer>, DeployError> {
-        let Voices { mixture, uncertainty, strangeness } = self.listen(units, rows)?;
+        let Voices {
+            mixture,
+            uncertainty,
+            strangeness,
+        } = self.listen(units, rows)?;
         let mixture = self.parts.recalibration.apply(&mixture)?;
         let confidence = self.parts.correctness.confidence(&mixture)?;
         let share = uncertainty.epistemic_share();
@@ -110,7 +116,10 @@ impl Predictor {
         let answers = predictions.into_iter().enumerate().map(|(i, prediction)| {
             let strangeness = strangeness.as_ref().map(|s| s[i]);
             let p_value = strangeness.map_or(1.0, |s| s.p_value);
-            let abstained = self.parts.abstention.decide(p_value, confidence[i], share[i]);
+            let abstained = self
+                .parts
+                .abstention
+                .decide(p_value, confidence[i], share[i]);
             Answer {
                 row: rows[i] + 1,
                 prediction,
@@ -149,9 +158,21 @@ impl Predictor {
 
     fn predictions(&self, mixture: &Distribution) -> Result<Vec<Prediction>, DeployError> {
         let target = &self.parts.target;
-        let name = |class: u32| target.classes.get(class as usize).cloned().unwrap_or_default();
+        let name = |class: u32| {
+            target
+                .classes
+                .get(class as usize)
+                .cloned()
+                .unwrap_or_default()
+        };
         match (mixture, &self.parts.conformal) {
-            (Distribution::Categorical { classes, probabilities }, Conformal::Classifier(sets)) => {
+            (
+                Distribution::Categorical {
+                    classes,
+                    probabilities,
+                },
+                Conformal::Classifier(sets),
+            ) => {
                 let sets = sets.predict(mixture)?;
                 let top = mixture.classes().unwrap_or_default();
                 let rows = probabilities.chunks(*classes).zip(top).zip(sets);
@@ -162,15 +183,27 @@ impl Predictor {
                 });
                 Ok(prediction.collect())
             }
-            (Distribution::Gaussian { width, mean, variance }, Conformal::Regressor(intervals)) => {
+            (
+                Distribution::Gaussian {
+                    width,
+                    mean,
+                    variance,
+                },
+                Conformal::Regressor(intervals),
+            ) => {
                 let ends = intervals.predict(mixture)?;
-                let rows = mean.chunks(*width).zip(variance.chunks(*width)).zip(ends.chunks(*width));
+                let rows = mean
+                    .chunks(*width)
+                    .zip(variance.chunks(*width))
+                    .zip(ends.chunks(*width));
                 let prediction = rows.map(|((mean, variance), ends)| Prediction::Number {
                     mean: mean.iter().map(|&m| f64::from(m)).collect(),
                     sd: variance.iter().map(|&v| f64::from(v).sqrt()).collect(),
                     interval: ends
                         .iter()
-                        .map(|&(low, high)| (low.is_finite() && high.is_finite()).then_some((low, high)))
+                        .map(|&(low, high)| {
+                            (low.is_finite() && high.is_finite()).then_some((low, high))
+                        })
                         .collect(),
                 });
                 Ok(prediction.collect())
@@ -198,13 +231,44 @@ impl Predictor {
     }
 }
 
+/// The weighted mixture of members on some units, in the order of `rows`, not recalibrated.
+///
+/// # Errors
+/// When there is no unit, no member has a weight, or the units do not fit the members.
+pub fn mixture(
+    members: &[LoadedMember],
+    units: &Units,
+    rows: &[usize],
+) -> Result<Distribution, DeployError> {
+    let mut whole: Option<Distribution> = None;
+    for (batch, chunk) in rows.chunks(BATCH).enumerate() {
+        let said = members.iter().filter(|m| m.weight > 0.0).map(|m| {
+            let said = predict(m, units, chunk)?.mixture()?;
+            Ok((m.weight, said))
+        });
+        let said = said.collect::<Result<Vec<_>, DeployError>>()?;
+        let parts: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
+        let mixture = Distribution::mixture(&parts)?;
+        let places: Vec<usize> = (0..chunk.len()).map(|i| batch * BATCH + i).collect();
+        whole
+            .get_or_insert_with(|| mixture.zeros_like(rows.len()))
+            .put(&places, &mixture)?;
+    }
+    whole.ok_or(DeployError::Prediction(
+        candor_core::PredictionError::NoMembers,
+    ))
+}
+
 fn predict(
     member: &LoadedMember,
     units: &Units,
     rows: &[usize],
 ) -> Result<MemberPrediction, DeployError> {
     let said = member.member.predict(units, rows);
-    said.map_err(|source| DeployError::Member { name: member.name.clone(), source })
+    said.map_err(|source| DeployError::Member {
+        name: member.name.clone(),
+        source,
+    })
 }
 
 /// Scores and p-values of features: the embedding first, then the prepared input.
@@ -213,7 +277,10 @@ fn strangeness(
     features: &Features,
 ) -> Result<Vec<Strangeness>, DeployError> {
     let scores = detector.score(&[&features.embedding, &features.input])?;
-    let told = |score| Strangeness { score, p_value: detector.p_value(score) };
+    let told = |score| Strangeness {
+        score,
+        p_value: detector.p_value(score),
+    };
     Ok(scores.into_iter().map(told).collect())
 }
 
@@ -231,5 +298,7 @@ fn mean(detected: &[Vec<Strangeness>]) -> Option<Vec<Strangeness>> {
 }
 
 fn batches(units: usize) -> impl Iterator<Item = Vec<usize>> {
-    (0..units).step_by(BATCH).map(move |start| (start..units.min(start + BATCH)).collect())
+    (0..units)
+        .step_by(BATCH)
+        .map(move |start| (start..units.min(start + BATCH)).collect())
 }

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_data::Fold;
 use candor_design::{Assignment, Design, Evaluation, Objective};
@@ -76,12 +74,14 @@ impl FoldObjective<'_> {
     fn evaluate_folds(&self, assignment: &Assignment, clock: &Clock) -> Result<Evaluation, Trouble> {
         let mut said = Vec::new();
         let (mut parameters, mut warnings, mut history) = (0, Vec::new(), Vec::new());
+        let mut network = false;
         for fold in 0..self.fidelity.folds(assignment.rung) {
             if clock.stop().is_some() {
                 return Err(Trouble::Stopped);
             }
             let kept = self.member(assignment, fold, clock)?;
             parameters += kept.parameters;
+            network = kept.network;
             warnings.extend(kept.warnings);
             if fold == 0 {
                 history = kept.history;
@@ -98,7 +98,7 @@ impl FoldObjective<'_> {
             loss: selection_loss(self.metric, self.target.task, &parts, self.targets, self.folds),
             score,
             parameters,
-            detail: json!({ "folds": said.len(), "warnings": warnings, "history": history }),
+            detail: json!({ "folds": said.len(), "network": network, "warnings": warnings, "history": history }),
         })
     }
 }
@@ -173,6 +173,3 @@ pub(crate) fn selection_loss(
     let proper = mean_score(Metric::LogLoss, said, targets, folds).unwrap_or(f64::NAN);
     loss + PROPER_SHARE * proper
 }
-
-/// The out-of-fold predictions of one trial, fold by fold.
-pub(crate) type OutOfFold = BTreeMap<usize, Distribution>;

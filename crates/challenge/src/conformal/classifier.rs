@@ -312,8 +312,7 @@ mod tests {
     fn wrong_settings_and_shapes_are_refused() {
         let rows = three(&[[0.9, 0.05, 0.05]]);
         let truth = Targets::Classes(vec![0]);
-        let fit =
-            |method, alpha| ConformalClassifier::fit(method, alpha, &rows, &truth, Seed(0));
+        let fit = |method, alpha| ConformalClassifier::fit(method, alpha, &rows, &truth, Seed(0));
         assert!(fit(ConformalMethod::Lac, 0.0).is_err());
         assert!(fit(ConformalMethod::Lac, f64::NAN).is_err());
         let negative = ConformalMethod::Raps {
@@ -325,7 +324,12 @@ mod tests {
             classes: 2,
             probabilities: vec![0.5, 0.5],
         };
-        assert!(fit(ConformalMethod::Lac, 0.1).unwrap().predict(&two).is_err());
+        assert!(
+            fit(ConformalMethod::Lac, 0.1)
+                .unwrap()
+                .predict(&two)
+                .is_err()
+        );
     }
 
     proptest! {

@@ -120,7 +120,10 @@ mod tests {
         let whole = fitted.predict(&normal(&[0.0], &[1.0])).unwrap();
         assert_eq!(whole, [(f64::NEG_INFINITY, f64::INFINITY)]);
         let json = serde_json::to_string(&fitted).unwrap();
-        assert_eq!(serde_json::from_str::<ConformalRegressor>(&json).unwrap(), fitted);
+        assert_eq!(
+            serde_json::from_str::<ConformalRegressor>(&json).unwrap(),
+            fitted
+        );
     }
 
     #[test]

@@ -29,7 +29,9 @@ fn start_of_stream(file: &mut impl io::Read) -> io::Result<u64> {
     let mut head = Vec::new();
     file.take(128).read_to_end(&mut head)?;
     let words = head.chunks_exact(8).skip(1);
-    let zeros = words.take_while(|word| word.iter().all(|byte| *byte == 0)).count();
+    let zeros = words
+        .take_while(|word| word.iter().all(|byte| *byte == 0))
+        .count();
     Ok(8 + 8 * zeros as u64)
 }
 
@@ -37,7 +39,11 @@ fn start_of_stream(file: &mut impl io::Read) -> io::Result<u64> {
 fn open(file: File, has_magic: bool) -> Opened {
     let bytes = file.metadata()?.len();
     let mut file = BufReader::new(file);
-    let start = if has_magic { start_of_stream(&mut file)? } else { 0 };
+    let start = if has_magic {
+        start_of_stream(&mut file)?
+    } else {
+        0
+    };
     file.seek(SeekFrom::Start(start))?;
     check_lengths(&mut file, bytes)?;
     file.seek(SeekFrom::Start(start))?;
@@ -50,7 +56,8 @@ const MOST_COMPRESSION: u64 = 256;
 
 /// Refuses a stream that states lengths which the file cannot hold: the decoder would ask for that much memory.
 fn check_lengths(file: &mut (impl io::Read + Seek), bytes: u64) -> Result<(), ArrowError> {
-    let damaged = |what: &str| ArrowError::IpcError(format!("a stated length does not fit the file: {what}"));
+    let damaged =
+        |what: &str| ArrowError::IpcError(format!("a stated length does not fit the file: {what}"));
     loop {
         let mut word = [0; 4];
         if file.read_exact(&mut word).is_err() {
@@ -82,10 +89,14 @@ fn check_lengths(file: &mut (impl io::Read + Seek), bytes: u64) -> Result<(), Ar
             let compressed = batch.compression().is_some();
             for buffer in batch.buffers().into_iter().flatten() {
                 let (offset, length) = (buffer.offset(), buffer.length());
-                let (Ok(offset), Ok(length)) = (u64::try_from(offset), u64::try_from(length)) else {
+                let (Ok(offset), Ok(length)) = (u64::try_from(offset), u64::try_from(length))
+                else {
                     return Err(damaged("a buffer"));
                 };
-                if offset.checked_add(length).is_none_or(|end| end > body_bytes) {
+                if offset
+                    .checked_add(length)
+                    .is_none_or(|end| end > body_bytes)
+                {
                     return Err(damaged("a buffer"));
                 }
                 if compressed && length >= 8 {
@@ -106,11 +117,7 @@ fn check_lengths(file: &mut (impl io::Read + Seek), bytes: u64) -> Result<(), Ar
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
 type Opened = Result<(Schema, Batches), ArrowError>;
 
-fn read_with(
-    path: &Path,
-    options: &ReadOptions,
-    has_magic: bool,
-) -> Result<Read, DataError> {
+fn read_with(path: &Path, options: &ReadOptions, has_magic: bool) -> Result<Read, DataError> {
     let (bytes, sha256) = fingerprint(path)?;
     if bytes == 0 {
         return Err(DataError::Empty {
@@ -118,8 +125,8 @@ fn read_with(
         });
     }
     // As with Parquet, damage may end in a panic of the decoder.
-    let mut read =
-        catch_unwind(AssertUnwindSafe(|| decode(path, options, has_magic))).unwrap_or_else(|_| {
+    let mut read = catch_unwind(AssertUnwindSafe(|| decode(path, options, has_magic)))
+        .unwrap_or_else(|_| {
             Err(DataError::Damaged {
                 path: path.to_owned(),
                 format: "Arrow",
@@ -130,11 +137,7 @@ fn read_with(
     Ok(read)
 }
 
-fn decode(
-    path: &Path,
-    options: &ReadOptions,
-    has_magic: bool,
-) -> Result<Read, DataError> {
+fn decode(path: &Path, options: &ReadOptions, has_magic: bool) -> Result<Read, DataError> {
     let damaged = |source| DataError::Arrow {
         path: path.to_owned(),
         source,

@@ -254,7 +254,10 @@ impl Records<'_> {
 fn check_closed(cell: &str, row: usize, path: &Path) -> Result<(), DataError> {
     let long = cell.len() > LINES_IN_CELL;
     if long && cell.bytes().filter(|&b| b == b'\n').count() > LINES_IN_CELL {
-        return Err(DataError::UnclosedQuote { path: path.to_owned(), row });
+        return Err(DataError::UnclosedQuote {
+            path: path.to_owned(),
+            row,
+        });
     }
     Ok(())
 }

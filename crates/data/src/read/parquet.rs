@@ -3,7 +3,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
 use super::arrow_columns::ArrowColumns;
 use super::fingerprint::fingerprint;
@@ -20,12 +22,13 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Read, DataError
         });
     }
     // The decoder checks most of what it reads and indexes by the rest: damage may end in a panic.
-    let mut read = catch_unwind(AssertUnwindSafe(|| decode(path, options))).unwrap_or_else(|_| {
-        Err(DataError::Damaged {
-            path: path.to_owned(),
-            format: "Parquet",
-        })
-    })?;
+    let mut read =
+        catch_unwind(AssertUnwindSafe(|| decode(path, options))).unwrap_or_else(|_| {
+            Err(DataError::Damaged {
+                path: path.to_owned(),
+                format: "Parquet",
+            })
+        })?;
     read.facts.bytes = bytes;
     read.facts.sha256 = sha256;
     Ok(read)
@@ -111,27 +114,53 @@ mod tests {
 
     fn batch() -> RecordBatch {
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("count", Arc::new(Int64Array::from(vec![Some(7), None, Some(-1)]))),
+            (
+                "count",
+                Arc::new(Int64Array::from(vec![Some(7), None, Some(-1)])),
+            ),
             ("ratio", Arc::new(Float32Array::from(vec![0.5, 1.5, 2.5]))),
-            ("name", Arc::new(StringArray::from(vec![Some(" ann"), Some("NA"), None]))),
-            ("city", Arc::new(["rome", "oslo", "rome"].into_iter().collect::<DictionaryArray<Int8Type>>())),
+            (
+                "name",
+                Arc::new(StringArray::from(vec![Some(" ann"), Some("NA"), None])),
+            ),
+            (
+                "city",
+                Arc::new(
+                    ["rome", "oslo", "rome"]
+                        .into_iter()
+                        .collect::<DictionaryArray<Int8Type>>(),
+                ),
+            ),
             ("ok", Arc::new(BooleanArray::from(vec![true, false, true]))),
             ("day", Arc::new(Date32Array::from(vec![0, 19_786, -1]))),
-            ("moment", Arc::new(TimestampMillisecondArray::from(vec![0, 1500, 60_000]))),
+            (
+                "moment",
+                Arc::new(TimestampMillisecondArray::from(vec![0, 1500, 60_000])),
+            ),
             (
                 "price",
-                Arc::new(Decimal128Array::from(vec![1234, -5, 0]).with_precision_and_scale(10, 2).unwrap()),
+                Arc::new(
+                    Decimal128Array::from(vec![1234, -5, 0])
+                        .with_precision_and_scale(10, 2)
+                        .unwrap(),
+                ),
             ),
-            ("blob", Arc::new(BinaryArray::from(vec![&b"x"[..], b"y", b"z"]))),
+            (
+                "blob",
+                Arc::new(BinaryArray::from(vec![&b"x"[..], b"y", b"z"])),
+            ),
         ];
         RecordBatch::try_from_iter(columns).unwrap()
     }
 
     fn written(compression: Compression) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let properties = WriterProperties::builder().set_compression(compression).build();
+        let properties = WriterProperties::builder()
+            .set_compression(compression)
+            .build();
         let batch = batch();
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+        let mut writer =
+            ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         bytes
@@ -146,7 +175,11 @@ mod tests {
 
     #[test]
     fn types_are_read() {
-        for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::LZ4_RAW] {
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::LZ4_RAW,
+        ] {
             let read = read_bytes(&written(compression)).unwrap();
             let text = |name: &str, row: usize| read.table.column(name).unwrap().values.text(row);
             assert_eq!(text("count", 0).as_deref(), Some("7"));
@@ -158,8 +191,15 @@ mod tests {
             assert_eq!(text("ok", 1).as_deref(), Some("false"));
             assert_eq!(text("day", 1).as_deref(), Some("2024-03-04"));
             assert_eq!(text("moment", 1).as_deref(), Some("1970-01-01T00:00:01.5"));
-            assert_eq!(read.table.column("price").unwrap().values, Values::Numeric(vec![12.34, -0.05, 0.0]));
-            assert!(read.facts.notes.iter().any(|n| n.contains("`blob`")), "{:?}", read.facts.notes);
+            assert_eq!(
+                read.table.column("price").unwrap().values,
+                Values::Numeric(vec![12.34, -0.05, 0.0])
+            );
+            assert!(
+                read.facts.notes.iter().any(|n| n.contains("`blob`")),
+                "{:?}",
+                read.facts.notes
+            );
             assert_eq!((read.facts.rows, read.facts.columns), (3, 8));
         }
     }

@@ -13,7 +13,11 @@ const QUANTILES: usize = 5;
 /// Parts by lot, inside strata when `stratified`.
 pub(super) fn parts(plan: &Plan, stratified: bool) -> Parts {
     let mut rng = plan.seed.stream("split", &[]);
-    let strata = if stratified { strata(&plan.rows, plan.targets) } else { vec![plan.rows.clone()] };
+    let strata = if stratified {
+        strata(&plan.rows, plan.targets)
+    } else {
+        vec![plan.rows.clone()]
+    };
     let rare_matter = stratified && matches!(plan.targets, Targets::Classes(_));
     let mut strata: Vec<Vec<usize>> = strata
         .into_iter()
@@ -26,11 +30,18 @@ pub(super) fn parts(plan: &Plan, stratified: bool) -> Parts {
     let calibration = take(&mut strata, plan.calibration, rare_matter, &mut rng);
     let folds = if plan.folds == 1 {
         let validation = take(&mut strata, plan.validation, rare_matter, &mut rng);
-        vec![Fold { train: strata.concat(), validation }]
+        vec![Fold {
+            train: strata.concat(),
+            validation,
+        }]
     } else {
         deal(&strata, plan.folds, rare_matter, &mut rng)
     };
-    Parts { test, calibration, folds }
+    Parts {
+        test,
+        calibration,
+        folds,
+    }
 }
 
 /// Rows of each class, or of each quantile of the (first) number.
@@ -45,7 +56,11 @@ fn strata(rows: &[usize], targets: &Targets) -> Vec<Vec<usize>> {
         }
         Targets::Values { width, values } => {
             let mut ordered = rows.to_vec();
-            ordered.sort_by(|a, b| values[a * width].total_cmp(&values[b * width]).then(a.cmp(b)));
+            ordered.sort_by(|a, b| {
+                values[a * width]
+                    .total_cmp(&values[b * width])
+                    .then(a.cmp(b))
+            });
             let size = rows.len().div_ceil(QUANTILES).max(1);
             ordered.chunks(size).map(<[usize]>::to_vec).collect()
         }
@@ -54,7 +69,12 @@ fn strata(rows: &[usize], targets: &Targets) -> Vec<Vec<usize>> {
 
 /// Takes `count` rows out of the strata at equal steps, so that each gives its share to within one row. When classes
 /// matter, the last row of a class is left.
-fn take(strata: &mut [Vec<usize>], count: usize, leave_one: bool, rng: &mut ChaCha8Rng) -> Vec<usize> {
+fn take(
+    strata: &mut [Vec<usize>],
+    count: usize,
+    leave_one: bool,
+    rng: &mut ChaCha8Rng,
+) -> Vec<usize> {
     let all: usize = strata.iter().map(Vec::len).sum();
     if count == 0 || all == 0 {
         return Vec::new();
@@ -98,8 +118,15 @@ fn deal(strata: &[Vec<usize>], folds: usize, leave_one: bool, rng: &mut ChaCha8R
         }
     }
     let fold = |held: usize| {
-        let others = hands.iter().enumerate().filter(|(i, _)| *i != held).flat_map(|(_, hand)| hand);
-        Fold { train: others.chain(&always).copied().collect(), validation: hands[held].clone() }
+        let others = hands
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != held)
+            .flat_map(|(_, hand)| hand);
+        Fold {
+            train: others.chain(&always).copied().collect(),
+            validation: hands[held].clone(),
+        }
     };
     (0..folds).map(fold).collect()
 }

@@ -31,8 +31,13 @@ pub enum SplitRule {
 
 impl SplitRule {
     /// Every rule.
-    pub const ALL: [SplitRule; 5] =
-        [SplitRule::Random, SplitRule::Stratified, SplitRule::Group, SplitRule::Time, SplitRule::Given];
+    pub const ALL: [SplitRule; 5] = [
+        SplitRule::Random,
+        SplitRule::Stratified,
+        SplitRule::Group,
+        SplitRule::Time,
+        SplitRule::Given,
+    ];
 
     /// The name as a person writes it.
     pub fn name(self) -> &'static str {
@@ -59,7 +64,11 @@ impl FromStr for SplitRule {
         let names = SplitRule::ALL.map(SplitRule::name);
         let known = SplitRule::ALL.into_iter().find(|rule| rule.name() == text);
         known.ok_or_else(|| {
-            format!("unknown split `{text}`; one of {}{}", names.join(", "), did_you_mean(text, &names))
+            format!(
+                "unknown split `{text}`; one of {}{}",
+                names.join(", "),
+                did_you_mean(text, &names)
+            )
         })
     }
 }
@@ -123,7 +132,10 @@ pub struct Split {
 impl Split {
     /// All rows that may be learned from, ascending.
     pub fn development(&self) -> Vec<usize> {
-        let rows = self.folds.iter().flat_map(|f| f.train.iter().chain(&f.validation));
+        let rows = self
+            .folds
+            .iter()
+            .flat_map(|f| f.train.iter().chain(&f.validation));
         rows.copied().collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
@@ -172,14 +184,28 @@ pub fn split(
 ) -> Result<Split, DataError> {
     check_options(options)?;
     let excluded: BTreeSet<usize> = options.excluded.iter().copied().collect();
-    let given: Option<BTreeSet<usize>> =
-        options.test_rows.as_ref().map(|rows| rows.iter().copied().filter(|row| !excluded.contains(row)).collect());
+    let given: Option<BTreeSet<usize>> = options.test_rows.as_ref().map(|rows| {
+        rows.iter()
+            .copied()
+            .filter(|row| !excluded.contains(row))
+            .collect()
+    });
     let is_given = |row: &usize| given.as_ref().is_some_and(|given| given.contains(row));
-    let rows: Vec<usize> = (0..n).filter(|row| !excluded.contains(row) && !is_given(row)).collect();
+    let rows: Vec<usize> = (0..n)
+        .filter(|row| !excluded.contains(row) && !is_given(row))
+        .collect();
     if rows.len() < FEWEST_ROWS {
-        return Err(DataError::TooFewRows { rows: rows.len(), needed: FEWEST_ROWS });
+        return Err(DataError::TooFewRows {
+            rows: rows.len(),
+            needed: FEWEST_ROWS,
+        });
     }
-    let (rule, why) = decide_rule(options.rule, groups.is_some(), time.is_some(), given.is_some())?;
+    let (rule, why) = decide_rule(
+        options.rule,
+        groups.is_some(),
+        time.is_some(),
+        given.is_some(),
+    )?;
     let test = match given {
         Some(_) => 0,
         None => (rows.len() as f64 * options.test_fraction).round() as usize,
@@ -187,10 +213,23 @@ pub fn split(
     let rest = rows.len() - test;
     let calibration = calibration_rows(rest, options.calibration_fraction);
     let development = rest - calibration;
-    let folds = options.folds.unwrap_or(default_folds(development)).min((development / 4).max(1));
+    let folds = options
+        .folds
+        .unwrap_or(default_folds(development))
+        .min((development / 4).max(1));
     let validation = (development / 5).min(MOST_VALIDATION).max(1);
     let inner = inner_rule(rule, options.rule, groups.is_some(), time.is_some());
-    let plan = Plan { rows, targets, groups, time, test, calibration, folds, validation, seed };
+    let plan = Plan {
+        rows,
+        targets,
+        groups,
+        time,
+        test,
+        calibration,
+        folds,
+        validation,
+        seed,
+    };
     let mut parts = match inner {
         SplitRule::Time => by_time::parts(&plan)?,
         SplitRule::Group => by_group::parts(&plan)?,
@@ -204,14 +243,28 @@ pub fn split(
 }
 
 fn check_options(options: &SplitOptions) -> Result<(), DataError> {
-    let refuse = |option, value: String, allowed| Err(DataError::OutOfRange { option, value, allowed });
+    let refuse = |option, value: String, allowed| {
+        Err(DataError::OutOfRange {
+            option,
+            value,
+            allowed,
+        })
+    };
     if !(0.0..0.9).contains(&options.test_fraction) {
-        return refuse("test share", options.test_fraction.to_string(), "at least 0 and below 0.9");
+        return refuse(
+            "test share",
+            options.test_fraction.to_string(),
+            "at least 0 and below 0.9",
+        );
     }
     if let Some(share) = options.calibration_fraction
         && !(0.0..0.9).contains(&share)
     {
-        return refuse("calibration share", share.to_string(), "at least 0 and below 0.9");
+        return refuse(
+            "calibration share",
+            share.to_string(),
+            "at least 0 and below 0.9",
+        );
     }
     if options.folds == Some(0) {
         return refuse("folds", "0".into(), "at least 1");
@@ -228,15 +281,29 @@ fn decide_rule(
     if given {
         return Ok((SplitRule::Given, "the test rows were given".into()));
     }
-    let need = |rule: SplitRule, needs| Err(DataError::SplitNeeds { rule: rule.name(), needs });
+    let need = |rule: SplitRule, needs| {
+        Err(DataError::SplitNeeds {
+            rule: rule.name(),
+            needs,
+        })
+    };
     match asked {
         Some(SplitRule::Group) if !groups => need(SplitRule::Group, "a group column (`--group`)"),
         Some(SplitRule::Time) if !time => need(SplitRule::Time, "a time column (`--time-column`)"),
         Some(SplitRule::Given) => need(SplitRule::Given, "a file of test rows (`--test`)"),
         Some(rule) => Ok((rule, "as asked".into())),
-        None if time => Ok((SplitRule::Time, "a time column is given: the future is predicted from the past".into())),
-        None if groups => Ok((SplitRule::Group, "a group column is given: no group is cut".into())),
-        None => Ok((SplitRule::Stratified, "rows are taken as independent; parts have the same mix of targets".into())),
+        None if time => Ok((
+            SplitRule::Time,
+            "a time column is given: the future is predicted from the past".into(),
+        )),
+        None if groups => Ok((
+            SplitRule::Group,
+            "a group column is given: no group is cut".into(),
+        )),
+        None => Ok((
+            SplitRule::Stratified,
+            "rows are taken as independent; parts have the same mix of targets".into(),
+        )),
     }
 }
 
@@ -276,8 +343,13 @@ fn finish(rule: SplitRule, why: &str, mut parts: Parts) -> Split {
         fold.train.sort_unstable();
         fold.validation.sort_unstable();
     }
-    parts.folds.retain(|fold| !fold.train.is_empty() && !fold.validation.is_empty());
-    let development = parts.folds.first().map_or(0, |f| f.train.len() + f.validation.len());
+    parts
+        .folds
+        .retain(|fold| !fold.train.is_empty() && !fold.validation.is_empty());
+    let development = parts
+        .folds
+        .first()
+        .map_or(0, |f| f.train.len() + f.validation.len());
     let calibration = match parts.calibration.len() {
         0 => "out-of-fold predictions serve for calibration".to_owned(),
         rows => format!("{rows} for calibration"),
@@ -287,7 +359,13 @@ fn finish(rule: SplitRule, why: &str, mut parts: Parts) -> Split {
         parts.test.len(),
         parts.folds.len()
     );
-    Split { rule, reason, folds: parts.folds, calibration: parts.calibration, test: parts.test }
+    Split {
+        rule,
+        reason,
+        folds: parts.folds,
+        calibration: parts.calibration,
+        test: parts.test,
+    }
 }
 
 #[cfg(test)]

@@ -18,18 +18,38 @@ fn check_complete(split: &Split, n: usize, rolling: bool) {
     for fold in &split.folds {
         let mut rows: Vec<usize> = fold.train.iter().chain(&fold.validation).copied().collect();
         rows.sort_unstable();
-        assert!(rows.windows(2).all(|pair| pair[0] < pair[1]), "a row is in both parts of a fold");
+        assert!(
+            rows.windows(2).all(|pair| pair[0] < pair[1]),
+            "a row is in both parts of a fold"
+        );
         assert!(rolling || rows == development);
     }
 }
 
 #[test]
 fn sizes_follow_the_rows() -> Result<(), DataError> {
-    let cases = [(100, 8, 0), (1_000, 8, 0), (5_000, 5, 0), (20_000, 5, 1_600), (100_000, 1, 8_000)];
+    let cases = [
+        (100, 8, 0),
+        (1_000, 8, 0),
+        (5_000, 5, 0),
+        (20_000, 5, 1_600),
+        (100_000, 1, 8_000),
+    ];
     for (n, folds, calibration) in cases {
-        let split = split(n, &classes(n, 3), None, None, &SplitOptions::default(), Seed(1))?;
+        let split = split(
+            n,
+            &classes(n, 3),
+            None,
+            None,
+            &SplitOptions::default(),
+            Seed(1),
+        )?;
         check_complete(&split, n, false);
-        assert_eq!((split.folds.len(), split.calibration.len()), (folds, calibration), "{n} rows");
+        assert_eq!(
+            (split.folds.len(), split.calibration.len()),
+            (folds, calibration),
+            "{n} rows"
+        );
         assert_eq!(split.test.len(), n / 5);
     }
     Ok(())
@@ -40,7 +60,9 @@ fn classes_keep_their_shares() -> Result<(), DataError> {
     let n = 1000;
     let targets = Targets::Classes((0..n as u32).map(|i| u32::from(i % 10 == 0)).collect());
     let split = split(n, &targets, None, None, &SplitOptions::default(), Seed(5))?;
-    let Targets::Classes(classes) = &targets else { return Ok(()) };
+    let Targets::Classes(classes) = &targets else {
+        return Ok(());
+    };
     let ones = |rows: &[usize]| rows.iter().filter(|&&row| classes[row] == 1).count();
     assert!((19..=21).contains(&ones(&split.test)));
     for fold in &split.folds {
@@ -53,7 +75,14 @@ fn classes_keep_their_shares() -> Result<(), DataError> {
 fn a_class_of_one_row_is_in_every_training_part() -> Result<(), DataError> {
     for seed in 0..20 {
         let targets = Targets::Classes((0..60).map(|i| if i == 7 { 2 } else { i % 2 }).collect());
-        let split = split(60, &targets, None, None, &SplitOptions::default(), Seed(seed))?;
+        let split = split(
+            60,
+            &targets,
+            None,
+            None,
+            &SplitOptions::default(),
+            Seed(seed),
+        )?;
         assert!(split.folds.iter().all(|fold| fold.train.contains(&7)));
     }
     Ok(())
@@ -67,7 +96,10 @@ fn given_test_rows_stay_what_they_are() -> Result<(), DataError> {
         ..SplitOptions::default()
     };
     let split = split(100, &classes(100, 2), None, None, &options, Seed(0))?;
-    assert_eq!((split.rule, split.test.as_slice()), (SplitRule::Given, &[1, 3][..]));
+    assert_eq!(
+        (split.rule, split.test.as_slice()),
+        (SplitRule::Given, &[1, 3][..])
+    );
     assert_eq!(split.development().len(), 96);
     Ok(())
 }
@@ -77,14 +109,43 @@ fn what_cannot_be_split_is_refused() {
     let with = |n: usize, groups: Option<&[u32]>, time: Option<&[f64]>, options: SplitOptions| {
         split(n, &classes(n, 2), groups, time, &options, Seed(0)).map_err(|e| e.to_string())
     };
-    let ruled = |rule| SplitOptions { rule: Some(rule), ..SplitOptions::default() };
+    let ruled = |rule| SplitOptions {
+        rule: Some(rule),
+        ..SplitOptions::default()
+    };
     let cases = [
-        (with(9, None, None, SplitOptions::default()), "9 rows with a target: at least 10"),
-        (with(50, None, None, ruled(SplitRule::Group)), "needs a group column"),
-        (with(50, None, None, ruled(SplitRule::Given)), "needs a file of test rows"),
-        (with(50, Some(&[0; 50]), None, SplitOptions::default()), "1 groups"),
-        (with(50, None, Some(&[0.0; 50]), SplitOptions::default()), "1 distinct moments"),
-        (with(50, None, None, SplitOptions { test_fraction: 0.95, ..SplitOptions::default() }), "test share"),
+        (
+            with(9, None, None, SplitOptions::default()),
+            "9 rows with a target: at least 10",
+        ),
+        (
+            with(50, None, None, ruled(SplitRule::Group)),
+            "needs a group column",
+        ),
+        (
+            with(50, None, None, ruled(SplitRule::Given)),
+            "needs a file of test rows",
+        ),
+        (
+            with(50, Some(&[0; 50]), None, SplitOptions::default()),
+            "1 groups",
+        ),
+        (
+            with(50, None, Some(&[0.0; 50]), SplitOptions::default()),
+            "1 distinct moments",
+        ),
+        (
+            with(
+                50,
+                None,
+                None,
+                SplitOptions {
+                    test_fraction: 0.95,
+                    ..SplitOptions::default()
+                },
+            ),
+            "test share",
+        ),
     ];
     for (found, message) in cases {
         let error = found.err().unwrap_or_default();

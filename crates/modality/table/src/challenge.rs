@@ -14,7 +14,10 @@ pub fn column_shuffled(
     seed: Seed,
 ) -> Vec<f32> {
     let width = matrix.columns().len();
-    let mut values: Vec<f32> = rows.iter().flat_map(|&row| matrix.row(row).iter().copied()).collect();
+    let mut values: Vec<f32> = rows
+        .iter()
+        .flat_map(|&row| matrix.row(row).iter().copied())
+        .collect();
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(&mut seed.stream("column", &[features.start as u64]));
     for (to, &from) in order.iter().enumerate() {

@@ -88,7 +88,9 @@ fn quoted(names: &[String]) -> String {
 /// Words of free text that become columns of their own.
 const WORDS: usize = 64;
 /// Numbers that a date becomes.
-const DATE_FEATURES: [&str; 6] = ["days", "year_sin", "year_cos", "week_sin", "week_cos", "hour"];
+const DATE_FEATURES: [&str; 6] = [
+    "days", "year_sin", "year_cos", "week_sin", "week_cos", "hour",
+];
 
 impl TableEncoder {
     /// Fixes the encoding of all feature columns, from the rows that may be learned from.
@@ -98,14 +100,17 @@ impl TableEncoder {
     pub fn fit(table: &Table, schema: &Schema, rows: &[usize]) -> Result<TableEncoder, RowError> {
         let mut encodings = Vec::new();
         for info in schema.with_role(Role::Feature) {
-            let Some(column) = table.column(&info.name) else { continue };
+            let Some(column) = table.column(&info.name) else {
+                continue;
+            };
             let name = info.name.clone();
             encodings.push(match info.kind {
                 ColumnKind::Numeric => Encoding::Numeric { column: name },
                 ColumnKind::Date => Encoding::Date { column: name },
-                ColumnKind::Text => {
-                    Encoding::Text { column: name, words: frequent_words(&column.values, rows) }
-                }
+                ColumnKind::Text => Encoding::Text {
+                    column: name,
+                    words: frequent_words(&column.values, rows),
+                },
                 ColumnKind::Id if matches!(column.values, Values::Numeric(_)) => {
                     Encoding::Numeric { column: name }
                 }
@@ -134,7 +139,10 @@ impl TableEncoder {
 
     /// The name of each number that a row becomes.
     pub fn feature_names(&self) -> Vec<String> {
-        self.encodings.iter().flat_map(Encoding::feature_names).collect()
+        self.encodings
+            .iter()
+            .flat_map(Encoding::feature_names)
+            .collect()
     }
 
     /// Which features of the matrix come from `column`.
@@ -165,7 +173,10 @@ impl TableEncoder {
         if let Some(first) = missing.first() {
             let present: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
             let suggestion = did_you_mean(first, &present);
-            return Err(RowError::MissingColumns { missing, suggestion });
+            return Err(RowError::MissingColumns {
+                missing,
+                suggestion,
+            });
         }
         let rows = table.rows();
         let columns: Vec<FeatureKind> = self.encodings.iter().flat_map(Encoding::kinds).collect();
@@ -173,7 +184,9 @@ impl TableEncoder {
         let mut values = vec![f32::NAN; rows * width];
         let mut start = 0;
         for encoding in &self.encodings {
-            let Some(column) = table.column(encoding.column()) else { continue };
+            let Some(column) = table.column(encoding.column()) else {
+                continue;
+            };
             encoding.write(&column.values, &mut values, start, width);
             start += encoding.kinds().len();
         }
@@ -197,9 +210,10 @@ impl Encoding {
             Encoding::Numeric { column } | Encoding::Categorical { column, .. } => {
                 vec![column.clone()]
             }
-            Encoding::Date { column } => {
-                DATE_FEATURES.iter().map(|part| format!("{column}.{part}")).collect()
-            }
+            Encoding::Date { column } => DATE_FEATURES
+                .iter()
+                .map(|part| format!("{column}.{part}"))
+                .collect(),
             Encoding::Text { column, words } => ["length", "words"]
                 .into_iter()
                 .map(|part| format!("{column}.{part}"))
@@ -211,7 +225,9 @@ impl Encoding {
     fn kinds(&self) -> Vec<FeatureKind> {
         match self {
             Encoding::Categorical { categories, .. } => {
-                vec![FeatureKind::Categorical { cardinality: categories.len() as u32 }]
+                vec![FeatureKind::Categorical {
+                    cardinality: categories.len() as u32,
+                }]
             }
             other => vec![FeatureKind::Numeric; other.feature_names().len()],
         }
@@ -226,8 +242,11 @@ impl Encoding {
                 }
             }
             Encoding::Categorical { categories, .. } => {
-                let place: HashMap<&str, usize> =
-                    categories.iter().enumerate().map(|(i, c)| (c.as_str(), i)).collect();
+                let place: HashMap<&str, usize> = categories
+                    .iter()
+                    .enumerate()
+                    .map(|(i, c)| (c.as_str(), i))
+                    .collect();
                 let code = |text: &str| place.get(text).map_or(f32::NAN, |&i| i as f32);
                 match cells {
                     Values::Text { codes, dictionary } => {
@@ -249,13 +268,16 @@ impl Encoding {
                 for row in 0..cells.len() {
                     if let Some(seconds) = cells.text(row).and_then(|text| parse_date(&text)) {
                         let at = row * width + start;
-                        values[at..at + DATE_FEATURES.len()].copy_from_slice(&date_features(seconds));
+                        values[at..at + DATE_FEATURES.len()]
+                            .copy_from_slice(&date_features(seconds));
                     }
                 }
             }
             Encoding::Text { words, .. } => {
                 for row in 0..cells.len() {
-                    let Some(text) = cells.text(row) else { continue };
+                    let Some(text) = cells.text(row) else {
+                        continue;
+                    };
                     let at = row * width + start;
                     let found = words_of(&text);
                     values[at] = text.chars().count() as f32;
@@ -273,9 +295,10 @@ impl Encoding {
 fn number(cells: &Values, row: usize) -> f32 {
     let value = match cells {
         Values::Numeric(values) => values[row],
-        Values::Text { .. } => {
-            cells.text(row).and_then(|text| text.trim().parse().ok()).unwrap_or(f64::NAN)
-        }
+        Values::Text { .. } => cells
+            .text(row)
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(f64::NAN),
     };
     let value = value as f32;
     if value.is_finite() { value } else { f32::NAN }
@@ -294,10 +317,17 @@ fn known_categories(cells: &Values, rows: &[usize]) -> Vec<String> {
     let mut known: Vec<String> = match cells {
         Values::Text { codes, dictionary } => {
             let mut seen = vec![false; dictionary.len()];
-            rows.iter()
-                .filter_map(|&row| seen.get_mut(codes[row] as usize))
-                .for_each(|s| *s = true);
-            dictionary.iter().zip(seen).filter(|(_, seen)| *seen).map(|(t, _)| t.clone()).collect()
+            for &row in rows {
+                if let Some(seen) = seen.get_mut(codes[row] as usize) {
+                    *seen = true;
+                }
+            }
+            dictionary
+                .iter()
+                .zip(seen)
+                .filter(|(_, seen)| *seen)
+                .map(|(t, _)| t.clone())
+                .collect()
         }
         Values::Numeric(_) => rows.iter().filter_map(|&row| cells.text(row)).collect(),
     };
@@ -320,7 +350,9 @@ fn words_of(text: &str) -> Vec<String> {
 fn frequent_words(cells: &Values, rows: &[usize]) -> Vec<String> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for text in rows.iter().filter_map(|&row| cells.text(row)) {
-        words_of(&text).into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
+        words_of(&text)
+            .into_iter()
+            .for_each(|word| *counts.entry(word).or_default() += 1);
     }
     let least = (rows.len() / 100).max(3);
     let mut frequent: Vec<(usize, String)> = counts
@@ -329,7 +361,11 @@ fn frequent_words(cells: &Values, rows: &[usize]) -> Vec<String> {
         .map(|(word, count)| (count, word))
         .collect();
     frequent.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let mut words: Vec<String> = frequent.into_iter().take(WORDS).map(|(_, word)| word).collect();
+    let mut words: Vec<String> = frequent
+        .into_iter()
+        .take(WORDS)
+        .map(|(_, word)| word)
+        .collect();
     words.sort_unstable();
     words
 }
@@ -358,8 +394,13 @@ mod tests {
     }
 
     fn table(columns: Vec<(&str, Values)>) -> Table {
-        let column = |(name, values): (&str, Values)| Column { name: name.into(), values };
-        Table { columns: columns.into_iter().map(column).collect() }
+        let column = |(name, values): (&str, Values)| Column {
+            name: name.into(),
+            values,
+        };
+        Table {
+            columns: columns.into_iter().map(column).collect(),
+        }
     }
 
     fn schema(columns: &[(&str, ColumnKind)]) -> Schema {
@@ -370,7 +411,9 @@ mod tests {
             role: Role::Feature,
             sensitive: false,
         };
-        Schema { columns: columns.iter().map(column).collect() }
+        Schema {
+            columns: columns.iter().map(column).collect(),
+        }
     }
 
     #[test]
@@ -379,7 +422,10 @@ mod tests {
             ("colour", texts(&["red", "blue", "red"])),
             ("size", Values::Numeric(vec![1.0, 2.0, 3.0])),
         ]);
-        let schema = schema(&[("colour", ColumnKind::Categorical), ("size", ColumnKind::Numeric)]);
+        let schema = schema(&[
+            ("colour", ColumnKind::Categorical),
+            ("size", ColumnKind::Numeric),
+        ]);
         let encoder = TableEncoder::fit(&train, &schema, &[0, 1, 2]).unwrap();
         let new = table(vec![
             ("size", Values::Numeric(vec![f64::INFINITY, 5.0])),
@@ -398,7 +444,10 @@ mod tests {
             TableEncoder::fit(&train, &schema(&[("height", ColumnKind::Numeric)]), &[0]).unwrap();
         let new = table(vec![("heigth", Values::Numeric(vec![1.0]))]);
         let message = encoder.encode(&new).unwrap_err().to_string();
-        assert!(message.contains("`height`") && message.contains("did you mean `heigth`?"), "{message}");
+        assert!(
+            message.contains("`height`") && message.contains("did you mean `heigth`?"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -406,7 +455,9 @@ mod tests {
         let train = table(vec![("x", Values::Numeric(vec![1.0]))]);
         let encoder =
             TableEncoder::fit(&train, &schema(&[("x", ColumnKind::Numeric)]), &[0]).unwrap();
-        let matrix = encoder.encode(&table(vec![("x", texts(&["2.5", "oops", ""]))])).unwrap();
+        let matrix = encoder
+            .encode(&table(vec![("x", texts(&["2.5", "oops", ""]))]))
+            .unwrap();
         assert_eq!(matrix.values()[0], 2.5);
         assert!(matrix.values()[1].is_nan() && matrix.values()[2].is_nan());
     }
@@ -414,6 +465,10 @@ mod tests {
     #[test]
     fn dates_lie_on_circles() {
         let [days, year_sin, year_cos, ..] = date_features(86_400.0 * 365.2425);
-        assert!((days - 365.2425).abs() < 1e-3 && year_sin.abs() < 1e-5 && (year_cos - 1.0).abs() < 1e-5);
+        assert!(
+            (days - 365.2425).abs() < 1e-3
+                && year_sin.abs() < 1e-5
+                && (year_cos - 1.0).abs() < 1e-5
+        );
     }
 }

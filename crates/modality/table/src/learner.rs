@@ -2,8 +2,8 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
 use candor_baselines::{
-    Baseline, BaselineConfig, BaselineError, BinnedMatrix, Bins, BoostingConfig, Dataset, ForestConfig,
-    LinearConfig, Matrix,
+    Baseline, BaselineConfig, BaselineError, BinnedMatrix, Bins, BoostingConfig, Dataset,
+    ForestConfig, LinearConfig, Matrix,
 };
 use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
 use candor_design::{Design, DesignError, Space};
@@ -28,7 +28,14 @@ impl TableUnits {
     /// All rows of a source; bins of trees are cut from the rows `learnable` alone.
     pub fn new(matrix: Matrix, learnable: Vec<usize>) -> Units {
         let rows = matrix.rows();
-        Units::new(rows, TableUnits { matrix, learnable, binned: OnceLock::new() })
+        Units::new(
+            rows,
+            TableUnits {
+                matrix,
+                learnable,
+                binned: OnceLock::new(),
+            },
+        )
     }
 
     /// The encoded rows.
@@ -41,7 +48,10 @@ impl TableUnits {
             let bins = Bins::fit(&self.matrix, &self.learnable, 255)?;
             BinnedMatrix::new(&self.matrix, Arc::new(bins))
         };
-        self.binned.get_or_init(cut).as_ref().map_err(|e| MemberError::Training(e.to_string()))
+        self.binned
+            .get_or_init(cut)
+            .as_ref()
+            .map_err(|e| MemberError::Training(e.to_string()))
     }
 }
 
@@ -96,7 +106,10 @@ impl Default for TreeChoices {
 
 fn model_of(design: &Design) -> Result<Model, MemberError> {
     let refuse = |e: DesignError| MemberError::Design(e.to_string());
-    let name = design.get("model").and_then(Value::as_str).unwrap_or_default();
+    let name = design
+        .get("model")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let config = match name {
         "trivial" => BaselineConfig::Trivial,
         "linear" => BaselineConfig::Linear(LinearConfig::default()),
@@ -115,8 +128,11 @@ fn model_of(design: &Design) -> Result<Model, MemberError> {
         }
         "forest" | "extra_trees" => {
             let chosen: TreeChoices = design.decode().map_err(refuse)?;
-            let default =
-                if name == "forest" { ForestConfig::default() } else { ForestConfig::extra_trees() };
+            let default = if name == "forest" {
+                ForestConfig::default()
+            } else {
+                ForestConfig::extra_trees()
+            };
             BaselineConfig::Forest(ForestConfig {
                 max_features: chosen.feature_share.or(default.max_features),
                 min_leaf_rows: chosen.min_leaf_rows.unwrap_or(default.min_leaf_rows),
@@ -129,7 +145,9 @@ fn model_of(design: &Design) -> Result<Model, MemberError> {
             return Ok(Model::Network(design));
         }
     };
-    config.check().map_err(|e| MemberError::Design(e.to_string()))?;
+    config
+        .check()
+        .map_err(|e| MemberError::Design(e.to_string()))?;
     Ok(Model::Baseline(config))
 }
 
@@ -199,15 +217,25 @@ impl Learner for TableLearner {
                 let model = Baseline::from_bytes(numbers).map_err(|e| malformed(e.to_string()))?;
                 Ok(Box::new(BaselineMember { model }))
             }
-            Description::Network { design, preparation, head } => {
+            Description::Network {
+                design,
+                preparation,
+                head,
+            } => {
                 design.check().map_err(malformed)?;
                 preparation.check().map_err(malformed)?;
                 let weights =
                     Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
                 let network = build(&design, &preparation, &head, Seed(0), &Device::flex());
-                let network =
-                    weights.load_into(network).map_err(|e| malformed(e.to_string()))?;
-                Ok(Box::new(NetworkMember { design, preparation, head, network }))
+                let network = weights
+                    .load_into(network)
+                    .map_err(|e| malformed(e.to_string()))?;
+                Ok(Box::new(NetworkMember {
+                    design,
+                    preparation,
+                    head,
+                    network,
+                }))
             }
         }
     }
@@ -225,18 +253,26 @@ fn design_of(network: &NetworkDesign) -> Design {
         "members" => false,
         _ => true,
     };
-    let Ok(Value::Object(fields)) = serde_json::to_value(network) else { return Design::new() };
+    let Ok(Value::Object(fields)) = serde_json::to_value(network) else {
+        return Design::new();
+    };
     fields
         .into_iter()
         .filter(|(name, _)| keep(name))
-        .fold(Design::new(), |design, (name, value)| design.with(name, value))
+        .fold(Design::new(), |design, (name, value)| {
+            design.with(name, value)
+        })
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "member", rename_all = "snake_case")]
 enum Description {
     Baseline,
-    Network { design: NetworkDesign, preparation: Preparation, head: HeadKind },
+    Network {
+        design: NetworkDesign,
+        preparation: Preparation,
+        head: HeadKind,
+    },
 }
 
 struct BaselineMember {
@@ -254,9 +290,14 @@ impl Member for BaselineMember {
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let matrix = select(&units.get::<TableUnits>()?.matrix, indices)?;
-        let predicted =
-            self.model.predict(&matrix).map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(MemberPrediction { members: vec![predicted], features: None })
+        let predicted = self
+            .model
+            .predict(&matrix)
+            .map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(MemberPrediction {
+            members: vec![predicted],
+            features: None,
+        })
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
@@ -286,11 +327,17 @@ impl Member for NetworkMember {
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let matrix = select(&units.get::<TableUnits>()?.matrix, indices)?;
-        self.preparation.check_matrix(&matrix).map_err(MemberError::Malformed)?;
+        self.preparation
+            .check_matrix(&matrix)
+            .map_err(MemberError::Malformed)?;
         let prepared = prepared(&self.design, &self.preparation, &matrix);
         let rows: Vec<usize> = (0..indices.len()).collect();
         let predicted = predict(&self.network, &prepared, &rows, &self.head, &Device::flex());
-        let members = predicted.members.into_iter().map(|m| self.preparation.unscale(m)).collect();
+        let members = predicted
+            .members
+            .into_iter()
+            .map(|m| self.preparation.unscale(m))
+            .collect();
         let (input_width, input) = self.preparation.distances_input(&matrix, &rows);
         let features = Features {
             width: predicted.width,
@@ -298,7 +345,10 @@ impl Member for NetworkMember {
             input_width,
             input,
         };
-        Ok(MemberPrediction { members, features: Some(features) })
+        Ok(MemberPrediction {
+            members,
+            features: Some(features),
+        })
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
@@ -310,7 +360,11 @@ impl Member for NetworkMember {
         let numbers = Weights::of(&self.network)
             .to_safetensors()
             .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember { description: to_json(&description)?, extension: "safetensors", numbers })
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            extension: "safetensors",
+            numbers,
+        })
     }
 }
 
@@ -319,7 +373,10 @@ fn to_json(description: &Description) -> Result<Value, MemberError> {
 }
 
 fn select(matrix: &Matrix, rows: &[usize]) -> Result<Matrix, MemberError> {
-    let values = rows.iter().flat_map(|&row| matrix.row(row).iter().copied()).collect();
+    let values = rows
+        .iter()
+        .flat_map(|&row| matrix.row(row).iter().copied())
+        .collect();
     Matrix::new(rows.len(), matrix.columns().to_vec(), values)
         .map_err(|e| MemberError::Training(e.to_string()))
 }
@@ -346,9 +403,15 @@ fn build(
 fn head_for(design: &NetworkDesign, target: &Target) -> HeadKind {
     if target.task.is_classification() {
         let label_smoothing = design.label_smoothing;
-        HeadKind::Softmax { classes: target.width(), label_smoothing }
+        HeadKind::Softmax {
+            classes: target.width(),
+            label_smoothing,
+        }
     } else {
-        HeadKind::Gaussian { width: target.width(), beta: 0.5 }
+        HeadKind::Gaussian {
+            width: target.width(),
+            beta: 0.5,
+        }
     }
 }
 
@@ -385,7 +448,10 @@ fn fit_network(
     let loss = |predicted: &Distribution| {
         watched_loss(metric, &preparation.unscale(predicted.clone()), &truth)
     };
-    let validation = Validation { units: assignment.validation, loss: &loss };
+    let validation = Validation {
+        units: assignment.validation,
+        loss: &loss,
+    };
     let trained = fit(
         network,
         &data,
@@ -401,9 +467,17 @@ fn fit_network(
         TrainError::Stopped(stop) => MemberError::Stopped(stop),
         other => MemberError::Training(other.to_string()),
     })?;
-    let plain = build(design, &preparation, &head, assignment.seed, &Device::flex());
-    let network =
-        trained.weights.load_into(plain).map_err(|e| MemberError::Training(e.to_string()))?;
+    let plain = build(
+        design,
+        &preparation,
+        &head,
+        assignment.seed,
+        &Device::flex(),
+    );
+    let network = trained
+        .weights
+        .load_into(plain)
+        .map_err(|e| MemberError::Training(e.to_string()))?;
     let warnings = (trained.recoveries > 0)
         .then(|| {
             format!(
@@ -414,7 +488,12 @@ fn fit_network(
         .into_iter()
         .collect();
     Ok(FittedMember {
-        member: Box::new(NetworkMember { design: design.clone(), preparation, head, network }),
+        member: Box::new(NetworkMember {
+            design: design.clone(),
+            preparation,
+            head,
+            network,
+        }),
         history: trained.history,
         warnings,
         stopped_early: trained.stopped_early,
@@ -441,12 +520,16 @@ fn fit_baseline(
         assignment.seed,
         assignment.clock,
     )
-    .map_err(|error| stop_of(assignment.clock).map_or_else(
-        || MemberError::Training(error.to_string()),
-        MemberError::Stopped,
-    ))?;
+    .map_err(|error| {
+        stop_of(assignment.clock).map_or_else(
+            || MemberError::Training(error.to_string()),
+            MemberError::Stopped,
+        )
+    })?;
     Ok(FittedMember {
-        member: Box::new(BaselineMember { model: fitted.model }),
+        member: Box::new(BaselineMember {
+            model: fitted.model,
+        }),
         history: Vec::new(),
         warnings: Vec::new(),
         stopped_early: fitted.stopped_early,

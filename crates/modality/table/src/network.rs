@@ -4,9 +4,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use candor_design::{Choice, DesignError, Space};
 use candor_nn::{
     AttentionBlock, AttentionBlockConfig, CategoricalEmbedding, CategoricalEmbeddingConfig, Head,
-    HeadConfig, HeadKind, LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass, PeriodicEmbedding,
-    PeriodicEmbeddingConfig, PiecewiseLinearEmbedding, PiecewiseLinearEmbeddingConfig, RankOneAdapter,
-    RankOneAdapterConfig, dropout,
+    HeadConfig, HeadKind, LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass,
+    PeriodicEmbedding, PeriodicEmbeddingConfig, PiecewiseLinearEmbedding,
+    PiecewiseLinearEmbeddingConfig, RankOneAdapter, RankOneAdapterConfig, dropout,
 };
 use candor_train::{Network, Output, Recipe};
 use rand_chacha::ChaCha8Rng;
@@ -116,10 +116,16 @@ impl NetworkDesign {
             return Err(format!("`dropout` is {}, outside 0 to 1", self.dropout));
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            return Err(format!("`label_smoothing` is {}, outside 0 to 1", self.label_smoothing));
+            return Err(format!(
+                "`label_smoothing` is {}, outside 0 to 1",
+                self.label_smoothing
+            ));
         }
         if self.backbone == Backbone::Attention && !self.width.is_multiple_of(HEADS) {
-            return Err(format!("`width` is {}, not a multiple of {HEADS} heads", self.width));
+            return Err(format!(
+                "`width` is {}, not a multiple of {HEADS} heads",
+                self.width
+            ));
         }
         Ok(())
     }
@@ -140,7 +146,11 @@ impl NetworkDesign {
     }
 
     fn inner_members(&self) -> usize {
-        if self.backbone == Backbone::Tabm { self.members } else { 1 }
+        if self.backbone == Backbone::Tabm {
+            self.members
+        } else {
+            1
+        }
     }
 
     /// Builds the network for the rows that `preparation` describes.
@@ -153,33 +163,47 @@ impl NetworkDesign {
     ) -> TableNetwork {
         let numeric = preparation.numeric.len();
         let attention = self.backbone == Backbone::Attention;
-        let number_width = if attention { self.width } else { self.number_width };
-        let category_width = if attention { self.width } else { self.category_width };
+        let number_width = if attention {
+            self.width
+        } else {
+            self.number_width
+        };
+        let category_width = if attention {
+            self.width
+        } else {
+            self.category_width
+        };
         let mut input = 0;
-        let piecewise = (numeric > 0 && (self.numbers == Numbers::Piecewise || attention)).then(|| {
-            let config = PiecewiseLinearEmbeddingConfig {
-                columns: numeric,
-                bins: self.bins,
-                width: number_width,
-            };
-            input += numeric * number_width;
-            config.init(stream, device)
-        });
-        let periodic = (numeric > 0 && self.numbers == Numbers::Periodic && !attention).then(|| {
-            let config = PeriodicEmbeddingConfig {
-                columns: numeric,
-                frequencies: PERIODIC_FREQUENCIES,
-                sigma: self.sigma,
-                width: number_width,
-            };
-            input += numeric * number_width;
-            config.init(stream, device)
-        });
+        let piecewise =
+            (numeric > 0 && (self.numbers == Numbers::Piecewise || attention)).then(|| {
+                let config = PiecewiseLinearEmbeddingConfig {
+                    columns: numeric,
+                    bins: self.bins,
+                    width: number_width,
+                };
+                input += numeric * number_width;
+                config.init(stream, device)
+            });
+        let periodic =
+            (numeric > 0 && self.numbers == Numbers::Periodic && !attention).then(|| {
+                let config = PeriodicEmbeddingConfig {
+                    columns: numeric,
+                    frequencies: PERIODIC_FREQUENCIES,
+                    sigma: self.sigma,
+                    width: number_width,
+                };
+                input += numeric * number_width;
+                config.init(stream, device)
+            });
         let categories = (!preparation.categorical.is_empty()).then(|| {
             let cardinalities: Vec<usize> =
                 preparation.categorical.iter().map(|c| c.size).collect();
             input += cardinalities.len() * category_width;
-            CategoricalEmbeddingConfig { cardinalities, width: category_width }.init(stream, device)
+            CategoricalEmbeddingConfig {
+                cardinalities,
+                width: category_width,
+            }
+            .init(stream, device)
         });
         // Plain numbers stand beside their embeddings: cheap, and extrapolation stays linear.
         let plain_width = preparation.plain_width();
@@ -211,23 +235,39 @@ impl NetworkDesign {
             Backbone::Attention => 1,
         };
         let blocks = if attention { self.layers } else { 0 };
-        let block = AttentionBlockConfig { width, heads: HEADS, dropout: self.dropout };
+        let block = AttentionBlockConfig {
+            width,
+            heads: HEADS,
+            dropout: self.dropout,
+        };
         let members = self.inner_members();
         TableNetwork {
             piecewise,
             periodic,
             categories,
-            adapter: (self.backbone == Backbone::Tabm)
-                .then(|| RankOneAdapterConfig { members, width: input }.init(stream, device)),
+            adapter: (self.backbone == Backbone::Tabm).then(|| {
+                RankOneAdapterConfig {
+                    members,
+                    width: input,
+                }
+                .init(stream, device)
+            }),
             layers,
             second_layers,
-            norms: (0..norms).map(|_| LayerNormConfig { width }.init(device)).collect(),
+            norms: (0..norms)
+                .map(|_| LayerNormConfig { width }.init(device))
+                .collect(),
             blocks: (0..blocks).map(|_| block.init(stream, device)).collect(),
             read: attention.then(|| {
                 let start = TensorData::new(vec![0f32; width], [1, 1, width]);
                 Param::from_data(start, device)
             }),
-            head: HeadConfig { members, input: width, kind: head.clone() }.init(stream, device),
+            head: HeadConfig {
+                members,
+                input: width,
+                kind: head.clone(),
+            }
+            .init(stream, device),
             dropout: self.dropout,
             width,
         }
@@ -267,7 +307,10 @@ impl Network for TableNetwork {
         } else {
             self.residual(self.encode(batch), pass)
         };
-        Output { raw: self.head.forward(embedding.clone()), embedding }
+        Output {
+            raw: self.head.forward(embedding.clone()),
+            embedding,
+        }
     }
 }
 
@@ -346,7 +389,15 @@ pub fn space() -> Result<Space, DesignError> {
     Space::new(vec![
         Choice::categorical(
             "model",
-            ["mlp", "residual", "tabm", "attention", "boosting", "forest", "extra_trees"],
+            [
+                "mlp",
+                "residual",
+                "tabm",
+                "attention",
+                "boosting",
+                "forest",
+                "extra_trees",
+            ],
         ),
         Choice::integers("layers", 1, 4).when("model", networks),
         Choice::categorical("width", [32, 64, 128, 256]).when("model", networks),

@@ -54,7 +54,9 @@ impl Preparation {
     pub fn fit(matrix: &Matrix, targets: &Targets, train: &[usize]) -> Preparation {
         let (mut numeric, mut categorical) = (Vec::new(), Vec::new());
         for (feature, kind) in matrix.columns().iter().enumerate() {
-            let cells = train.iter().map(|&row| matrix.values()[row * matrix.columns().len() + feature]);
+            let cells = train
+                .iter()
+                .map(|&row| matrix.values()[row * matrix.columns().len() + feature]);
             match kind {
                 FeatureKind::Numeric => numeric.push(fit_numeric(feature, cells.collect())),
                 FeatureKind::Categorical { cardinality } => {
@@ -62,7 +64,11 @@ impl Preparation {
                 }
             }
         }
-        Preparation { numeric, categorical, target_scale: target_scale(targets, train) }
+        Preparation {
+            numeric,
+            categorical,
+            target_scale: target_scale(targets, train),
+        }
     }
 
     /// Width of the plain numeric part: one value a numeric feature, then one an indicator.
@@ -97,14 +103,22 @@ impl Preparation {
                     let (mean, sd) = self.target_scale[i % width];
                     (value - mean) / sd
                 });
-                Targets::Values { width: *width, values: scaled.collect() }
+                Targets::Values {
+                    width: *width,
+                    values: scaled.collect(),
+                }
             }
         }
     }
 
     /// The distribution in the target's own units.
     pub fn unscale(&self, distribution: Distribution) -> Distribution {
-        let Distribution::Gaussian { width, mut mean, mut variance } = distribution else {
+        let Distribution::Gaussian {
+            width,
+            mut mean,
+            mut variance,
+        } = distribution
+        else {
             return distribution;
         };
         for (i, value) in mean.iter_mut().enumerate() {
@@ -112,7 +126,11 @@ impl Preparation {
             *value = centre + sd * *value;
             variance[i] *= sd * sd;
         }
-        Distribution::Gaussian { width, mean, variance }
+        Distribution::Gaussian {
+            width,
+            mean,
+            variance,
+        }
     }
 
     /// Why this preparation cannot be used, if so: it may come from a damaged file.
@@ -121,7 +139,10 @@ impl Preparation {
     /// The first fault, in words.
     pub fn check(&self) -> Result<(), String> {
         for n in &self.numeric {
-            let finite = [n.median, n.mean, n.sd].iter().chain(&n.quantiles).all(|v| v.is_finite());
+            let finite = [n.median, n.mean, n.sd]
+                .iter()
+                .chain(&n.quantiles)
+                .all(|v| v.is_finite());
             let ordered = n.quantiles.windows(2).all(|w| w[0] <= w[1]);
             if !finite || !ordered || n.sd <= 0.0 || n.quantiles.len() < 2 {
                 return Err(format!("scaling of feature {} is damaged", n.feature));
@@ -133,7 +154,11 @@ impl Preparation {
                 return Err(format!("categories of feature {} are damaged", c.feature));
             }
         }
-        if self.target_scale.iter().any(|(mean, sd)| !mean.is_finite() || *sd <= 0.0) {
+        if self
+            .target_scale
+            .iter()
+            .any(|(mean, sd)| !mean.is_finite() || *sd <= 0.0)
+        {
             return Err("scaling of the target is damaged".into());
         }
         Ok(())
@@ -147,7 +172,9 @@ impl Preparation {
         let features = self.numeric.iter().map(|n| n.feature);
         let mut features = features.chain(self.categorical.iter().map(|c| c.feature));
         match features.find(|&feature| feature >= matrix.columns().len()) {
-            Some(feature) => Err(format!("the model needs feature {feature}, the rows do not have it")),
+            Some(feature) => Err(format!(
+                "the model needs feature {feature}, the rows do not have it"
+            )),
             None => Ok(()),
         }
     }
@@ -165,7 +192,11 @@ impl Preparation {
             next += c.size as i32;
         }
         for row in matrix.values().chunks_exact(width.max(1)) {
-            plain.extend(self.numeric.iter().map(|n| n.value(row[n.feature], quantile)));
+            plain.extend(
+                self.numeric
+                    .iter()
+                    .map(|n| n.value(row[n.feature], quantile)),
+            );
             let indicators = self.numeric.iter().filter(|n| n.indicator);
             plain.extend(indicators.map(|n| f32::from(u8::from(row[n.feature].is_nan()))));
             let coded = self.categorical.iter().zip(&offsets);
@@ -190,15 +221,21 @@ impl Preparation {
         for &row in rows {
             let row = &matrix.values()[row * width..(row + 1) * width];
             out.extend(self.numeric.iter().map(|n| {
-                let value = if row[n.feature].is_nan() { n.median } else { row[n.feature] };
+                let value = if row[n.feature].is_nan() {
+                    n.median
+                } else {
+                    row[n.feature]
+                };
                 ((value - n.mean) / n.sd).clamp(-1e3, 1e3)
             }));
             let indicators = self.numeric.iter().filter(|n| n.indicator);
             out.extend(indicators.map(|n| f32::from(u8::from(row[n.feature].is_nan()))));
             // A category that training never saw is strange; known ones are all alike here.
-            out.extend(self.categorical.iter().map(|c| {
-                if c.row(row[c.feature]) == 0 { 3.0 } else { 0.0 }
-            }));
+            out.extend(
+                self.categorical
+                    .iter()
+                    .map(|c| if c.row(row[c.feature]) == 0 { 3.0 } else { 0.0 }),
+            );
         }
         (out_width, out)
     }
@@ -231,7 +268,11 @@ impl NumericPreparation {
 
 impl CategoricalPreparation {
     fn row(&self, code: f32) -> u32 {
-        if code.is_nan() { 0 } else { self.rows.get(code as usize).copied().unwrap_or(0) }
+        if code.is_nan() {
+            0
+        } else {
+            self.rows.get(code as usize).copied().unwrap_or(0)
+        }
     }
 }
 
@@ -243,18 +284,41 @@ fn fit_numeric(feature: usize, cells: Vec<f32>) -> NumericPreparation {
     let n = known.len();
     if n == 0 {
         let quantiles = vec![0.0, 0.0];
-        return NumericPreparation { feature, median: 0.0, mean: 0.0, sd: 1.0, quantiles, indicator };
+        return NumericPreparation {
+            feature,
+            median: 0.0,
+            mean: 0.0,
+            sd: 1.0,
+            quantiles,
+            indicator,
+        };
     }
     let mean = known.iter().map(|&v| f64::from(v)).sum::<f64>() / n as f64;
-    let variance = known.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n as f64;
-    let sd = if variance > 0.0 { variance.sqrt() as f32 } else { 1.0 };
-    let mut quantiles: Vec<f32> =
-        (0..QUANTILES).map(|i| known[(i * (n - 1)) / (QUANTILES - 1)]).collect();
+    let variance = known
+        .iter()
+        .map(|&v| (f64::from(v) - mean).powi(2))
+        .sum::<f64>()
+        / n as f64;
+    let sd = if variance > 0.0 {
+        variance.sqrt() as f32
+    } else {
+        1.0
+    };
+    let mut quantiles: Vec<f32> = (0..QUANTILES)
+        .map(|i| known[(i * (n - 1)) / (QUANTILES - 1)])
+        .collect();
     quantiles.dedup();
     if quantiles.len() == 1 {
         quantiles.push(quantiles[0]);
     }
-    NumericPreparation { feature, median: known[n / 2], mean: mean as f32, sd, quantiles, indicator }
+    NumericPreparation {
+        feature,
+        median: known[n / 2],
+        mean: mean as f32,
+        sd,
+        quantiles,
+        indicator,
+    }
 }
 
 fn fit_categorical(
@@ -263,26 +327,47 @@ fn fit_categorical(
     cells: impl Iterator<Item = f32>,
 ) -> CategoricalPreparation {
     let mut seen = vec![false; cardinality];
-    cells
-        .filter(|code| !code.is_nan())
-        .filter_map(|code| seen.get_mut(code as usize))
-        .for_each(|s| *s = true);
+    for code in cells.filter(|code| !code.is_nan()) {
+        if let Some(seen) = seen.get_mut(code as usize) {
+            *seen = true;
+        }
+    }
     let mut size = 1;
     let mut next = || {
         size += 1;
         size as u32 - 1
     };
-    let rows = seen.iter().map(|&seen| if seen { next() } else { 0 }).collect();
-    CategoricalPreparation { feature, rows, size }
+    let rows = seen
+        .iter()
+        .map(|&seen| if seen { next() } else { 0 })
+        .collect();
+    CategoricalPreparation {
+        feature,
+        rows,
+        size,
+    }
 }
 
 fn target_scale(targets: &Targets, train: &[usize]) -> Vec<(f32, f32)> {
-    let Targets::Values { width, values } = targets else { return Vec::new() };
+    let Targets::Values { width, values } = targets else {
+        return Vec::new();
+    };
     let scale = |target: usize| {
-        let known = || train.iter().map(|&row| f64::from(values[row * width + target]));
+        let known = || {
+            train
+                .iter()
+                .map(|&row| f64::from(values[row * width + target]))
+        };
         let mean = known().sum::<f64>() / train.len().max(1) as f64;
         let variance = known().map(|v| (v - mean).powi(2)).sum::<f64>() / train.len().max(1) as f64;
-        (mean as f32, if variance > 0.0 { variance.sqrt() as f32 } else { 1.0 })
+        (
+            mean as f32,
+            if variance > 0.0 {
+                variance.sqrt() as f32
+            } else {
+                1.0
+            },
+        )
     };
     (0..*width).map(scale).collect()
 }
@@ -331,7 +416,11 @@ impl Batches for PreparedTable {
             let mut codes = Vec::with_capacity(self.numeric * units * bins);
             for (feature, edges) in self.edges.iter().enumerate() {
                 for &i in indices {
-                    piecewise_linear(self.plain[i * self.plain_width + feature], edges, &mut codes);
+                    piecewise_linear(
+                        self.plain[i * self.plain_width + feature],
+                        edges,
+                        &mut codes,
+                    );
                 }
             }
             Tensor::from_data(TensorData::new(codes, [self.numeric, units, bins]), device)
@@ -345,7 +434,11 @@ impl Batches for PreparedTable {
             Tensor::from_data(TensorData::new(rows, [units, width]), device)
         });
         let plain = Tensor::from_data(TensorData::new(plain, [units, self.plain_width]), device);
-        TableBatch { plain, codes, categorical }
+        TableBatch {
+            plain,
+            codes,
+            categorical,
+        }
     }
 }
 
@@ -381,7 +474,10 @@ mod tests {
     #[test]
     fn only_the_training_rows_are_seen() {
         let matrix = one_column(&[1.0, 3.0, 1000.0, f32::NAN]);
-        let targets = Targets::Values { width: 1, values: vec![10.0, 20.0, 1e6, 1e6] };
+        let targets = Targets::Values {
+            width: 1,
+            values: vec![10.0, 20.0, 1e6, 1e6],
+        };
         let fitted = Preparation::fit(&matrix, &targets, &[0, 1]);
         assert_eq!((fitted.numeric[0].mean, fitted.numeric[0].sd), (2.0, 1.0));
         assert!(!fitted.numeric[0].indicator);
@@ -394,10 +490,16 @@ mod tests {
         let targets = Targets::Classes(vec![0; 1001]);
         let rows: Vec<usize> = (0..1001).collect();
         let fitted = Preparation::fit(&one_column(&values), &targets, &rows);
-        let scaled: Vec<f32> = values.iter().map(|&v| fitted.numeric[0].value(v, true)).collect();
+        let scaled: Vec<f32> = values
+            .iter()
+            .map(|&v| fitted.numeric[0].value(v, true))
+            .collect();
         let mean = scaled.iter().sum::<f32>() / 1001.0;
         let sd = (scaled.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 1001.0).sqrt();
-        assert!(mean.abs() < 0.02 && (sd - 1.0).abs() < 0.05, "mean {mean}, sd {sd}");
+        assert!(
+            mean.abs() < 0.02 && (sd - 1.0).abs() < 0.05,
+            "mean {mean}, sd {sd}"
+        );
         assert!(scaled.windows(2).all(|w| w[0] <= w[1]));
     }
 

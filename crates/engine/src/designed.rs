@@ -1,0 +1,149 @@
+use candor_core::Step;
+use candor_design::{First, JobRecord, JobResult, Store, StudySettings, label, leaderboard, run};
+use candor_train::Evaluation;
+use serde::{Deserialize, Serialize};
+
+use crate::EngineError;
+use crate::context::Context;
+use crate::objective::FoldObjective;
+use crate::prepared::Prepared;
+use crate::trial_folder::TrialFolder;
+
+/// Share of the time that is left which the search may use; the rest is for the ensemble and the challenges.
+const SEARCH_SHARE: f64 = 0.78;
+
+/// State 4: designs that were tried.
+pub(crate) struct Designed {
+    pub prepared: Prepared,
+    pub result: DesignedResult,
+    pub trials: TrialFolder,
+}
+
+/// What is kept of step 4.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DesignedResult {
+    /// Every trial at its highest rung, best first.
+    pub leaderboard: Vec<Standing>,
+    /// Jobs that were done, failures included.
+    pub jobs: usize,
+    /// Whether the clock ended the search.
+    pub out_of_time: bool,
+}
+
+/// One line of the leaderboard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The trial.
+    pub trial: usize,
+    /// A short name: that of a hand-made design, or the design itself.
+    pub name: String,
+    /// The design.
+    pub design: candor_design::Design,
+    /// What proposed it.
+    pub origin: String,
+    /// Whether it is a network (else a classical model).
+    pub network: bool,
+    /// Its highest rung, from 0.
+    pub rung: usize,
+    /// Whether that is the top rung.
+    pub complete: bool,
+    /// What selection minimised.
+    pub loss: Option<f64>,
+    /// The metric on validation, the mean over folds.
+    pub score: Option<f64>,
+    /// Numbers that were learned, over its folds.
+    pub parameters: Option<u64>,
+    /// Seconds over all its jobs.
+    pub seconds: f64,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// Things that went otherwise than planned.
+    pub warnings: Vec<String>,
+    /// The learning curve of its first fold.
+    pub history: Vec<Evaluation>,
+}
+
+impl Prepared {
+    /// Searches designs.
+    pub fn design(self, context: &Context) -> Result<Designed, EngineError> {
+        let folder = context.folder.step(Step::Designed);
+        let trials = TrialFolder::new(&folder);
+        let result = context.step(Step::Designed, &[], || {
+            std::fs::create_dir_all(&folder).map_err(EngineError::file("create", &folder))?;
+            let settings = &context.settings;
+            let learner = self.subject.learner();
+            let study = StudySettings {
+                jobs: settings.jobs,
+                trials: settings.trials,
+                rungs: self.fidelity.rungs(),
+                first: self.first(),
+                sampler: settings.sampler,
+                ..StudySettings::new("fit", settings.seed.derive("study", &[]))
+            };
+            let objective = FoldObjective {
+                learner,
+                units: self.subject.units(),
+                targets: &self.targets,
+                target: &self.target,
+                metric: self.metric,
+                folds: &self.split.folds,
+                fidelity: &self.fidelity,
+                folder: &trials,
+                seed: settings.seed.derive("members", &[]),
+            };
+            let mut store = Store::open(&folder.join("study.db"))?;
+            let clock = context.clock.share(SEARCH_SHARE);
+            let events = context.events.clone();
+            let outcome = run(learner.space(), &study, &mut store, &objective, &clock, &events)?;
+            store.close()?;
+            context.go_on()?;
+            let out_of_time = outcome.stopped.is_some();
+            Ok(self.judge(&outcome.records, out_of_time))
+        })?;
+        Ok(Designed { prepared: self, result, trials })
+    }
+
+    fn first(&self) -> Vec<First> {
+        let learner = self.subject.learner();
+        let hand_made = learner.hand_made().into_iter();
+        let first = hand_made.map(|h| {
+            let outside = learner.space().check(&h.design).is_err();
+            let origin = if h.baseline { "baseline" } else { "hand-made" };
+            First { design: h.design, origin: origin.to_owned(), always_promote: true, outside }
+        });
+        first.collect()
+    }
+
+    fn judge(&self, records: &[JobRecord], out_of_time: bool) -> DesignedResult {
+        let names = self.subject.learner().hand_made();
+        let standing = |record: &JobRecord| {
+            let by_hand = names.iter().find(|h| h.design == record.design);
+            let detail = match &record.result {
+                JobResult::Scored { detail, .. } => detail.clone(),
+                JobResult::Failed { .. } => serde_json::Value::Null,
+            };
+            let part = |name: &str| detail.get(name).cloned().unwrap_or_default();
+            Standing {
+                trial: record.trial,
+                name: by_hand.map_or_else(|| label(&record.design), |h| h.name.to_owned()),
+                design: record.design.clone(),
+                origin: record.origin.clone(),
+                network: part("network").as_bool().unwrap_or(false),
+                rung: record.rung,
+                complete: record.rung == self.fidelity.top() && record.loss().is_some(),
+                loss: record.loss(),
+                score: record.score(),
+                parameters: record.parameters(),
+                seconds: records.iter().filter(|r| r.trial == record.trial).map(|r| r.seconds).sum(),
+                failure: record.failure().map(str::to_owned),
+                warnings: serde_json::from_value(part("warnings")).unwrap_or_default(),
+                history: serde_json::from_value(part("history")).unwrap_or_default(),
+            }
+        };
+        DesignedResult {
+            leaderboard: leaderboard(records).into_iter().map(standing).collect(),
+            jobs: records.len(),
+            out_of_time,
+        }
+    }
+}

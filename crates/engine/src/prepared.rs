@@ -1,0 +1,119 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use candor_core::{Event, Metric, Step, Target, Targets};
+use candor_data::{
+    Role, Split, SplitOptions, Table, duplicates_across, split, time_values,
+};
+use candor_table::TableEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::curated::{Curated, split_seed};
+use crate::fidelity::Fidelity;
+use crate::table_subject::TableSubject;
+use crate::{EngineError, Subject};
+
+/// State 3: units, parted before anything is learned from them.
+pub(crate) struct Prepared {
+    pub table: Table,
+    pub subject: Box<dyn Subject>,
+    pub targets: Targets,
+    pub target: Target,
+    pub metric: Metric,
+    pub split: Split,
+    pub fidelity: Fidelity,
+    pub curated: CuratedFacts,
+    /// Columns about people.
+    pub sensitive: Vec<String>,
+}
+
+/// What later steps need to know of the earlier ones.
+#[derive(Debug, Clone)]
+pub(crate) struct CuratedFacts {
+    pub source: crate::sourced::SourceResult,
+    pub curation: candor_data::Curation,
+}
+
+/// What is kept of step 3.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PreparedResult {
+    /// The parts.
+    pub split: Split,
+    /// How columns become numbers.
+    pub encoder: TableEncoder,
+    /// What is optimised.
+    pub metric: Metric,
+    /// What was found across the parts.
+    pub findings: Vec<candor_core::Finding>,
+}
+
+impl Curated {
+    /// Parts the rows and fixes how they become units.
+    pub fn prepare(self, context: &Context) -> Result<Prepared, EngineError> {
+        let target = self.source.decision.target.clone();
+        let result = context.step(Step::Prepared, &[], || {
+            let split = self.parts(context)?;
+            let findings = duplicates_across(&self.table, &self.schema, &split);
+            for finding in &findings {
+                context.events.emit(Event::Found { finding: finding.clone() });
+            }
+            let encoder = TableEncoder::fit(&self.table, &self.schema, &split.development())?;
+            let metric = context.settings.metric.unwrap_or(Metric::default_for(target.task));
+            Ok(PreparedResult { split, encoder, metric, findings })
+        })?;
+        context.understood(format!("{} split: {}", result.split.rule, result.split.reason));
+        let split = result.split;
+        let learnable = split.development();
+        let subject = TableSubject::new(result.encoder, &self.table, learnable)?;
+        let train = split.folds.first().map_or(0, |fold| fold.train.len());
+        let mut curation = self.curation;
+        curation.findings.extend(result.findings);
+        let about_people = self.schema.columns.iter().filter(|c| c.sensitive && c.role != Role::Target);
+        Ok(Prepared {
+            fidelity: Fidelity::new(split.folds.len(), train),
+            sensitive: about_people.map(|c| c.name.clone()).collect(),
+            subject: Box::new(subject),
+            table: self.table,
+            targets: self.targets,
+            target,
+            metric: result.metric,
+            split,
+            curated: CuratedFacts { source: self.source, curation },
+        })
+    }
+
+    fn parts(&self, context: &Context) -> Result<Split, EngineError> {
+        let settings = &context.settings;
+        let rows = self.table.rows();
+        let of_role = |role| self.schema.with_role(role).next().and_then(|c| self.table.column(&c.name));
+        let groups = of_role(Role::Group).map(|column| codes(column, rows));
+        let time = of_role(Role::Time).map(time_values);
+        let dropped = self.curation.dropped_rows.iter().map(|(row, _)| *row);
+        let excluded: BTreeSet<usize> = self.without_target.iter().copied().chain(dropped).collect();
+        let own = self.source.own_rows();
+        let options = SplitOptions {
+            rule: settings.split,
+            test_fraction: settings.test_share,
+            test_rows: settings.test.as_ref().map(|_| (own..rows).collect()),
+            excluded: excluded.into_iter().collect(),
+            ..SplitOptions::default()
+        };
+        let seed = split_seed(settings.seed);
+        Ok(split(rows, &self.targets, groups.as_deref(), time.as_deref(), &options, seed)?)
+    }
+}
+
+/// One number for each distinct text of a column; rows without one are groups of their own.
+fn codes(column: &candor_data::Column, rows: usize) -> Vec<u32> {
+    let mut places = BTreeMap::new();
+    let mut next = 0;
+    let mut fresh = || {
+        next += 1;
+        next - 1
+    };
+    let code = |row: usize| match column.values.text(row) {
+        Some(text) => *places.entry(text).or_insert_with(&mut fresh),
+        None => fresh(),
+    };
+    (0..rows).map(code).collect()
+}

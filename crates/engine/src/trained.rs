@@ -1,0 +1,376 @@
+use std::path::PathBuf;
+
+use candor_challenge::{
+    AbstentionRule, Correctness, Gate, KnnBank, OodDetector, Recalibration,
+};
+use candor_core::{Distribution, Metric, Seed, Step, Targets};
+use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
+use candor_train::{Features, SavedMember, select_ensemble};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::EngineError;
+use crate::context::Context;
+use crate::designed::{Designed, Standing};
+use crate::objective::{mean_score, selection_loss};
+use crate::prepared::Prepared;
+use crate::sourced::name_of;
+use crate::trial_folder::{KeptMember, TrialFolder};
+
+/// Rounds of greedy selection.
+const ROUNDS: usize = 40;
+/// Trials that selection looks at, the best first: with more, chance chooses.
+const CANDIDATES: usize = 40;
+/// Folds whose members look for strange inputs.
+const DETECTORS: usize = 4;
+/// Most training units of a detector, and most held-out units that it is calibrated on.
+const DETECTOR_UNITS: usize = 2_000;
+/// Probability that the promise on wrong answers is broken.
+const DELTA: f64 = 0.05;
+
+/// State 5: an ensemble with its calibration, as a bundle without card.
+pub(crate) struct Trained {
+    pub prepared: Prepared,
+    pub designed: crate::designed::DesignedResult,
+    pub trials: TrialFolder,
+    pub result: TrainedResult,
+    /// Where the bundle is.
+    pub bundle: PathBuf,
+}
+
+/// What is kept of step 5.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainedResult {
+    /// Trials in the ensemble, the greatest weight first.
+    pub ensemble: Vec<Voice>,
+    /// The metric of the ensemble on validation, the mean over folds.
+    pub score: Option<f64>,
+    /// The same of its best trial alone.
+    pub best_alone: Option<f64>,
+    /// The network whose embeddings tell strange inputs.
+    pub detector: Option<String>,
+    /// How calibration was done.
+    pub calibration: String,
+}
+
+/// One trial in the ensemble.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Voice {
+    /// The trial.
+    pub trial: usize,
+    /// Its name.
+    pub name: String,
+    /// Its share of the mixture.
+    pub weight: f64,
+    /// Whether it is a network.
+    pub network: bool,
+}
+
+/// A trial's members, fold by fold.
+struct Candidate<'a> {
+    standing: &'a Standing,
+    /// `(fold, member)`.
+    members: Vec<(usize, KeptMember)>,
+}
+
+impl Designed {
+    /// Chooses the ensemble and calibrates it.
+    pub fn train(self, context: &Context) -> Result<Trained, EngineError> {
+        let folder = context.folder.step(Step::Trained);
+        let bundle = folder.join("bundle");
+        let result = context.step(Step::Trained, &["bundle/bundle.json"], || {
+            let candidates = self.candidates();
+            if candidates.is_empty() {
+                let failures: Vec<String> =
+                    self.result.leaderboard.iter().filter_map(|s| s.failure.clone()).take(3).collect();
+                let why = match failures.is_empty() {
+                    true => "time ran out before the first design was done".to_owned(),
+                    false => failures.join("; "),
+                };
+                return Err(EngineError::NothingTrained(why));
+            }
+            let chosen = self.choose(&candidates, context.settings.ensemble)?;
+            self.build(context, &candidates, &chosen, &bundle)
+        })?;
+        for voice in &result.ensemble {
+            let kind = if voice.network { "network" } else { "classical model" };
+            context.understood(format!("{:.0} % {} ({kind})", 100.0 * voice.weight, voice.name));
+        }
+        Ok(Trained {
+            prepared: self.prepared,
+            designed: self.result,
+            trials: self.trials,
+            result,
+            bundle,
+        })
+    }
+
+    /// The best trials that reached the top rung, with their members.
+    fn candidates(&self) -> Vec<Candidate<'_>> {
+        let complete = self.result.leaderboard.iter().filter(|s| s.complete);
+        let candidates = complete.take(CANDIDATES).filter_map(|standing| {
+            let members = self.members_of(standing.trial)?;
+            Some(Candidate { standing, members })
+        });
+        candidates.collect()
+    }
+
+    fn members_of(&self, trial: usize) -> Option<Vec<(usize, KeptMember)>> {
+        let fidelity = &self.prepared.fidelity;
+        let top = fidelity.top();
+        let member = |fold| Some((fold, self.trials.kept(trial, &fidelity.place(top, fold))?));
+        (0..fidelity.folds(top)).map(member).collect()
+    }
+
+    /// Weights of the candidates, by greedy selection on their out-of-fold predictions.
+    fn choose(
+        &self,
+        candidates: &[Candidate],
+        distinct: usize,
+    ) -> Result<Vec<(usize, f64)>, EngineError> {
+        let joined = candidates.iter().map(|c| joined(&c.members)).collect::<Result<Vec<_>, _>>()?;
+        let views: Vec<&Distribution> = joined.iter().collect();
+        let lengths: Vec<usize> = candidates[0].members.iter().map(|(_, m)| m.validation.len()).collect();
+        let prepared = &self.prepared;
+        let loss = |mixed: &Distribution| {
+            let parts = cut(mixed, &lengths);
+            let parts: Vec<(usize, &Distribution)> = parts.iter().enumerate().collect();
+            let (metric, task) = (prepared.metric, prepared.target.task);
+            selection_loss(metric, task, &parts, &prepared.targets, &prepared.split.folds)
+        };
+        let ensemble = select_ensemble(&views, loss, ROUNDS, distinct)?;
+        ensemble
+            .map(|e| e.members)
+            .ok_or_else(|| EngineError::NothingTrained("no prediction is a finite number".into()))
+    }
+
+    fn build(
+        &self,
+        context: &Context,
+        candidates: &[Candidate],
+        chosen: &[(usize, f64)],
+        bundle: &std::path::Path,
+    ) -> Result<TrainedResult, EngineError> {
+        let seed = context.settings.seed;
+        let mut members = Vec::new();
+        let weight_of = |i: usize| chosen.iter().find(|(c, _)| *c == i).map_or(0.0, |(_, w)| *w);
+        let best_network = (0..candidates.len()).find(|&i| candidates[i].standing.network);
+        for (i, candidate) in candidates.iter().enumerate() {
+            let weight = weight_of(i);
+            let detects = best_network == Some(i);
+            if weight == 0.0 && !detects {
+                continue;
+            }
+            let folds = candidate.members.len();
+            for (fold, kept) in &candidate.members {
+                let detector = if detects && *fold < DETECTORS {
+                    self.detector(*fold, kept, seed.derive("detector", &[*fold as u64]))?
+                } else {
+                    None
+                };
+                if weight == 0.0 && detector.is_none() {
+                    continue;
+                }
+                let name = format!("{}, fold {}", candidate.standing.name, fold + 1);
+                members.push(BundleMember {
+                    name,
+                    weight: weight / folds as f64,
+                    description: kept.description.clone(),
+                    extension: kept.extension.clone(),
+                    numbers: kept.numbers.clone(),
+                    detector,
+                });
+            }
+        }
+        let (parts, calibration) = self.calibrate(context, candidates, chosen, &members)?;
+        Bundle { parts, members, card: String::new() }.write(bundle)?;
+        let mut ensemble: Vec<Voice> = chosen
+            .iter()
+            .map(|&(i, weight)| Voice {
+                trial: candidates[i].standing.trial,
+                name: candidates[i].standing.name.clone(),
+                weight,
+                network: candidates[i].standing.network,
+            })
+            .collect();
+        ensemble.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.trial.cmp(&b.trial)));
+        Ok(TrainedResult {
+            ensemble,
+            score: self.score_of(candidates, chosen)?,
+            best_alone: candidates[0].standing.score,
+            detector: best_network.map(|i| candidates[i].standing.name.clone()),
+            calibration,
+        })
+    }
+
+    fn score_of(&self, candidates: &[Candidate], chosen: &[(usize, f64)]) -> Result<Option<f64>, EngineError> {
+        let folds = mixed_folds(candidates, chosen)?;
+        let parts: Vec<(usize, &Distribution)> = folds.iter().map(|(fold, d)| (*fold, d)).collect();
+        let prepared = &self.prepared;
+        Ok(mean_score(prepared.metric, &parts, &prepared.targets, &prepared.split.folds))
+    }
+
+    /// A detector on one member's embeddings of its own training units, calibrated on its fold's validation units.
+    fn detector(
+        &self,
+        fold: usize,
+        kept: &KeptMember,
+        seed: Seed,
+    ) -> Result<Option<OodDetector>, EngineError> {
+        let prepared = &self.prepared;
+        let member = prepared.subject.learner().load(&kept.description, &kept.numbers)?;
+        let parts = &prepared.split.folds[fold];
+        let features = |rows: &[usize], purpose| -> Result<Option<Features>, EngineError> {
+            let rows = sample(rows, DETECTOR_UNITS, seed.derive(purpose, &[]));
+            Ok(member.predict(prepared.subject.units(), &rows)?.features)
+        };
+        let (Some(known), Some(held_out)) =
+            (features(&parts.train, "known")?, features(&parts.validation, "held out")?)
+        else {
+            return Ok(None);
+        };
+        let (k, most) = (KnnBank::NEIGHBOURS, DETECTOR_UNITS);
+        let banks = vec![
+            KnnBank::fit(&known.embedding, known.width, k, most, seed)?,
+            KnnBank::fit_standardised(&known.input, known.input_width, k, most, seed)?,
+        ];
+        let held_out: [&[f32]; 2] = [&held_out.embedding, &held_out.input];
+        Ok(Some(OodDetector::calibrate(banks, &held_out)?))
+    }
+
+    /// Temperature, sets, gates: on the calibration part where there is one (one half for the temperature, the other for
+    /// the promises), else on out-of-fold predictions.
+    fn calibrate(
+        &self,
+        context: &Context,
+        candidates: &[Candidate],
+        chosen: &[(usize, f64)],
+        members: &[BundleMember],
+    ) -> Result<(Parts, String), EngineError> {
+        let prepared = &self.prepared;
+        let settings = &context.settings;
+        let own = &prepared.split.calibration;
+        let (first, second, how);
+        if own.is_empty() {
+            let folds = mixed_folds(candidates, chosen)?;
+            let rows: Vec<usize> =
+                folds.iter().flat_map(|(fold, _)| prepared.split.folds[*fold].validation.clone()).collect();
+            let parts: Vec<Distribution> = folds.into_iter().map(|(_, d)| d).collect();
+            let said = joined_distributions(&parts)?;
+            let truth = prepared.targets.select(&rows);
+            how = format!(
+                "on out-of-fold predictions of {} rows (cross-conformal: coverage is met closely, without the exact \
+                 guarantee of an untouched part)",
+                rows.len()
+            );
+            first = (said.clone(), truth.clone());
+            second = (said, truth);
+        } else {
+            let loaded = self.load(members)?;
+            let mut order = own.clone();
+            order.shuffle(&mut settings.seed.stream("calibration halves", &[]));
+            let (a, b) = order.split_at(order.len() / 2);
+            let said = |rows: &[usize]| -> Result<(Distribution, Targets), EngineError> {
+                let said = mixture(&loaded, prepared.subject.units(), rows)?;
+                Ok((said, prepared.targets.select(rows)))
+            };
+            how = format!(
+                "on an untouched part: {} rows for the temperature, {} for sets and gates",
+                a.len(),
+                b.len()
+            );
+            (first, second) = (said(a)?, said(b)?);
+        }
+        let recalibration = Recalibration::fit(&first.0, &first.1)?;
+        let said = recalibration.apply(&second.0)?;
+        let truth = &second.1;
+        let conformal = Conformal::fit(
+            1.0 - settings.coverage,
+            &said,
+            truth,
+            settings.seed.derive("conformal", &[]),
+        )?;
+        let development = prepared.targets.select(&prepared.split.development());
+        let correctness = Correctness::with_share(&development, Correctness::DEFAULT_SHARE)?;
+        let confidence = correctness.confidence(&said)?;
+        let wrong = correctness.wrong(&said, truth)?;
+        let gate = Gate::fit(&confidence, &wrong, settings.risk, DELTA)?;
+        let parts = Parts {
+            name: name_of(&settings.source),
+            modality: candor_core::Modality::Table,
+            target: prepared.target.clone(),
+            metric: prepared.metric,
+            input: prepared.subject.input()?,
+            recalibration,
+            conformal,
+            correctness,
+            abstention: AbstentionRule::new(gate),
+        };
+        Ok((parts, how))
+    }
+
+    fn load(&self, members: &[BundleMember]) -> Result<Vec<LoadedMember>, EngineError> {
+        let learner = self.prepared.subject.learner();
+        let load = |m: &BundleMember| {
+            Ok(LoadedMember {
+                name: m.name.clone(),
+                weight: m.weight,
+                member: learner.load(&m.description, &m.numbers)?,
+                detector: None,
+            })
+        };
+        members.iter().map(load).collect()
+    }
+}
+
+/// The ensemble's out-of-fold predictions, fold by fold.
+fn mixed_folds(
+    candidates: &[Candidate],
+    chosen: &[(usize, f64)],
+) -> Result<Vec<(usize, Distribution)>, EngineError> {
+    let folds = candidates[0].members.len();
+    let mixed = |place: usize| {
+        let parts: Vec<(f64, &Distribution)> =
+            chosen.iter().map(|&(i, w)| (w, &candidates[i].members[place].1.validation)).collect();
+        Ok((candidates[0].members[place].0, Distribution::mixture(&parts)?))
+    };
+    (0..folds).map(mixed).collect()
+}
+
+/// The validation predictions of a trial, fold after fold.
+fn joined(members: &[(usize, KeptMember)]) -> Result<Distribution, EngineError> {
+    let parts: Vec<Distribution> = members.iter().map(|(_, m)| m.validation.clone()).collect();
+    joined_distributions(&parts)
+}
+
+fn joined_distributions(parts: &[Distribution]) -> Result<Distribution, EngineError> {
+    let units = parts.iter().map(Distribution::len).sum();
+    let mut whole = parts[0].zeros_like(units);
+    let mut start = 0;
+    for part in parts {
+        let places: Vec<usize> = (start..start + part.len()).collect();
+        whole.put(&places, part)?;
+        start += part.len();
+    }
+    Ok(whole)
+}
+
+fn cut(whole: &Distribution, lengths: &[usize]) -> Vec<Distribution> {
+    let mut start = 0;
+    let part = |&length: &usize| {
+        let places: Vec<usize> = (start..start + length).collect();
+        start += length;
+        whole.select(&places)
+    };
+    lengths.iter().map(part).collect()
+}
+
+pub(crate) fn sample(rows: &[usize], most: usize, seed: Seed) -> Vec<usize> {
+    let mut rows = rows.to_vec();
+    if rows.len() > most {
+        rows.shuffle(&mut seed.stream("sample", &[]));
+        rows.truncate(most);
+        rows.sort_unstable();
+    }
+    rows
+}
