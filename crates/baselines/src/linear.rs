@@ -269,7 +269,11 @@ impl Path {
     ) -> Result<Path, BaselineError> {
         let validate = validation.inputs.rows > 0;
         let usual = [nearest(&config.l2, 1.0 / train.inputs.rows.max(1) as f64)];
-        let strengths = if validate { config.l2.as_slice() } else { &usual };
+        let strengths = if validate {
+            config.l2.as_slice()
+        } else {
+            &usual
+        };
         let mut weights = vec![0.0; train.scores * width];
         let mut path = Path {
             weights: weights.clone(),

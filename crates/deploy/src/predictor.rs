@@ -95,9 +95,18 @@ impl Predictor {
     /// # Errors
     /// When the units do not fit the members.
     pub fn answers(&self, units: &Units) -> Result<Vec<Answer>, DeployError> {
-        let mut answers = Vec::with_capacity(units.len());
-        for rows in batches(units.len()) {
-            answers.extend(self.answer_batch(units, &rows)?);
+        let rows: Vec<usize> = (0..units.len()).collect();
+        self.answers_of(units, &rows)
+    }
+
+    /// Everything there is to say of the units `rows`, in that order.
+    ///
+    /// # Errors
+    /// When the units do not fit the members.
+    pub fn answers_of(&self, units: &Units, rows: &[usize]) -> Result<Vec<Answer>, DeployError> {
+        let mut answers = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(BATCH) {
+            answers.extend(self.answer_batch(units, rows)?);
         }
         Ok(answers)
     }
@@ -295,10 +304,4 @@ fn mean(detected: &[Vec<Strangeness>]) -> Option<Vec<Strangeness>> {
         p_value: detected.iter().map(|d| d[i].p_value).sum::<f64>() / n,
     };
     Some((0..first.len()).map(mean).collect())
-}
-
-fn batches(units: usize) -> impl Iterator<Item = Vec<usize>> {
-    (0..units)
-        .step_by(BATCH)
-        .map(move |start| (start..units.min(start + BATCH)).collect())
 }

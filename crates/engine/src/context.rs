@@ -42,16 +42,21 @@ impl Context {
     pub fn go_on(&self) -> Result<(), EngineError> {
         if self.clock.stop() == Some(Stop::Interrupted) {
             self.keep_spent()?;
-            return Err(EngineError::Interrupted { run: self.folder.path().to_owned() });
+            return Err(EngineError::Interrupted {
+                run: self.folder.path().to_owned(),
+            });
         }
         Ok(())
     }
 
     pub fn keep_spent(&self) -> Result<(), EngineError> {
-        self.folder.keep_spent(self.spent_before + self.clock.elapsed())
+        self.folder
+            .keep_spent(self.spent_before + self.clock.elapsed())
     }
 
     pub fn understood(&self, message: impl Into<String>) {
-        self.events.emit(Event::Understood { message: message.into() });
+        self.events.emit(Event::Understood {
+            message: message.into(),
+        });
     }
 }

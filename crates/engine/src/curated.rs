@@ -34,7 +34,9 @@ impl Sourced {
                 settings.seed.derive("curate", &[]),
             )?;
             for finding in &curation.findings {
-                context.events.emit(Event::Found { finding: finding.clone() });
+                context.events.emit(Event::Found {
+                    finding: finding.clone(),
+                });
             }
             Ok(curation)
         })?;

@@ -94,13 +94,24 @@ impl Prepared {
             let mut store = Store::open(&folder.join("study.db"))?;
             let clock = context.clock.share(SEARCH_SHARE);
             let events = context.events.clone();
-            let outcome = run(learner.space(), &study, &mut store, &objective, &clock, &events)?;
+            let outcome = run(
+                learner.space(),
+                &study,
+                &mut store,
+                &objective,
+                &clock,
+                &events,
+            )?;
             store.close()?;
             context.go_on()?;
             let out_of_time = outcome.stopped.is_some();
             Ok(self.judge(&outcome.records, out_of_time))
         })?;
-        Ok(Designed { prepared: self, result, trials })
+        Ok(Designed {
+            prepared: self,
+            result,
+            trials,
+        })
     }
 
     fn first(&self) -> Vec<First> {
@@ -109,7 +120,12 @@ impl Prepared {
         let first = hand_made.map(|h| {
             let outside = learner.space().check(&h.design).is_err();
             let origin = if h.baseline { "baseline" } else { "hand-made" };
-            First { design: h.design, origin: origin.to_owned(), always_promote: true, outside }
+            First {
+                design: h.design,
+                origin: origin.to_owned(),
+                always_promote: true,
+                outside,
+            }
         });
         first.collect()
     }
@@ -134,7 +150,11 @@ impl Prepared {
                 loss: record.loss(),
                 score: record.score(),
                 parameters: record.parameters(),
-                seconds: records.iter().filter(|r| r.trial == record.trial).map(|r| r.seconds).sum(),
+                seconds: records
+                    .iter()
+                    .filter(|r| r.trial == record.trial)
+                    .map(|r| r.seconds)
+                    .sum(),
                 failure: record.failure().map(str::to_owned),
                 warnings: serde_json::from_value(part("warnings")).unwrap_or_default(),
                 history: serde_json::from_value(part("history")).unwrap_or_default(),

@@ -76,20 +76,32 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> EngineError {
+    pub(crate) fn file(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> EngineError {
         let path = path.to_owned();
-        move |source| EngineError::File { action, path, source }
+        move |source| EngineError::File {
+            action,
+            path,
+            source,
+        }
     }
 
     pub(crate) fn run_folder(path: &Path, problem: impl Into<String>, hint: &str) -> EngineError {
-        EngineError::RunFolder { path: path.to_owned(), problem: problem.into(), hint: hint.into() }
+        EngineError::RunFolder {
+            path: path.to_owned(),
+            problem: problem.into(),
+            hint: hint.into(),
+        }
     }
 
     /// Whether work was stopped by a person and can be resumed.
     pub fn is_interrupt(&self) -> bool {
         matches!(
             self,
-            EngineError::Interrupted { .. } | EngineError::Member(MemberError::Stopped(Stop::Interrupted))
+            EngineError::Interrupted { .. }
+                | EngineError::Member(MemberError::Stopped(Stop::Interrupted))
         )
     }
 }
@@ -106,9 +118,14 @@ impl Hints for EngineError {
             EngineError::File { .. } => {
                 vec!["check the path, its permissions and the free space".into()]
             }
-            EngineError::Setting { .. } => vec!["see `candor fit --help` for what it may be".into()],
+            EngineError::Setting { .. } => {
+                vec!["see `candor fit --help` for what it may be".into()]
+            }
             EngineError::NothingTrained(_) => {
-                vec!["give more time with `--time`, or look at what `candor check` says of the data".into()]
+                vec![
+                    "give more time with `--time`, or look at what `candor check` says of the data"
+                        .into(),
+                ]
             }
             EngineError::Interrupted { run } => {
                 vec![format!("go on with `candor resume {}`", run.display())]

@@ -23,7 +23,11 @@ impl Fidelity {
             2 | 3 => (vec![1, folds], vec![1.0; 2]),
             _ => (vec![1, folds.div_ceil(3), folds], vec![1.0; 3]),
         };
-        Fidelity { folds: folds.max(1), at, share }
+        Fidelity {
+            folds: folds.max(1),
+            at,
+            share,
+        }
     }
 
     /// Rungs of the search.
@@ -49,7 +53,11 @@ impl Fidelity {
     /// The name under which the member of a fold is kept. The same at all rungs where its training is the same.
     pub fn place(&self, rung: usize, fold: usize) -> String {
         let rung = rung.min(self.top());
-        if self.share[rung] < 1.0 { format!("f{fold}-r{rung}") } else { format!("f{fold}") }
+        if self.share[rung] < 1.0 {
+            format!("f{fold}-r{rung}")
+        } else {
+            format!("f{fold}")
+        }
     }
 }
 
@@ -69,8 +77,14 @@ mod tests {
         for (folds, rows, at, trained) in cases {
             let fidelity = Fidelity::new(folds, rows);
             let rungs = 0..fidelity.rungs();
-            assert_eq!(rungs.clone().map(|r| fidelity.folds(r)).collect::<Vec<_>>(), at);
-            assert_eq!(rungs.map(|r| fidelity.rows(r, rows)).collect::<Vec<_>>(), trained);
+            assert_eq!(
+                rungs.clone().map(|r| fidelity.folds(r)).collect::<Vec<_>>(),
+                at
+            );
+            assert_eq!(
+                rungs.map(|r| fidelity.rows(r, rows)).collect::<Vec<_>>(),
+                trained
+            );
         }
         let cut = Fidelity::new(1, 90_000);
         assert_ne!(cut.place(0, 0), cut.place(2, 0));

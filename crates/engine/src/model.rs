@@ -26,7 +26,10 @@ impl Model {
             return Err(EngineError::Deploy(DeployError::Damaged {
                 bundle: folder,
                 file: "bundle.json".into(),
-                problem: format!("this version does not know how to read a {}", bundle.parts.modality.name()),
+                problem: format!(
+                    "this version does not know how to read a {}",
+                    bundle.parts.modality.name()
+                ),
             }));
         }
         let encoder = serde_json::from_value(bundle.parts.input.clone());
@@ -37,7 +40,11 @@ impl Model {
         })?;
         let card = bundle.card.clone();
         let predictor = Predictor::load(bundle, &TableLearner::new()?)?;
-        Ok(Model { predictor, encoder, card })
+        Ok(Model {
+            predictor,
+            encoder,
+            card,
+        })
     }
 
     /// What is known of the model beside its members.
@@ -71,7 +78,9 @@ impl Model {
     /// When a column is missing.
     pub fn predict(&self, table: &Table) -> Result<Vec<Answer>, EngineError> {
         let matrix = self.encoder.encode(table)?;
-        Ok(self.predictor.answers(&TableUnits::new(matrix, Vec::new()))?)
+        Ok(self
+            .predictor
+            .answers(&TableUnits::new(matrix, Vec::new()))?)
     }
 
     /// Reads the columns of the model from a source. A source that lacks some gives the error of [`Model::predict`].
@@ -89,5 +98,9 @@ fn bundle_folder(path: &Path) -> PathBuf {
         return path.to_owned();
     }
     let inside = path.join(Step::Deployed.folder()).join("bundle");
-    if inside.exists() || path.join("run.json").exists() { inside } else { path.to_owned() }
+    if inside.exists() || path.join("run.json").exists() {
+        inside
+    } else {
+        path.to_owned()
+    }
 }

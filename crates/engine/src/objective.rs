@@ -23,7 +23,12 @@ pub(crate) struct FoldObjective<'a> {
 
 impl FoldObjective<'_> {
     /// The member of one fold: the one that was kept, or a new one, which is kept.
-    fn member(&self, assignment: &Assignment, fold: usize, clock: &Clock) -> Result<KeptMember, Trouble> {
+    fn member(
+        &self,
+        assignment: &Assignment,
+        fold: usize,
+        clock: &Clock,
+    ) -> Result<KeptMember, Trouble> {
         let (trial, rung) = (assignment.trial, assignment.rung);
         let place = self.fidelity.place(rung, fold);
         if let Some(kept) = self.folder.kept(trial, &place) {
@@ -71,7 +76,11 @@ impl FoldObjective<'_> {
         })
     }
 
-    fn evaluate_folds(&self, assignment: &Assignment, clock: &Clock) -> Result<Evaluation, Trouble> {
+    fn evaluate_folds(
+        &self,
+        assignment: &Assignment,
+        clock: &Clock,
+    ) -> Result<Evaluation, Trouble> {
         let mut said = Vec::new();
         let (mut parameters, mut warnings, mut history) = (0, Vec::new(), Vec::new());
         let mut network = false;
@@ -90,12 +99,21 @@ impl FoldObjective<'_> {
         }
         let parts: Vec<(usize, &Distribution)> = said.iter().map(|(fold, d)| (*fold, d)).collect();
         let Some(score) = mean_score(self.metric, &parts, self.targets, self.folds) else {
-            return Err(Trouble::Failed(format!("{} is undefined on every fold", self.metric.name())));
+            return Err(Trouble::Failed(format!(
+                "{} is undefined on every fold",
+                self.metric.name()
+            )));
         };
         warnings.sort();
         warnings.dedup();
         Ok(Evaluation::Scored {
-            loss: selection_loss(self.metric, self.target.task, &parts, self.targets, self.folds),
+            loss: selection_loss(
+                self.metric,
+                self.target.task,
+                &parts,
+                self.targets,
+                self.folds,
+            ),
             score,
             parameters,
             detail: json!({ "folds": said.len(), "network": network, "warnings": warnings, "history": history }),
@@ -147,9 +165,15 @@ pub(crate) fn mean_score(
     folds: &[Fold],
 ) -> Option<f64> {
     let score = |(fold, d): &(usize, &Distribution)| {
-        metric.score(d, &targets.select(&folds[*fold].validation)).ok()
+        metric
+            .score(d, &targets.select(&folds[*fold].validation))
+            .ok()
     };
-    let scores: Vec<f64> = said.iter().filter_map(score).filter(|s| s.is_finite()).collect();
+    let scores: Vec<f64> = said
+        .iter()
+        .filter_map(score)
+        .filter(|s| s.is_finite())
+        .collect();
     (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
@@ -166,7 +190,10 @@ pub(crate) fn selection_loss(
     folds: &[Fold],
 ) -> f64 {
     let loss = mean_score(metric, said, targets, folds).map_or(f64::NAN, |s| metric.as_loss(s));
-    let jumps = matches!(metric, Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc);
+    let jumps = matches!(
+        metric,
+        Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc
+    );
     if !(jumps && task.is_classification()) {
         return loss;
     }

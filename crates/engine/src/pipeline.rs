@@ -38,11 +38,19 @@ pub fn resume(path: &Path, interrupt: &Interrupt, events: &Events) -> Result<Sum
     let (folder, settings) = RunFolder::resume(path)?;
     let spent_before = folder.spent();
     let clock = clock(&settings, spent_before, interrupt);
-    run(&Context { folder, settings, clock, events: events.clone(), spent_before })
+    run(&Context {
+        folder,
+        settings,
+        clock,
+        events: events.clone(),
+        spent_before,
+    })
 }
 
 fn clock(settings: &FitSettings, spent: Duration, interrupt: &Interrupt) -> Clock {
-    let limit = settings.time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let limit = settings
+        .time
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     Clock::start(limit, spent, interrupt.clone())
 }
 

@@ -1,9 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::{Event, Metric, Step, Target, Targets};
-use candor_data::{
-    Role, Split, SplitOptions, Table, duplicates_across, split, time_values,
-};
+use candor_data::{Role, Split, SplitOptions, Table, duplicates_across, split, time_values};
 use candor_table::TableEncoder;
 use serde::{Deserialize, Serialize};
 
@@ -55,20 +53,37 @@ impl Curated {
             let split = self.parts(context)?;
             let findings = duplicates_across(&self.table, &self.schema, &split);
             for finding in &findings {
-                context.events.emit(Event::Found { finding: finding.clone() });
+                context.events.emit(Event::Found {
+                    finding: finding.clone(),
+                });
             }
             let encoder = TableEncoder::fit(&self.table, &self.schema, &split.development())?;
-            let metric = context.settings.metric.unwrap_or(Metric::default_for(target.task));
-            Ok(PreparedResult { split, encoder, metric, findings })
+            let metric = context
+                .settings
+                .metric
+                .unwrap_or(Metric::default_for(target.task));
+            Ok(PreparedResult {
+                split,
+                encoder,
+                metric,
+                findings,
+            })
         })?;
-        context.understood(format!("{} split: {}", result.split.rule, result.split.reason));
+        context.understood(format!(
+            "{} split: {}",
+            result.split.rule, result.split.reason
+        ));
         let split = result.split;
         let learnable = split.development();
         let subject = TableSubject::new(result.encoder, &self.table, learnable)?;
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);
-        let about_people = self.schema.columns.iter().filter(|c| c.sensitive && c.role != Role::Target);
+        let about_people = self
+            .schema
+            .columns
+            .iter()
+            .filter(|c| c.sensitive && c.role != Role::Target);
         Ok(Prepared {
             fidelity: Fidelity::new(split.folds.len(), train),
             sensitive: about_people.map(|c| c.name.clone()).collect(),
@@ -78,18 +93,27 @@ impl Curated {
             target,
             metric: result.metric,
             split,
-            curated: CuratedFacts { source: self.source, curation },
+            curated: CuratedFacts {
+                source: self.source,
+                curation,
+            },
         })
     }
 
     fn parts(&self, context: &Context) -> Result<Split, EngineError> {
         let settings = &context.settings;
         let rows = self.table.rows();
-        let of_role = |role| self.schema.with_role(role).next().and_then(|c| self.table.column(&c.name));
+        let of_role = |role| {
+            self.schema
+                .with_role(role)
+                .next()
+                .and_then(|c| self.table.column(&c.name))
+        };
         let groups = of_role(Role::Group).map(|column| codes(column, rows));
         let time = of_role(Role::Time).map(time_values);
         let dropped = self.curation.dropped_rows.iter().map(|(row, _)| *row);
-        let excluded: BTreeSet<usize> = self.without_target.iter().copied().chain(dropped).collect();
+        let excluded: BTreeSet<usize> =
+            self.without_target.iter().copied().chain(dropped).collect();
         let own = self.source.own_rows();
         let options = SplitOptions {
             rule: settings.split,
@@ -99,7 +123,14 @@ impl Curated {
             ..SplitOptions::default()
         };
         let seed = split_seed(settings.seed);
-        Ok(split(rows, &self.targets, groups.as_deref(), time.as_deref(), &options, seed)?)
+        Ok(split(
+            rows,
+            &self.targets,
+            groups.as_deref(),
+            time.as_deref(),
+            &options,
+            seed,
+        )?)
     }
 }
 

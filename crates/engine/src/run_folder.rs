@@ -49,7 +49,10 @@ impl RunFolder {
             return Err(EngineError::run_folder(
                 path,
                 "it holds a run already",
-                &format!("go on with `candor resume {}`, or name another folder with `--out`", path.display()),
+                &format!(
+                    "go on with `candor resume {}`, or name another folder with `--out`",
+                    path.display()
+                ),
             ));
         }
         let mut entries = match fs::read_dir(path) {
@@ -57,7 +60,10 @@ impl RunFolder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(EngineError::file("read", path)(error)),
         };
-        if entries.as_mut().is_some_and(|entries| entries.next().is_some()) {
+        if entries
+            .as_mut()
+            .is_some_and(|entries| entries.next().is_some())
+        {
             return Err(EngineError::run_folder(
                 path,
                 "it is not empty, and what it holds is not a run",
@@ -72,7 +78,10 @@ impl RunFolder {
             settings: settings.clone(),
         };
         write_file(&path.join(RUN), &json(&path.join(RUN), &run)?)?;
-        Ok(RunFolder { path: path.to_owned(), _lock: Some(lock) })
+        Ok(RunFolder {
+            path: path.to_owned(),
+            _lock: Some(lock),
+        })
     }
 
     /// Opens a run to go on with it.
@@ -82,7 +91,13 @@ impl RunFolder {
     pub fn resume(path: &Path) -> Result<(RunFolder, FitSettings), EngineError> {
         let settings = read_run(path)?;
         let lock = lock(path)?;
-        Ok((RunFolder { path: path.to_owned(), _lock: Some(lock) }, settings))
+        Ok((
+            RunFolder {
+                path: path.to_owned(),
+                _lock: Some(lock),
+            },
+            settings,
+        ))
     }
 
     /// Opens a run to look at it.
@@ -91,7 +106,13 @@ impl RunFolder {
     /// When there is no run, or a later version wrote it.
     pub fn open(path: &Path) -> Result<(RunFolder, FitSettings), EngineError> {
         let settings = read_run(path)?;
-        Ok((RunFolder { path: path.to_owned(), _lock: None }, settings))
+        Ok((
+            RunFolder {
+                path: path.to_owned(),
+                _lock: None,
+            },
+            settings,
+        ))
     }
 
     /// Where it is.
@@ -121,7 +142,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// When a file cannot be written or read.
-    pub fn finish<T: Serialize>(&self, step: Step, result: &T, files: &[&str]) -> Result<(), EngineError> {
+    pub fn finish<T: Serialize>(
+        &self,
+        step: Step,
+        result: &T,
+        files: &[&str],
+    ) -> Result<(), EngineError> {
         let folder = self.step(step);
         let path = folder.join(RESULT);
         let bytes = json(&path, result)?;
@@ -159,12 +185,19 @@ impl RunFolder {
 fn read_run(path: &Path) -> Result<FitSettings, EngineError> {
     let file = path.join(RUN);
     let no_run = |problem: String| {
-        EngineError::run_folder(path, problem, "name a folder that `candor fit` made; `candor runs` lists them")
+        EngineError::run_folder(
+            path,
+            problem,
+            "name a folder that `candor fit` made; `candor runs` lists them",
+        )
     };
     let text = fs::read(&file).map_err(|e| no_run(format!("no run here ({RUN}: {e})")))?;
     let value: serde_json::Value =
         serde_json::from_slice(&text).map_err(|e| no_run(format!("{RUN} is damaged: {e}")))?;
-    let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    let format = value
+        .get("format")
+        .and_then(serde_json::Value::as_u64)
+        .unwrap_or_default();
     if format > u64::from(FORMAT) {
         return Err(EngineError::run_folder(
             path,

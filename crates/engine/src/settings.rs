@@ -117,13 +117,22 @@ impl FitSettings {
         ];
         for (setting, value, low, high) in shares {
             if !(value > low && value < high) {
-                return refuse(setting, format!("is {value}, but must be between {} and {high}", low.max(0.0)));
+                return refuse(
+                    setting,
+                    format!(
+                        "is {value}, but must be between {} and {high}",
+                        low.max(0.0)
+                    ),
+                );
             }
         }
         if let (Some(metric), Some(task)) = (self.metric, self.task)
             && !metric.fits(task)
         {
-            return refuse("metric", format!("{} does not judge a {task} task", metric.name()));
+            return refuse(
+                "metric",
+                format!("{} does not judge a {task} task", metric.name()),
+            );
         }
         Ok(())
     }

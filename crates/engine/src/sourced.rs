@@ -2,8 +2,8 @@ use std::path::Path;
 
 use candor_core::{Step, Targets};
 use candor_data::{
-    Column, ReadOptions, Schema, SchemaOptions, Source, SourceFacts, Table, TargetDecision, Values, decide_target,
-    encode_targets, infer_schema, read_table,
+    Column, ReadOptions, Schema, SchemaOptions, Source, SourceFacts, Table, TargetDecision, Values,
+    decide_target, encode_targets, infer_schema, read_table,
 };
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,12 @@ impl Sourced {
                 schema.set_role(name, candor_data::Role::Target);
             }
             check_metric(context, &decision)?;
-            Ok(SourceResult { source: read.facts.clone(), test: test.clone(), schema, decision })
+            Ok(SourceResult {
+                source: read.facts.clone(),
+                test: test.clone(),
+                schema,
+                decision,
+            })
         })?;
         same_as_before(context, &facts, &read.facts, test.as_ref())?;
         let target = &facts.decision.target;
@@ -87,7 +92,12 @@ impl Sourced {
             facts.decision.reason
         ));
         let encoded = encode_targets(&table, target)?;
-        Ok(Sourced { table, targets: encoded.targets, without_target: encoded.missing_rows, facts })
+        Ok(Sourced {
+            table,
+            targets: encoded.targets,
+            without_target: encoded.missing_rows,
+            facts,
+        })
     }
 }
 
@@ -141,9 +151,18 @@ fn joined(table: Table, more: &Table) -> Result<Table, EngineError> {
             }
             (values, rest) => as_texts(&values, rest),
         };
-        Ok(Column { name: column.name, values })
+        Ok(Column {
+            name: column.name,
+            values,
+        })
     };
-    Ok(Table { columns: table.columns.into_iter().map(join).collect::<Result<_, _>>()? })
+    Ok(Table {
+        columns: table
+            .columns
+            .into_iter()
+            .map(join)
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 fn as_texts(first: &Values, second: &Values) -> Values {
@@ -156,7 +175,9 @@ fn as_texts(first: &Values, second: &Values) -> Values {
             (dictionary.len() - 1) as u32
         }),
     };
-    let cells = (0..first.len()).map(|row| first.text(row)).chain((0..second.len()).map(|row| second.text(row)));
+    let cells = (0..first.len())
+        .map(|row| first.text(row))
+        .chain((0..second.len()).map(|row| second.text(row)));
     let codes = cells.map(&mut code).collect();
     Values::Text { codes, dictionary }
 }
@@ -164,7 +185,14 @@ fn as_texts(first: &Values, second: &Values) -> Values {
 /// The name of a run after its source: `data/patients.csv` becomes `patients`.
 pub fn name_of(source: &str) -> String {
     let name = source.strip_prefix('@').unwrap_or(source);
-    let name = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
+    let name = Path::new(name)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let stem = name.split('.').next().unwrap_or_default();
-    if stem.is_empty() { "run".to_owned() } else { stem.to_owned() }
+    if stem.is_empty() {
+        "run".to_owned()
+    } else {
+        stem.to_owned()
+    }
 }

@@ -60,15 +60,25 @@ impl Subject for TableSubject {
     }
 
     fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
-        self.with_values(units.len(), columns_shuffled_apart(self.matrix()?, units, seed))
+        self.with_values(
+            units.len(),
+            columns_shuffled_apart(self.matrix()?, units, seed),
+        )
     }
 
     fn parts(&self) -> Vec<String> {
-        self.encoder.columns().into_iter().map(str::to_owned).collect()
+        self.encoder
+            .columns()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
     }
 
     fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
         let features = self.encoder.features_of(part);
-        self.with_values(units.len(), column_shuffled(self.matrix()?, units, features, seed))
+        self.with_values(
+            units.len(),
+            column_shuffled(self.matrix()?, units, features, seed),
+        )
     }
 }

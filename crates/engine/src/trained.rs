@@ -1,8 +1,6 @@
 use std::path::PathBuf;
 
-use candor_challenge::{
-    AbstentionRule, Correctness, Gate, KnnBank, OodDetector, Recalibration,
-};
+use candor_challenge::{AbstentionRule, Correctness, Gate, KnnBank, OodDetector, Recalibration};
 use candor_core::{Distribution, Metric, Seed, Step, Targets};
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
 use candor_train::{Features, SavedMember, select_ensemble};
@@ -81,8 +79,13 @@ impl Designed {
         let result = context.step(Step::Trained, &["bundle/bundle.json"], || {
             let candidates = self.candidates();
             if candidates.is_empty() {
-                let failures: Vec<String> =
-                    self.result.leaderboard.iter().filter_map(|s| s.failure.clone()).take(3).collect();
+                let failures: Vec<String> = self
+                    .result
+                    .leaderboard
+                    .iter()
+                    .filter_map(|s| s.failure.clone())
+                    .take(3)
+                    .collect();
                 let why = match failures.is_empty() {
                     true => "time ran out before the first design was done".to_owned(),
                     false => failures.join("; "),
@@ -93,8 +96,16 @@ impl Designed {
             self.build(context, &candidates, &chosen, &bundle)
         })?;
         for voice in &result.ensemble {
-            let kind = if voice.network { "network" } else { "classical model" };
-            context.understood(format!("{:.0} % {} ({kind})", 100.0 * voice.weight, voice.name));
+            let kind = if voice.network {
+                "network"
+            } else {
+                "classical model"
+            };
+            context.understood(format!(
+                "{:.0} % {} ({kind})",
+                100.0 * voice.weight,
+                voice.name
+            ));
         }
         Ok(Trained {
             prepared: self.prepared,
@@ -128,15 +139,28 @@ impl Designed {
         candidates: &[Candidate],
         distinct: usize,
     ) -> Result<Vec<(usize, f64)>, EngineError> {
-        let joined = candidates.iter().map(|c| joined(&c.members)).collect::<Result<Vec<_>, _>>()?;
+        let joined = candidates
+            .iter()
+            .map(|c| joined(&c.members))
+            .collect::<Result<Vec<_>, _>>()?;
         let views: Vec<&Distribution> = joined.iter().collect();
-        let lengths: Vec<usize> = candidates[0].members.iter().map(|(_, m)| m.validation.len()).collect();
+        let lengths: Vec<usize> = candidates[0]
+            .members
+            .iter()
+            .map(|(_, m)| m.validation.len())
+            .collect();
         let prepared = &self.prepared;
         let loss = |mixed: &Distribution| {
             let parts = cut(mixed, &lengths);
             let parts: Vec<(usize, &Distribution)> = parts.iter().enumerate().collect();
             let (metric, task) = (prepared.metric, prepared.target.task);
-            selection_loss(metric, task, &parts, &prepared.targets, &prepared.split.folds)
+            selection_loss(
+                metric,
+                task,
+                &parts,
+                &prepared.targets,
+                &prepared.split.folds,
+            )
         };
         let ensemble = select_ensemble(&views, loss, ROUNDS, distinct)?;
         ensemble
@@ -153,7 +177,12 @@ impl Designed {
     ) -> Result<TrainedResult, EngineError> {
         let seed = context.settings.seed;
         let mut members = Vec::new();
-        let weight_of = |i: usize| chosen.iter().find(|(c, _)| *c == i).map_or(0.0, |(_, w)| *w);
+        let weight_of = |i: usize| {
+            chosen
+                .iter()
+                .find(|(c, _)| *c == i)
+                .map_or(0.0, |(_, w)| *w)
+        };
         let best_network = (0..candidates.len()).find(|&i| candidates[i].standing.network);
         for (i, candidate) in candidates.iter().enumerate() {
             let weight = weight_of(i);
@@ -183,7 +212,12 @@ impl Designed {
             }
         }
         let (parts, calibration) = self.calibrate(context, candidates, chosen, &members)?;
-        Bundle { parts, members, card: String::new() }.write(bundle)?;
+        Bundle {
+            parts,
+            members,
+            card: String::new(),
+        }
+        .write(bundle)?;
         let mut ensemble: Vec<Voice> = chosen
             .iter()
             .map(|&(i, weight)| Voice {
@@ -203,11 +237,20 @@ impl Designed {
         })
     }
 
-    fn score_of(&self, candidates: &[Candidate], chosen: &[(usize, f64)]) -> Result<Option<f64>, EngineError> {
+    fn score_of(
+        &self,
+        candidates: &[Candidate],
+        chosen: &[(usize, f64)],
+    ) -> Result<Option<f64>, EngineError> {
         let folds = mixed_folds(candidates, chosen)?;
         let parts: Vec<(usize, &Distribution)> = folds.iter().map(|(fold, d)| (*fold, d)).collect();
         let prepared = &self.prepared;
-        Ok(mean_score(prepared.metric, &parts, &prepared.targets, &prepared.split.folds))
+        Ok(mean_score(
+            prepared.metric,
+            &parts,
+            &prepared.targets,
+            &prepared.split.folds,
+        ))
     }
 
     /// A detector on one member's embeddings of its own training units, calibrated on its fold's validation units.
@@ -218,15 +261,19 @@ impl Designed {
         seed: Seed,
     ) -> Result<Option<OodDetector>, EngineError> {
         let prepared = &self.prepared;
-        let member = prepared.subject.learner().load(&kept.description, &kept.numbers)?;
+        let member = prepared
+            .subject
+            .learner()
+            .load(&kept.description, &kept.numbers)?;
         let parts = &prepared.split.folds[fold];
         let features = |rows: &[usize], purpose| -> Result<Option<Features>, EngineError> {
             let rows = sample(rows, DETECTOR_UNITS, seed.derive(purpose, &[]));
             Ok(member.predict(prepared.subject.units(), &rows)?.features)
         };
-        let (Some(known), Some(held_out)) =
-            (features(&parts.train, "known")?, features(&parts.validation, "held out")?)
-        else {
+        let (Some(known), Some(held_out)) = (
+            features(&parts.train, "known")?,
+            features(&parts.validation, "held out")?,
+        ) else {
             return Ok(None);
         };
         let (k, most) = (KnnBank::NEIGHBOURS, DETECTOR_UNITS);
@@ -253,8 +300,10 @@ impl Designed {
         let (first, second, how);
         if own.is_empty() {
             let folds = mixed_folds(candidates, chosen)?;
-            let rows: Vec<usize> =
-                folds.iter().flat_map(|(fold, _)| prepared.split.folds[*fold].validation.clone()).collect();
+            let rows: Vec<usize> = folds
+                .iter()
+                .flat_map(|(fold, _)| prepared.split.folds[*fold].validation.clone())
+                .collect();
             let parts: Vec<Distribution> = folds.into_iter().map(|(_, d)| d).collect();
             let said = joined_distributions(&parts)?;
             let truth = prepared.targets.select(&rows);
@@ -330,9 +379,14 @@ fn mixed_folds(
 ) -> Result<Vec<(usize, Distribution)>, EngineError> {
     let folds = candidates[0].members.len();
     let mixed = |place: usize| {
-        let parts: Vec<(f64, &Distribution)> =
-            chosen.iter().map(|&(i, w)| (w, &candidates[i].members[place].1.validation)).collect();
-        Ok((candidates[0].members[place].0, Distribution::mixture(&parts)?))
+        let parts: Vec<(f64, &Distribution)> = chosen
+            .iter()
+            .map(|&(i, w)| (w, &candidates[i].members[place].1.validation))
+            .collect();
+        Ok((
+            candidates[0].members[place].0,
+            Distribution::mixture(&parts)?,
+        ))
     };
     (0..folds).map(mixed).collect()
 }

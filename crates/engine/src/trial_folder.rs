@@ -46,7 +46,11 @@ impl KeptMember {
     /// # Errors
     /// When the member cannot be written.
     pub fn new(fitted: &FittedMember, validation: Distribution) -> Result<KeptMember, EngineError> {
-        let SavedMember { description, extension, numbers } = fitted.member.save()?;
+        let SavedMember {
+            description,
+            extension,
+            numbers,
+        } = fitted.member.save()?;
         Ok(KeptMember {
             description,
             extension: extension.to_owned(),

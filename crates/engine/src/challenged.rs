@@ -1,0 +1,657 @@
+use candor_challenge::{
+    AbstentionRule, AcceptedRisk, Bootstrap, CalibrationError, CoverageReport, Detection, Interval,
+    IntervalCalibration, Memorisation, PairedComparison, RiskCoverage, Slice, Uncertainty,
+};
+use candor_core::{Clock, Distribution, Event, Metric, Seed, Step, Targets, Verdict};
+use candor_deploy::{Answer, Bundle, Conformal, LoadedMember, Predictor, mixture};
+use candor_train::{Assignment, MemberError};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::EngineError;
+use crate::context::Context;
+use crate::designed::Standing;
+use crate::trained::{Trained, sample};
+
+/// Test units on which importance is measured.
+const IMPORTANCE_UNITS: usize = 1_000;
+/// Columns whose importance is measured at most; the first ones.
+const IMPORTANCE_COLUMNS: usize = 100;
+/// Training units of the memorisation control: enough to show it, few enough to be quick.
+const CONTROL_UNITS: usize = 500;
+/// Shares of the training units of the learning curve.
+const CURVE: [f64; 4] = [0.125, 0.25, 0.5, 1.0];
+/// Bins of difficulty for coverage.
+const DIFFICULTY_BINS: usize = 4;
+
+/// State 6: a model that was judged on units that nothing was fitted to.
+pub(crate) struct Challenged {
+    pub trained: Trained,
+    pub result: ChallengeResult,
+}
+
+/// What is kept of step 6.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChallengeResult {
+    /// Test units.
+    pub units: usize,
+    /// Each metric with its interval.
+    pub scores: Vec<Score>,
+    /// The metric of single trials on the test units: baselines, and the best network alone.
+    pub others: Vec<OtherScore>,
+    /// Against the trivial baseline.
+    pub against_trivial: Option<PairedComparison>,
+    /// Against the best classical model on validation.
+    pub against_best: Option<(String, PairedComparison)>,
+    /// Calibration of classes before and after recalibration.
+    pub calibration: Option<(CalibrationError, CalibrationError)>,
+    /// Calibration of numbers before and after recalibration.
+    pub intervals: Option<(IntervalCalibration, IntervalCalibration)>,
+    /// Sets or intervals.
+    pub coverage: Option<CoverageReport>,
+    /// Mean uncertainty: total, aleatoric, epistemic.
+    pub uncertainty: Option<[f64; 3]>,
+    /// Real test units against shuffled ones, and the share of real ones that are refused.
+    pub strangeness: Option<(Detection, f64)>,
+    /// Risk of the most confident, by share accepted.
+    pub risk_coverage: Option<RiskCoverage>,
+    /// What the gate lets pass, and the share of units without an answer.
+    pub accepted: Option<(AcceptedRisk, f64)>,
+    /// What the metric loses when a column is shuffled, the most important first.
+    pub importance: Vec<Importance>,
+    /// The metric on validation against training units.
+    pub learning_curve: Vec<CurvePoint>,
+    /// The control with shuffled targets.
+    pub memorisation: Option<Memorisation>,
+    /// All verdicts.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// A metric on the test units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The metric.
+    pub metric: Metric,
+    /// Its value and interval.
+    pub interval: Interval,
+}
+
+/// A single trial on the test units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OtherScore {
+    /// The trial's name.
+    pub name: String,
+    /// Whether it is a network.
+    pub network: bool,
+    /// The metric.
+    pub value: f64,
+}
+
+/// What a column is worth to the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Importance {
+    /// The column.
+    pub column: String,
+    /// How much worse the metric is when its cells are shuffled between rows; in the metric's own units, positive is worse.
+    pub loss: f64,
+}
+
+/// One point of the learning curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Training units.
+    pub units: usize,
+    /// The metric on the validation units of the first fold.
+    pub score: f64,
+}
+
+/// What all challenges share.
+struct Judge<'a> {
+    trained: &'a Trained,
+    context: &'a Context,
+    predictor: Predictor,
+    test: Vec<usize>,
+    truth: Targets,
+    /// Before and after recalibration.
+    raw: Distribution,
+    said: Distribution,
+    seed: Seed,
+    metric: Metric,
+}
+
+impl Trained {
+    /// Judges the model on the test part, which nothing has looked at until now.
+    pub fn challenge(self, context: &Context) -> Result<Challenged, EngineError> {
+        let result = context.step(Step::Challenged, &[], || {
+            if self.prepared.split.test.is_empty() {
+                return Ok(ChallengeResult::empty());
+            }
+            let result = Judge::new(&self, context)?.judge()?;
+            for verdict in &result.verdicts {
+                context.events.emit(Event::Judged {
+                    verdict: verdict.clone(),
+                });
+            }
+            Ok(result)
+        })?;
+        Ok(Challenged {
+            trained: self,
+            result,
+        })
+    }
+}
+
+impl ChallengeResult {
+    fn empty() -> ChallengeResult {
+        ChallengeResult {
+            units: 0,
+            scores: Vec::new(),
+            others: Vec::new(),
+            against_trivial: None,
+            against_best: None,
+            calibration: None,
+            intervals: None,
+            coverage: None,
+            uncertainty: None,
+            strangeness: None,
+            risk_coverage: None,
+            accepted: None,
+            importance: Vec::new(),
+            learning_curve: Vec::new(),
+            memorisation: None,
+            verdicts: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Judge<'a> {
+    fn new(trained: &'a Trained, context: &'a Context) -> Result<Judge<'a>, EngineError> {
+        let prepared = &trained.prepared;
+        let bundle = Bundle::read(&trained.bundle)?;
+        let predictor = Predictor::load(bundle, prepared.subject.learner())?;
+        let test = prepared.split.test.clone();
+        let raw = mixture(predictor.members(), prepared.subject.units(), &test)?;
+        let said = predictor.parts().recalibration.apply(&raw)?;
+        Ok(Judge {
+            trained,
+            context,
+            predictor,
+            truth: prepared.targets.select(&test),
+            test,
+            raw,
+            said,
+            seed: context.settings.seed.derive("challenge", &[]),
+            metric: prepared.metric,
+        })
+    }
+
+    fn judge(&self) -> Result<ChallengeResult, EngineError> {
+        let mut result = ChallengeResult {
+            units: self.test.len(),
+            ..ChallengeResult::empty()
+        };
+        let gates = self.context.settings.gates;
+        self.scores(&mut result);
+        self.compare(&mut result)?;
+        if let Some(against) = &result.against_trivial {
+            result
+                .verdicts
+                .push(gates.generalisation(against, self.test.len()));
+        }
+        if let Some((name, against)) = &result.against_best {
+            result.verdicts.push(gates.baselines(name, against));
+        }
+        self.calibration(&mut result)?;
+        self.coverage(&mut result)?;
+        self.answers(&mut result)?;
+        self.context.go_on()?;
+        self.strangeness(&mut result)?;
+        // What follows is bounded by the time that is left; without a limit it runs whole.
+        self.memorisation(&mut result, &self.context.clock.share(0.3))?;
+        self.importance(&mut result, &self.context.clock.share(0.6))?;
+        self.learning_curve(&mut result, &self.context.clock.share(0.8))?;
+        self.context.go_on()?;
+        result
+            .verdicts
+            .push(gates.leakage(&self.trained.prepared.curated.curation.findings));
+        Ok(result)
+    }
+
+    fn scores(&self, result: &mut ChallengeResult) {
+        let metrics = Metric::all_for(self.predictor.task());
+        let order =
+            std::iter::once(self.metric).chain(metrics.into_iter().filter(|m| *m != self.metric));
+        for metric in order {
+            // A metric that is undefined here (one class only) is left out.
+            let seed = self.seed.derive(metric.name(), &[]);
+            if let Ok(interval) = Bootstrap::default().metric(metric, &self.said, &self.truth, seed)
+            {
+                result.scores.push(Score { metric, interval });
+            }
+        }
+    }
+
+    /// The model against single trials: the trivial one, the other classical ones, and the best network.
+    fn compare(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
+        let board = &self.trained.designed.leaderboard;
+        let trivial = board
+            .iter()
+            .find(|s| s.complete && s.design.get("model").is_some_and(|m| m == "trivial"));
+        let mut classical = board
+            .iter()
+            .filter(|s| s.complete && !s.network && s.origin == "baseline");
+        let best = classical
+            .next()
+            .filter(|best| trivial.is_none_or(|t| t.trial != best.trial));
+        let network = board.iter().find(|s| s.complete && s.network);
+        let others = board
+            .iter()
+            .filter(|s| s.complete && s.origin == "baseline")
+            .chain(network);
+        for standing in others {
+            let Some(said) = self.alone(standing)? else {
+                continue;
+            };
+            if let Ok(value) = self.metric.score(&said, &self.truth) {
+                result.others.push(OtherScore {
+                    name: standing.name.clone(),
+                    network: standing.network,
+                    value,
+                });
+            }
+            let is = |other: Option<&Standing>| other.is_some_and(|o| o.trial == standing.trial);
+            if is(trivial) {
+                let metric = if self.predictor.task().is_classification() {
+                    Metric::LogLoss
+                } else {
+                    Metric::Rmse
+                };
+                result.against_trivial = self.against(metric, &said);
+            }
+            if is(best) {
+                result.against_best = self
+                    .against(self.metric, &said)
+                    .map(|a| (standing.name.clone(), a));
+            }
+        }
+        Ok(())
+    }
+
+    fn against(&self, metric: Metric, other: &Distribution) -> Option<PairedComparison> {
+        let seed = self.seed.derive("paired", &[]);
+        PairedComparison::of(
+            metric,
+            &self.said,
+            other,
+            &self.truth,
+            &Bootstrap::default(),
+            seed,
+        )
+        .ok()
+    }
+
+    /// What one trial alone says of the test units: the mean over its folds.
+    fn alone(&self, standing: &Standing) -> Result<Option<Distribution>, EngineError> {
+        let prepared = &self.trained.prepared;
+        let fidelity = &prepared.fidelity;
+        let top = fidelity.top();
+        let mut members = Vec::new();
+        for fold in 0..fidelity.folds(top) {
+            let Some(kept) = self
+                .trained
+                .trials
+                .kept(standing.trial, &fidelity.place(top, fold))
+            else {
+                return Ok(None);
+            };
+            members.push(LoadedMember {
+                name: standing.name.clone(),
+                weight: 1.0,
+                member: prepared
+                    .subject
+                    .learner()
+                    .load(&kept.description, &kept.numbers)?,
+                detector: None,
+            });
+        }
+        Ok(Some(mixture(
+            &members,
+            prepared.subject.units(),
+            &self.test,
+        )?))
+    }
+
+    fn calibration(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
+        let gates = self.context.settings.gates;
+        let seed = self.seed.derive("calibration", &[]);
+        if self.predictor.task().is_classification() {
+            let before = CalibrationError::measure(&self.raw, &self.truth, seed)?;
+            let after = CalibrationError::measure(&self.said, &self.truth, seed)?;
+            result.verdicts.push(gates.calibration_of_classes(&after));
+            result.calibration = Some((before, after));
+        } else {
+            let before = IntervalCalibration::measure(&self.raw, &self.truth, seed)?;
+            let after = IntervalCalibration::measure(&self.said, &self.truth, seed)?;
+            result.verdicts.push(gates.calibration_of_numbers(&after));
+            result.intervals = Some((before, after));
+        }
+        Ok(())
+    }
+
+    fn coverage(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
+        let parts = self.predictor.parts();
+        let mut slices = Slice::by_class(&self.truth, &parts.target.classes);
+        for column in &self.trained.prepared.sensitive {
+            if let Some(names) = self.groups(column) {
+                slices.extend(Slice::by_group(&names));
+            }
+        }
+        let difficulty: Vec<f64> = parts
+            .correctness
+            .confidence(&self.said)?
+            .iter()
+            .map(|c| 1.0 - c)
+            .collect();
+        slices.extend(Slice::by_difficulty(&difficulty, DIFFICULTY_BINS));
+        let report = match &parts.conformal {
+            Conformal::Classifier(c) => {
+                CoverageReport::of_classifier(c, &self.said, &self.truth, &slices)?
+            }
+            Conformal::Regressor(r) => {
+                CoverageReport::of_regressor(r, &self.said, &self.truth, &slices)?
+            }
+        };
+        result
+            .verdicts
+            .push(self.context.settings.gates.coverage(&report));
+        result.coverage = Some(report);
+        Ok(())
+    }
+
+    /// `column=value` of each test unit; `None` for a column of many values.
+    fn groups(&self, column: &str) -> Option<Vec<String>> {
+        let cells = &self.trained.prepared.table.column(column)?.values;
+        let name = |row: &usize| {
+            format!(
+                "{column}={}",
+                cells.text(*row).unwrap_or_else(|| "missing".into())
+            )
+        };
+        let names: Vec<String> = self.test.iter().map(name).collect();
+        let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+        (distinct.len() <= 20).then_some(names)
+    }
+
+    fn answers(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
+        let parts = self.predictor.parts();
+        let answers = self
+            .predictor
+            .answers_of(self.trained.prepared.subject.units(), &self.test)?;
+        let column = |of: fn(&Answer) -> f64| answers.iter().map(of).collect::<Vec<f64>>();
+        let uncertainty = Uncertainty {
+            total: column(|a| a.uncertainty),
+            aleatoric: column(|a| a.aleatoric),
+            epistemic: column(|a| a.epistemic),
+            effective_members: self.predictor.members().len() as f64,
+            per_target: None,
+        };
+        let gates = self.context.settings.gates;
+        result.verdicts.push(gates.uncertainty(&uncertainty));
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        result.uncertainty = Some([
+            mean(&uncertainty.total),
+            mean(&uncertainty.aleatoric),
+            mean(&uncertainty.epistemic),
+        ]);
+        let wrong = parts.correctness.wrong(&self.said, &self.truth)?;
+        let confidence = column(|a| a.confidence);
+        let loss: Vec<f64> = wrong.iter().map(|w| f64::from(u8::from(*w))).collect();
+        result.risk_coverage = Some(RiskCoverage::of(&confidence, &loss)?);
+        // Refused as strange counts as refused: it gets no confidence.
+        let gated = |a: &Answer| {
+            if is_strange(a, &parts.abstention) {
+                -1.0
+            } else {
+                a.confidence
+            }
+        };
+        let accepted = parts
+            .abstention
+            .gate
+            .judge(&column_of(&answers, gated), &wrong)?;
+        let refused =
+            answers.iter().filter(|a| a.abstained.is_some()).count() as f64 / answers.len() as f64;
+        result
+            .verdicts
+            .push(gates.abstention(&parts.abstention.gate, &accepted, refused));
+        result.accepted = Some((accepted, refused));
+        Ok(())
+    }
+
+    fn strangeness(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
+        if !self.predictor.detects_strangeness() {
+            return Ok(());
+        }
+        let subject = &self.trained.prepared.subject;
+        let rows = sample(&self.test, 2_000, self.seed.derive("strange rows", &[]));
+        let strange = subject.strange(&rows, self.seed.derive("strange", &[]))?;
+        let score = |answers: &[Answer]| -> Vec<f64> {
+            answers
+                .iter()
+                .filter_map(|a| a.strangeness)
+                .map(|s| s.score)
+                .collect()
+        };
+        let real = self.predictor.answers_of(subject.units(), &rows)?;
+        let shuffled = self.predictor.answers(&strange)?;
+        let rule = &self.predictor.parts().abstention;
+        let refused =
+            real.iter().filter(|a| is_strange(a, rule)).count() as f64 / real.len() as f64;
+        let detection = Detection::of(&score(&real), &score(&shuffled))?;
+        result
+            .verdicts
+            .push(self.context.settings.gates.strangeness(&detection, refused));
+        result.strangeness = Some((detection, refused));
+        Ok(())
+    }
+
+    fn importance(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
+        let subject = &self.trained.prepared.subject;
+        let rows = sample(
+            &self.test,
+            IMPORTANCE_UNITS,
+            self.seed.derive("importance rows", &[]),
+        );
+        let truth = self.trained.prepared.targets.select(&rows);
+        let recalibration = &self.predictor.parts().recalibration;
+        let whole =
+            recalibration.apply(&mixture(self.predictor.members(), subject.units(), &rows)?)?;
+        let Ok(whole) = self.metric.score(&whole, &truth) else {
+            return Ok(());
+        };
+        for column in subject.parts().into_iter().take(IMPORTANCE_COLUMNS) {
+            if clock.stop().is_some() {
+                break;
+            }
+            let shuffled = subject.shuffled(&column, &rows, self.seed.derive("importance", &[]))?;
+            let score = self
+                .metric
+                .score(&self.predictor.distribution(&shuffled)?, &truth);
+            if let Ok(score) = score {
+                let loss = self.metric.as_loss(score) - self.metric.as_loss(whole);
+                result.importance.push(Importance { column, loss });
+            }
+        }
+        result.importance.sort_by(|a, b| b.loss.total_cmp(&a.loss));
+        Ok(())
+    }
+
+    /// The best network's design, or the best design of all when there is no network.
+    fn champion(&self) -> Option<&Standing> {
+        let board = &self.trained.designed.leaderboard;
+        let complete = || board.iter().filter(|s| s.complete);
+        complete().find(|s| s.network).or_else(|| complete().next())
+    }
+
+    fn fit(
+        &self,
+        standing: &Standing,
+        targets: &Targets,
+        train: &[usize],
+        validation: &[usize],
+        clock: &Clock,
+    ) -> Result<Option<candor_train::FittedMember>, EngineError> {
+        let prepared = &self.trained.prepared;
+        let fitted = prepared.subject.learner().fit(&Assignment {
+            design: &standing.design,
+            units: prepared.subject.units(),
+            targets,
+            target: &prepared.target,
+            metric: self.metric,
+            train,
+            validation,
+            seed: self.seed.derive("fit", &[]),
+            clock,
+        });
+        match fitted {
+            Ok(fitted) if !fitted.stopped_early => Ok(Some(fitted)),
+            Ok(_) | Err(MemberError::Stopped(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Trains the best network's design on targets that were shuffled between the training units, without validation.
+    fn memorisation(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
+        let prepared = &self.trained.prepared;
+        let Some(standing) = self.champion().filter(|s| s.network) else {
+            return Ok(());
+        };
+        let train = sample(
+            &prepared.split.folds[0].train,
+            CONTROL_UNITS,
+            self.seed.derive("control", &[]),
+        );
+        let targets = shuffled_targets(&prepared.targets, &train, self.seed);
+        let Some(fitted) = self.fit(standing, &targets, &train, &[], clock)? else {
+            return Ok(());
+        };
+        let said = |rows: &[usize]| -> Result<Distribution, EngineError> {
+            Ok(fitted
+                .member
+                .predict(prepared.subject.units(), rows)?
+                .mixture()?)
+        };
+        let (on_train, on_test) = (said(&train)?, said(&self.test)?);
+        let epochs = fitted.history.last().map_or(0.0, |e| e.epoch);
+        let learned = targets.select(&train);
+        let control = match &self.truth {
+            Targets::Classes(truth) => {
+                let predicted = on_test.classes().unwrap_or_default();
+                let right = predicted.iter().zip(truth).filter(|(a, b)| a == b).count();
+                let commonest = (0..prepared.target.classes.len() as u32)
+                    .map(|class| truth.iter().filter(|t| **t == class).count())
+                    .max()
+                    .unwrap_or(0);
+                let train_score = Metric::Accuracy.score(&on_train, &learned)?;
+                let chance = commonest as f64 / truth.len() as f64;
+                Memorisation::of_classes(
+                    train_score,
+                    right,
+                    truth.len(),
+                    chance,
+                    train.len(),
+                    epochs,
+                )
+            }
+            Targets::Values { .. } => {
+                let (Ok(on_train), Ok(on_test)) = (
+                    Metric::R2.score(&on_train, &learned),
+                    Metric::R2.score(&on_test, &self.truth),
+                ) else {
+                    return Ok(());
+                };
+                Memorisation::of_numbers(on_train, on_test, self.test.len(), train.len(), epochs)
+            }
+        };
+        result
+            .verdicts
+            .push(self.context.settings.gates.memorisation(&control));
+        result.memorisation = Some(control);
+        Ok(())
+    }
+
+    fn learning_curve(
+        &self,
+        result: &mut ChallengeResult,
+        clock: &Clock,
+    ) -> Result<(), EngineError> {
+        let prepared = &self.trained.prepared;
+        let Some(standing) = self
+            .trained
+            .designed
+            .leaderboard
+            .iter()
+            .find(|s| s.complete)
+        else {
+            return Ok(());
+        };
+        let fold = &prepared.split.folds[0];
+        let truth = prepared.targets.select(&fold.validation);
+        for share in CURVE {
+            let units = (fold.train.len() as f64 * share).round() as usize;
+            if units < 20 || clock.stop().is_some() {
+                continue;
+            }
+            let train = sample(&fold.train, units, self.seed.derive("curve", &[]));
+            let Some(fitted) =
+                self.fit(standing, &prepared.targets, &train, &fold.validation, clock)?
+            else {
+                break;
+            };
+            let said = fitted
+                .member
+                .predict(prepared.subject.units(), &fold.validation)?
+                .mixture()?;
+            if let Ok(score) = self.metric.score(&said, &truth) {
+                result.learning_curve.push(CurvePoint {
+                    units: train.len(),
+                    score,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_strange(answer: &Answer, rule: &AbstentionRule) -> bool {
+    answer
+        .strangeness
+        .is_some_and(|s| s.p_value < rule.ood_p_min)
+}
+
+fn column_of(answers: &[Answer], of: impl Fn(&Answer) -> f64) -> Vec<f64> {
+    answers.iter().map(of).collect()
+}
+
+/// The targets with those of `rows` shuffled between them, once.
+fn shuffled_targets(targets: &Targets, rows: &[usize], seed: Seed) -> Targets {
+    let mut order = rows.to_vec();
+    order.shuffle(&mut seed.stream("shuffled targets", &[]));
+    let mut shuffled = targets.clone();
+    for (&to, &from) in rows.iter().zip(&order) {
+        match (&mut shuffled, targets) {
+            (Targets::Classes(shuffled), Targets::Classes(classes)) => shuffled[to] = classes[from],
+            (
+                Targets::Values {
+                    values: shuffled, ..
+                },
+                Targets::Values { width, values },
+            ) => {
+                let (to, from) = (to * width, from * width);
+                shuffled[to..to + width].copy_from_slice(&values[from..from + width]);
+            }
+            _ => {}
+        }
+    }
+    shuffled
+}

@@ -1,0 +1,47 @@
+//! The engine: raw data to a designed, trained, challenged and deployed model, in seven steps.
+//!
+//! [`fit`] runs them and leaves a run folder; [`resume`] goes on with one; [`Model`] predicts from what they
+//! deployed. Command line and server go through these and hold no logic of their own.
+
+mod challenged;
+mod check;
+mod context;
+mod curated;
+mod deployed;
+mod designed;
+mod error;
+mod fidelity;
+mod model;
+mod objective;
+mod pipeline;
+mod prepared;
+mod report;
+mod run_folder;
+mod settings;
+mod sourced;
+mod subject;
+mod table_subject;
+mod trained;
+mod trial_folder;
+
+pub use challenged::{ChallengeResult, CurvePoint, Importance, OtherScore, Score};
+pub use check::{CheckResult, check};
+pub use deployed::Summary;
+pub use designed::{DesignedResult, Standing};
+pub use error::EngineError;
+pub use fidelity::Fidelity;
+pub use model::Model;
+pub use pipeline::{fit, resume};
+pub use prepared::PreparedResult;
+pub use run_folder::RunFolder;
+pub use settings::FitSettings;
+pub use sourced::{SourceResult, name_of};
+pub use subject::Subject;
+pub use table_subject::TableSubject;
+pub use trained::{TrainedResult, Voice};
+pub use trial_folder::{KeptMember, TrialFolder};
+
+pub use candor_core as core;
+pub use candor_data as data;
+pub use candor_deploy as deploy;
+pub use candor_design as design;
