@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
 use candor_challenge::{AbstentionRule, Correctness, Gate, KnnBank, OodDetector, Recalibration};
-use candor_core::{Distribution, Metric, Seed, Step, Targets};
+use candor_core::{Distribution, Seed, Step, Targets};
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
-use candor_train::{Features, SavedMember, select_ensemble};
+use candor_train::{Features, select_ensemble};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,279 @@
+use std::path::PathBuf;
+
+use candor::core::{Metric, Task};
+use candor::data::SplitRule;
+use candor::design::SamplerKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const STATUS: &str = "Exit status: 0 done, every gate passed; 1 done, a gate failed; 2 could not be done; 130 interrupted.";
+
+/// Raw data to a designed, trained, challenged and deployed model that says when it does not know.
+#[derive(Parser)]
+#[command(name = "candor", version, after_help = STATUS)]
+pub(crate) struct Candor {
+    /// Results as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress; errors and results only.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// All seven steps: data to a deployed model.
+    Fit(Box<FitArgs>),
+    /// What the data are, and what is wrong with them; nothing is trained or written.
+    Check(DataArgs),
+    /// Predictions with uncertainty, set or interval, and abstention.
+    Predict(PredictArgs),
+    /// The models of a run, best first.
+    Leaderboard(LeaderboardArgs),
+    /// Where the report of a run is, and what it says in short.
+    Report(RunArgs),
+    /// Goes on with a run that was stopped or killed.
+    Resume(RunArgs),
+    /// The runs in a folder.
+    Runs(RunsArgs),
+    /// The built-in data sets.
+    Datasets,
+    /// What Candor finds on this machine.
+    Doctor,
+}
+
+/// What the data are, and what is to be predicted.
+#[derive(Args)]
+pub(crate) struct DataArgs {
+    /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), or `@name` of a built-in set.
+    pub source: String,
+    /// Column to predict; several with commas. Decided from the data when not given.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub target: Vec<String>,
+    /// binary, multiclass or regression; decided from the data when not given.
+    #[arg(long, value_parser = parse::<Task>)]
+    pub task: Option<Task>,
+    /// Rows with the same value in this column stay in the same part.
+    #[arg(long, value_name = "COLUMN")]
+    pub group: Option<String>,
+    /// Later rows (by this column) are predicted from earlier ones.
+    #[arg(long, value_name = "COLUMN")]
+    pub time_column: Option<String>,
+    /// Columns about people that must be looked at with care; with commas.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub sensitive: Vec<String>,
+    /// Columns that the model must not see; with commas.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+    /// Columns that curation must not leave out; with commas.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub keep: Vec<String>,
+    /// Checks of the data to turn off, by the kind of their findings; with commas.
+    #[arg(long, value_name = "CHECKS", value_delimiter = ',')]
+    pub without: Vec<String>,
+    /// Character between cells; found when not given.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+    /// Whether the first row holds names; found when not given.
+    #[arg(long, value_name = "true|false")]
+    pub header: Option<bool>,
+    /// Further texts that mean a missing value; with commas.
+    #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
+    pub missing: Vec<String>,
+    /// Memory that the run may take (such as 2GB). A table that needs more is read in evenly spaced rows.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
+    /// All randomness.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct FitArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// A second file, whose rows are the test part.
+    #[arg(long, value_name = "FILE")]
+    pub test: Option<String>,
+    /// What to optimise; a proper score when not given.
+    #[arg(long, value_parser = parse::<Metric>)]
+    pub metric: Option<Metric>,
+    /// Time for the whole run (30s, 10m, 1h), judging included.
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub time: Option<f64>,
+    /// Designs to try. Without `--time`, the run can be repeated to the bit.
+    #[arg(long)]
+    pub trials: Option<usize>,
+    /// The time, when neither `--time` nor `--trials` is given: 1, 5 or 30 minutes.
+    #[arg(long, value_enum, default_value = "balanced")]
+    pub preset: Preset,
+    /// Trials side by side, one thread each; the number of cores, at most 4, when not given.
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// How rows are parted: random, stratified, group or time; decided from the data when not given.
+    #[arg(long, value_parser = parse::<SplitRule>)]
+    pub split: Option<SplitRule>,
+    /// Share of the rows that is kept for the last judgement.
+    #[arg(long, value_name = "SHARE")]
+    pub test_share: Option<f64>,
+    /// Who proposes designs: random or evolution.
+    #[arg(long, value_parser = parse::<SamplerKind>)]
+    pub sampler: Option<SamplerKind>,
+    /// Promised coverage of sets and intervals.
+    #[arg(long, value_name = "SHARE")]
+    pub coverage: Option<f64>,
+    /// Promised share of wrong answers among those that are given, at most.
+    #[arg(long, value_name = "SHARE")]
+    pub risk: Option<f64>,
+    /// Settings from a JSON file, such as the `settings` of a `run.json`; options given here win.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One setting, such as `--set gates.calibration_error=0.02`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The run folder; `runs/NAME` when not given.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Preset {
+    Fast,
+    Balanced,
+    Thorough,
+}
+
+impl Preset {
+    /// Seconds for the whole run.
+    pub(crate) fn seconds(self) -> f64 {
+        match self {
+            Preset::Fast => 60.0,
+            Preset::Balanced => 300.0,
+            Preset::Thorough => 1800.0,
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct PredictArgs {
+    /// A bundle, or a run folder.
+    pub bundle: PathBuf,
+    /// A file with the columns of the training data, or `@name` of a built-in set.
+    pub source: String,
+    /// How the answers are written; by the name of `--out` when not given, else CSV.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// The file to write; standard output when not given.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Character between cells; found when not given.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    Csv,
+    Json,
+    Parquet,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// A run folder.
+    pub run: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct LeaderboardArgs {
+    /// A run folder.
+    pub run: PathBuf,
+    /// Lines to show.
+    #[arg(long, default_value_t = 20)]
+    pub top: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct RunsArgs {
+    /// The folder that holds runs.
+    #[arg(default_value = "runs")]
+    pub folder: PathBuf,
+}
+
+fn parse<T: std::str::FromStr<Err = String>>(text: &str) -> Result<T, String> {
+    text.parse()
+}
+
+/// `90`, `90s`, `10m`, `1h`, `1h30m`.
+fn seconds(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{text}` is no time; write 30s, 10m, 1h or 1h30m");
+    let mut total = 0.0;
+    let mut number = String::new();
+    for c in text.trim().chars() {
+        let unit = match c {
+            '0'..='9' | '.' => {
+                number.push(c);
+                continue;
+            }
+            's' => 1.0,
+            'm' => 60.0,
+            'h' => 3600.0,
+            _ => return Err(wrong()),
+        };
+        total += unit * number.parse::<f64>().map_err(|_| wrong())?;
+        number.clear();
+    }
+    if !number.is_empty() {
+        total += number.parse::<f64>().map_err(|_| wrong())?;
+    }
+    if total > 0.0 { Ok(total) } else { Err(wrong()) }
+}
+
+/// `512MB`, `2GB`, `1.5GiB`, `1000000`.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no size; write 512MB or 2GB");
+    let trimmed = text.trim();
+    let end = trimmed
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(trimmed.len());
+    let number: f64 = trimmed[..end].parse().map_err(|_| wrong())?;
+    let unit = match trimmed[end..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * unit;
+    if bytes >= 1.0 { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Candor::command().debug_assert();
+    }
+
+    #[test]
+    fn times_and_sizes_as_people_write_them() {
+        assert_eq!(seconds("30s"), Ok(30.0));
+        assert_eq!(seconds("1h30m"), Ok(5400.0));
+        assert_eq!(seconds("2.5"), Ok(2.5));
+        for wrong in ["", "s", "ten", "-3s", "0", "3x"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(size("2GB"), Ok(2_000_000_000));
+        assert_eq!(size("1.5 GiB"), Ok(1_610_612_736));
+        for wrong in ["", "GB", "0", "2TBs", "-1"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! One file a command.
+
+pub(crate) mod check;
+pub(crate) mod datasets;
+pub(crate) mod doctor;
+pub(crate) mod fit;
+pub(crate) mod leaderboard;
+pub(crate) mod predict;
+pub(crate) mod report;
+pub(crate) mod resume;
+pub(crate) mod runs;
+mod settings;
+mod summary;
