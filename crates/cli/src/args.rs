@@ -249,7 +249,11 @@ fn size(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     let bytes = number * unit;
-    if bytes >= 1.0 { Ok(bytes as u64) } else { Err(wrong()) }
+    if bytes >= 1.0 {
+        Ok(bytes as u64)
+    } else {
+        Err(wrong())
+    }
 }
 
 #[cfg(test)]

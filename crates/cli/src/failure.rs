@@ -36,7 +36,9 @@ impl fmt::Display for Failure {
             "error"
         };
         write!(f, "{word}: {}", self.problem)?;
-        self.hints.iter().try_for_each(|hint| write!(f, "\n  {hint}"))
+        self.hints
+            .iter()
+            .try_for_each(|hint| write!(f, "\n  {hint}"))
     }
 }
 

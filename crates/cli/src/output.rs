@@ -1,7 +1,5 @@
 use std::io::{self, Write};
 
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -19,22 +17,36 @@ pub(crate) fn note(text: &str) {
 
 /// A result as JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|e| Failure::new(format!("the result cannot be written as JSON: {e}"), "leave out `--json`"))?;
+    let text = serde_json::to_string_pretty(value).map_err(|e| {
+        Failure::new(
+            format!("the result cannot be written as JSON: {e}"),
+            "leave out `--json`",
+        )
+    })?;
     result(&text);
     Ok(())
 }
 
-/// Rows under a header, in columns, without lines.
+/// Rows under a header, in aligned columns.
 pub(crate) fn columns(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut table = Table::new();
-    table.load_preset(NOTHING);
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row);
-    }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
+    let header: Vec<String> = header.iter().map(ToString::to_string).collect();
+    let width = |place: usize| {
+        let cells = std::iter::once(&header).chain(rows);
+        let widths = cells
+            .filter_map(|row| row.get(place))
+            .map(|cell| cell.chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let lines = std::iter::once(&header).chain(rows).map(line);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A figure with four significant digits; `-` when there is none.

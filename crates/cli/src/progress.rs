@@ -103,7 +103,10 @@ impl Listener for Teller {
                     Outcome::Fail => "FAIL",
                     Outcome::NotApplicable => "n/a ",
                 };
-                self.line(&format!("  {mark} {}: {}", verdict.challenge, verdict.reason));
+                self.line(&format!(
+                    "  {mark} {}: {}",
+                    verdict.challenge, verdict.reason
+                ));
             }
             Event::Warned { message } => self.line(&format!("  warning: {message}")),
         }

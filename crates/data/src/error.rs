@@ -286,7 +286,7 @@ impl Hints for DataError {
             }
             DataError::Empty { .. } => hint("check that the file was written and copied whole"),
             DataError::HeaderOnly { .. } => hint(
-                "check that the export contains rows; if the only line is data, pass `--no-header`",
+                "check that the export contains rows; if the only line is data, pass `--header false`",
             ),
             DataError::Binary { .. } => hint(
                 "save the table as CSV in UTF-8 or as Parquet; if it is compressed, use gzip (.csv.gz)",

@@ -9,6 +9,7 @@ mod source;
 mod split;
 mod table;
 mod target;
+mod write;
 
 pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
@@ -20,3 +21,4 @@ pub use source::{
 pub use split::{Fold, Split, SplitOptions, SplitRule, split};
 pub use table::{Column, ColumnKind, ColumnSchema, Role, Schema, Table, Values};
 pub use target::{EncodedTargets, TargetDecision, decide_target, encode_targets};
+pub use write::{csv_bytes, parquet_bytes};

@@ -126,6 +126,21 @@ pub enum ColumnKind {
     Constant,
 }
 
+impl ColumnKind {
+    /// The name as a person writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ColumnKind::Numeric => "numeric",
+            ColumnKind::Categorical => "categorical",
+            ColumnKind::Boolean => "boolean",
+            ColumnKind::Date => "date",
+            ColumnKind::Id => "id",
+            ColumnKind::Text => "text",
+            ColumnKind::Constant => "constant",
+        }
+    }
+}
+
 /// What a column is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +155,19 @@ pub enum Role {
     Group,
     /// Orders the rows in time.
     Time,
+}
+
+impl Role {
+    /// The name as a person writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Feature => "feature",
+            Role::Target => "target",
+            Role::Ignored => "ignored",
+            Role::Group => "group",
+            Role::Time => "time",
+        }
+    }
 }
 
 /// What was understood of one column.

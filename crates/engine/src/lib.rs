@@ -3,6 +3,7 @@
 //! [`fit`] runs them and leaves a run folder; [`resume`] goes on with one; [`Model`] predicts from what they
 //! deployed. Command line and server go through these and hold no logic of their own.
 
+mod answers;
 mod challenged;
 mod check;
 mod context;

@@ -83,6 +83,13 @@ impl Model {
             .answers(&TableUnits::new(matrix, Vec::new()))?)
     }
 
+    /// Answers as a table, one row a unit: `row`, `prediction`, `probability_<class>` and `set` for classes, `mean`, `sd`,
+    /// `lower` and `upper` for numbers (with the target's name when there are several), then confidence, uncertainty and
+    /// its two parts, `strangeness_p`, `abstained` and `reason`.
+    pub fn table_of(&self, answers: &[Answer]) -> Table {
+        crate::answers::table_of(&self.parts().target, answers)
+    }
+
     /// Reads the columns of the model from a source. A source that lacks some gives the error of [`Model::predict`].
     ///
     /// # Errors

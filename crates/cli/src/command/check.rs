@@ -41,7 +41,10 @@ fn text(check: &CheckResult) -> String {
             column.reason.clone(),
         ]
     });
-    text += &output::columns(&["column", "kind", "role", "because"], &rows.collect::<Vec<_>>());
+    text += &output::columns(
+        &["column", "kind", "role", "because"],
+        &rows.collect::<Vec<_>>(),
+    );
     text += "\n\n";
     let mut findings: Vec<_> = check.curation.findings.iter().collect();
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));

@@ -18,7 +18,9 @@ pub(crate) fn run(json: bool) -> Result<Ending, Failure> {
     let mut sets = Vec::new();
     for name in builtin_names() {
         let source = Source::Builtin(name.to_owned());
-        let facts = read_table(&source, &ReadOptions::default()).map_err(EngineError::from)?.facts;
+        let facts = read_table(&source, &ReadOptions::default())
+            .map_err(EngineError::from)?
+            .facts;
         sets.push(Dataset {
             name: format!("@{name}"),
             rows: facts.rows,
@@ -38,6 +40,9 @@ pub(crate) fn run(json: bool) -> Result<Ending, Failure> {
             set.target.clone().unwrap_or_default(),
         ]
     });
-    output::result(&output::columns(&["name", "rows", "columns", "target"], &rows.collect::<Vec<_>>()));
+    output::result(&output::columns(
+        &["name", "rows", "columns", "target"],
+        &rows.collect::<Vec<_>>(),
+    ));
     Ok(Ending::Done)
 }

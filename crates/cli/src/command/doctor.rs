@@ -27,14 +27,19 @@ pub(crate) fn run(json: bool) -> Result<Ending, Failure> {
         output::json(&found)?;
     } else {
         let memory = found.memory_bytes;
-        let memory = memory.map_or_else(|| "unknown".into(), |b| format!("{:.1} GB", b as f64 / 1e9));
+        let memory =
+            memory.map_or_else(|| "unknown".into(), |b| format!("{:.1} GB", b as f64 / 1e9));
         output::result(&format!(
             "candor {}\nsystem: {}\nthreads: {}\nvector instructions: {}\nmemory: {memory}\nthis folder: {}",
             found.version,
             found.system,
             found.threads,
             found.vector_instructions.join(", "),
-            if found.folder_writable { "writable" } else { "NOT writable; give `--out`" }
+            if found.folder_writable {
+                "writable"
+            } else {
+                "NOT writable; give `--out`"
+            }
         ));
     }
     Ok(Ending::Done)
@@ -62,7 +67,9 @@ fn vector_instructions() -> Vec<&'static str> {
 /// Bytes of memory that are free to use, where the system says so.
 fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

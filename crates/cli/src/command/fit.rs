@@ -11,7 +11,10 @@ use crate::progress;
 
 pub(crate) fn run(args: &FitArgs, json: bool, quiet: bool) -> Result<Ending, Failure> {
     let settings = settings::of_fit(args)?;
-    let out = args.out.clone().unwrap_or_else(|| free(&name_of(&settings.source)));
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| free(&name_of(&settings.source)));
     let interrupt = on_ctrl_c()?;
     let events = progress::events(quiet, settings.time);
     let done = candor::fit(&settings, &out, &interrupt, &events)?;

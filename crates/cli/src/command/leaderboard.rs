@@ -25,14 +25,28 @@ pub(crate) fn run(args: &LeaderboardArgs, json: bool) -> Result<Ending, Failure>
             (place + 1).to_string(),
             standing.trial.to_string(),
             output::figure(standing.score),
-            standing.parameters.map_or_else(|| "-".into(), |p| p.to_string()),
+            standing
+                .parameters
+                .map_or_else(|| "-".into(), |p| p.to_string()),
             format!("{:.1}", standing.seconds),
             if standing.complete { "full" } else { "part" }.to_owned(),
             standing.origin.clone(),
-            standing.failure.clone().unwrap_or_else(|| standing.name.clone()),
+            standing
+                .failure
+                .clone()
+                .unwrap_or_else(|| standing.name.clone()),
         ]
     });
-    let header = ["place", "trial", "score", "parameters", "seconds", "data", "origin", "design"];
+    let header = [
+        "place",
+        "trial",
+        "score",
+        "parameters",
+        "seconds",
+        "data",
+        "origin",
+        "design",
+    ];
     output::result(&output::columns(&header, &rows.collect::<Vec<_>>()));
     Ok(Ending::Done)
 }

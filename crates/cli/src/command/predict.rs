@@ -1,8 +1,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use candor::core::Hints;
-use candor::data::{DataError, ReadOptions, csv_bytes, parquet_bytes};
+use candor::data::{ReadOptions, csv_bytes, parquet_bytes};
 use candor::{EngineError, Model};
 
 use crate::Ending;
@@ -30,8 +29,8 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
             text.push(b'\n');
             text
         }
-        Format::Csv => csv_bytes(&model.table_of(&answers)).map_err(of_data)?,
-        Format::Parquet => parquet_bytes(&model.table_of(&answers)).map_err(of_data)?,
+        Format::Csv => csv_bytes(&model.table_of(&answers)).map_err(|e| unwritable(&e))?,
+        Format::Parquet => parquet_bytes(&model.table_of(&answers)).map_err(|e| unwritable(&e))?,
     };
     match &args.out {
         Some(path) => candor::deploy::write_file(path, &bytes).map_err(EngineError::from)?,
@@ -41,14 +40,11 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
     Ok(Ending::Done)
 }
 
-fn of_data(error: DataError) -> Failure {
-    let hints = error.hints();
-    let hint = hints.into_iter().next().unwrap_or_default();
-    Failure::new(error.to_string(), hint)
-}
-
 fn unwritable(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(format!("the answers cannot be written: {error}"), "try another `--format`")
+    Failure::new(
+        format!("the answers cannot be written: {error}"),
+        "try another `--format`",
+    )
 }
 
 fn by_name(path: &Path) -> Option<Format> {

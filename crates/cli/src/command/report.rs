@@ -11,7 +11,10 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> Result<Ending, Failure> {
     let done: Option<Summary> = folder.result(Step::Deployed);
     let Some(mut done) = done else {
         return Err(Failure::new(
-            format!("run {} is not finished, so it has no report", args.run.display()),
+            format!(
+                "run {} is not finished, so it has no report",
+                args.run.display()
+            ),
             format!("finish it with `candor resume {}`", args.run.display()),
         ));
     };

@@ -50,7 +50,12 @@ pub(crate) fn run(args: &RunsArgs, json: bool) -> Result<Ending, Failure> {
         vec![
             run.run.clone(),
             run.source.clone(),
-            if run.finished { "finished" } else { "can be resumed" }.to_owned(),
+            if run.finished {
+                "finished"
+            } else {
+                "can be resumed"
+            }
+            .to_owned(),
             run.metric.unwrap_or("-").to_owned(),
             output::figure(run.score),
         ]

@@ -73,13 +73,16 @@ fn base(args: &FitArgs) -> Result<FitSettings, Failure> {
     }
     for pair in &args.set {
         let (key, text) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(format!("`--set {pair}` has no `=`"), "write `--set KEY=VALUE`")
+            Failure::new(
+                format!("`--set {pair}` has no `=`"),
+                "write `--set KEY=VALUE`",
+            )
         })?;
         let mut place = &mut value;
         for part in key.split('.') {
-            place = place
-                .get_mut(part)
-                .ok_or_else(|| unusable(&format!("`--set {pair}`"), &format!("no setting `{key}`")))?;
+            place = place.get_mut(part).ok_or_else(|| {
+                unusable(&format!("`--set {pair}`"), &format!("no setting `{key}`"))
+            })?;
         }
         *place = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
         serde_json::from_value::<FitSettings>(value.clone())

@@ -31,8 +31,16 @@ fn text(summary: &Summary) -> String {
         );
     }
     let rows = summary.ensemble.iter().map(|voice| {
-        let kind = if voice.network { "network" } else { "classical" };
-        vec![format!("{:.0} %", 100.0 * voice.weight), kind.into(), voice.name.clone()]
+        let kind = if voice.network {
+            "network"
+        } else {
+            "classical"
+        };
+        vec![
+            format!("{:.0} %", 100.0 * voice.weight),
+            kind.into(),
+            voice.name.clone(),
+        ]
     });
     text += &columns(&["share", "kind", "member"], &rows.collect::<Vec<_>>());
     text += "\n\n";
@@ -42,7 +50,11 @@ fn text(summary: &Summary) -> String {
             Outcome::Fail => "FAIL",
             Outcome::NotApplicable => "n/a",
         };
-        vec![outcome.into(), verdict.challenge.clone(), verdict.reason.clone()]
+        vec![
+            outcome.into(),
+            verdict.challenge.clone(),
+            verdict.reason.clone(),
+        ]
     });
     for row in rows {
         text += &format!("{} {}: {}\n", row[0], row[1], row[2]);
