@@ -176,12 +176,12 @@ fn month_number(text: &str) -> Option<u32> {
         "december",
     ];
     let lower = text.to_ascii_lowercase();
-    let named = |month: &&str| {
-        lower == **month
+    let named = |month: &str| {
+        lower == month
             || (lower.len() == 3 && month.starts_with(&lower))
             || (lower == "sept" && month.starts_with("sept"))
     };
-    MONTHS.iter().position(|m| named(&m)).map(|i| i as u32 + 1)
+    MONTHS.iter().position(|m| named(m)).map(|i| i as u32 + 1)
 }
 
 /// Seconds of `HH:MM[:SS[.fraction]][ AM|PM][Z|UTC|+HH:MM|-HHMM]`, shifted to UTC.

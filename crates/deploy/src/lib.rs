@@ -20,5 +20,5 @@ pub use checksum::{FileSum, sum_of, write_file};
 pub use conformal::Conformal;
 pub use error::DeployError;
 pub use manifest::{FORMAT, MemberEntry, Parts};
-pub use model_card::ModelCard;
+pub use model_card::{CardScore, ModelCard};
 pub use predictor::{LoadedMember, Predictor, mixture};

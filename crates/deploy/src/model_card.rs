@@ -14,12 +14,22 @@ pub struct ModelCard<'a> {
     pub members: &'a [(String, f64)],
     /// Where the data came from, and how many units each part held.
     pub data: &'a [String],
-    /// Name and value of each test metric, with the ends of its 95 % interval where known.
-    pub scores: &'a [(String, f64, Option<(f64, f64)>)],
+    /// The test metrics.
+    pub scores: &'a [CardScore],
     /// What the challenges said.
     pub verdicts: &'a [Verdict],
     /// What was found in the data.
     pub findings: &'a [String],
+}
+
+/// A test metric of a [`ModelCard`].
+pub struct CardScore {
+    /// The metric's name.
+    pub name: String,
+    /// Its value on the test units.
+    pub value: f64,
+    /// The ends of its 95 % interval.
+    pub interval: (f64, f64),
 }
 
 impl ModelCard<'_> {
@@ -48,11 +58,12 @@ impl ModelCard<'_> {
         line("\n## Data\n".into());
         self.data.iter().for_each(|text| line(format!("- {text}")));
         line("\n## Test scores\n\nOn units that nothing was fitted to.\n".into());
-        for (name, value, interval) in self.scores {
-            let interval = interval.map_or(String::new(), |(low, high)| {
-                format!(" (95 % interval {low:.4} to {high:.4})")
-            });
-            line(format!("- {name}: {value:.4}{interval}"));
+        for score in self.scores {
+            let (low, high) = score.interval;
+            line(format!(
+                "- {}: {:.4} (95 % interval {low:.4} to {high:.4})",
+                score.name, score.value
+            ));
         }
         line("\n## Challenges\n".into());
         for verdict in self.verdicts {

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use candor_core::{Metric, Outcome, Step, Verdict};
-use candor_deploy::{Bundle, ModelCard, write_file};
+use candor_deploy::{Bundle, CardScore, ModelCard, write_file};
 use serde::{Deserialize, Serialize};
 
 use crate::challenged::{ChallengeResult, Challenged};
@@ -118,13 +118,14 @@ impl Challenged {
                 None => f.message.clone(),
             })
             .collect();
-        let scores: Vec<(String, f64, Option<(f64, f64)>)> = self
+        let scores: Vec<CardScore> = self
             .result
             .scores
             .iter()
-            .map(|s| {
-                let ends = (s.interval.lower, s.interval.upper);
-                (s.metric.name().to_owned(), s.interval.estimate, Some(ends))
+            .map(|s| CardScore {
+                name: s.metric.name().to_owned(),
+                value: s.interval.estimate,
+                interval: (s.interval.lower, s.interval.upper),
             })
             .collect();
         let members: Vec<(String, f64)> = self

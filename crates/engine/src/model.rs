@@ -80,7 +80,7 @@ impl Model {
         let matrix = self.encoder.encode(table)?;
         Ok(self
             .predictor
-            .answers(&TableUnits::new(matrix, Vec::new()))?)
+            .answers(&TableUnits::units(matrix, Vec::new()))?)
     }
 
     /// Answers as a table, one row a unit: `row`, `prediction`, `probability_<class>` and `set` for classes, `mean`, `sd`,

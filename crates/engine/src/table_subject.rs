@@ -28,7 +28,7 @@ impl TableSubject {
         let matrix = encoder.encode(table)?;
         Ok(TableSubject {
             learner: TableLearner::new()?,
-            units: TableUnits::new(matrix, learnable),
+            units: TableUnits::units(matrix, learnable),
             encoder,
         })
     }
@@ -41,7 +41,7 @@ impl TableSubject {
         let kinds = self.matrix()?.columns().to_vec();
         let matrix = Matrix::new(rows, kinds, values)
             .map_err(|error| MemberError::Training(error.to_string()))?;
-        Ok(TableUnits::new(matrix, Vec::new()))
+        Ok(TableUnits::units(matrix, Vec::new()))
     }
 }
 

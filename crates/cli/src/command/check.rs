@@ -7,6 +7,7 @@ use crate::command::settings;
 use crate::failure::Failure;
 use crate::output;
 
+/// Shows what the data are and what is wrong with them.
 pub(crate) fn run(args: &DataArgs, json: bool) -> Result<Ending, Failure> {
     let check = candor::check(&settings::of_check(args))?;
     if json {

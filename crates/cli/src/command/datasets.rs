@@ -14,6 +14,7 @@ struct Dataset {
     target: Option<String>,
 }
 
+/// Lists the built-in sets.
 pub(crate) fn run(json: bool) -> Result<Ending, Failure> {
     let mut sets = Vec::new();
     for name in builtin_names() {

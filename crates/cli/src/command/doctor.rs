@@ -14,6 +14,7 @@ struct Doctor {
     folder_writable: bool,
 }
 
+/// Shows what there is on this machine.
 pub(crate) fn run(json: bool) -> Result<Ending, Failure> {
     let found = Doctor {
         version: env!("CARGO_PKG_VERSION"),

@@ -9,6 +9,7 @@ use crate::command::{settings, summary};
 use crate::failure::Failure;
 use crate::progress;
 
+/// Runs all steps.
 pub(crate) fn run(args: &FitArgs, json: bool, quiet: bool) -> Result<Ending, Failure> {
     let settings = settings::of_fit(args)?;
     let out = args

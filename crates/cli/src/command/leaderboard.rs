@@ -6,6 +6,7 @@ use crate::args::LeaderboardArgs;
 use crate::failure::Failure;
 use crate::output;
 
+/// Shows the models of a run, best first.
 pub(crate) fn run(args: &LeaderboardArgs, json: bool) -> Result<Ending, Failure> {
     let (folder, _) = RunFolder::open(&args.run)?;
     let designed: Option<DesignedResult> = folder.result(Step::Designed);

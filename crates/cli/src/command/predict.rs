@@ -8,6 +8,7 @@ use crate::Ending;
 use crate::args::{Format, PredictArgs};
 use crate::failure::Failure;
 
+/// Writes the answers of a bundle to rows.
 pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
     let format = if json {
         Format::Json

@@ -6,6 +6,7 @@ use crate::args::RunArgs;
 use crate::command::summary;
 use crate::failure::Failure;
 
+/// Says where the report is, and what it says in short.
 pub(crate) fn run(args: &RunArgs, json: bool) -> Result<Ending, Failure> {
     let (folder, _) = RunFolder::open(&args.run)?;
     let done: Option<Summary> = folder.result(Step::Deployed);

@@ -17,6 +17,7 @@ struct Run {
     seconds: f64,
 }
 
+/// Lists the runs in a folder.
 pub(crate) fn run(args: &RunsArgs, json: bool) -> Result<Ending, Failure> {
     let entries = std::fs::read_dir(&args.folder).map_err(|e| {
         Failure::new(

@@ -284,7 +284,7 @@ impl<R: Read> Squeezed<R> {
 impl<R: Read> Read for Squeezed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // Every byte yields at most one byte and at most one pending tab, so half the buffer fits.
-        let room = (buffer.len() / 2).max(1).min(1 << 14);
+        let room = (buffer.len() / 2).clamp(1, 1 << 14);
         if buffer.len() < 2 {
             return Err(io::Error::other("buffer too small"));
         }

@@ -70,8 +70,7 @@ fn parse_grouped(text: &str, is_group: impl Fn(char) -> bool, decimal: char) -> 
     }
     let mut digits = String::with_capacity(text.len());
     digits.push_str(sign);
-    let mut groups = 0;
-    for group in whole.split(is_group) {
+    for (groups, group) in whole.split(is_group).enumerate() {
         let well_formed = match groups {
             0 => group.len() <= 3 || !whole.contains(|c: char| !c.is_ascii_digit()),
             _ => group.len() == 3,
@@ -83,7 +82,6 @@ fn parse_grouped(text: &str, is_group: impl Fn(char) -> bool, decimal: char) -> 
             return None;
         }
         digits.push_str(group);
-        groups += 1;
     }
     if digits.len() == sign.len() && fraction.is_empty() {
         return None;

@@ -217,7 +217,7 @@ pub fn split(
         .folds
         .unwrap_or(default_folds(development))
         .min((development / 4).max(1));
-    let validation = (development / 5).min(MOST_VALIDATION).max(1);
+    let validation = (development / 5).clamp(1, MOST_VALIDATION);
     let inner = inner_rule(rule, options.rule, groups.is_some(), time.is_some());
     let plan = Plan {
         rows,

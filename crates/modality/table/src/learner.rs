@@ -26,7 +26,7 @@ pub struct TableUnits {
 
 impl TableUnits {
     /// All rows of a source; bins of trees are cut from the rows `learnable` alone.
-    pub fn new(matrix: Matrix, learnable: Vec<usize>) -> Units {
+    pub fn units(matrix: Matrix, learnable: Vec<usize>) -> Units {
         let rows = matrix.rows();
         Units::new(
             rows,
