@@ -1,11 +1,11 @@
 use candor_core::{Finding, Outcome, Severity, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::wording::{figure, percent};
 use crate::{
     AcceptedRisk, CalibrationError, CoverageReport, Detection, Gate, IntervalCalibration,
     Memorisation, PairedComparison, SliceKind, Uncertainty,
 };
+use candor_core::wording::{figure, percent};
 
 /// What a model must reach before it ships: one threshold a challenge, each of which a person can set.
 ///

@@ -39,7 +39,6 @@ mod resplit;
 mod risk_coverage;
 mod temperature;
 mod uncertainty;
-mod wording;
 
 pub use abstention::{AbstentionRule, Reason};
 pub use binomial::{ProportionInterval, clopper_pearson, clopper_pearson_upper};

@@ -13,6 +13,7 @@ mod prediction;
 mod seed;
 mod task;
 mod verdict;
+pub mod wording;
 
 pub use budget::{Budget, Clock, Interrupt, Stop};
 pub use event::{Event, Events, Listener, Silent, Step};

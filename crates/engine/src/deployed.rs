@@ -63,12 +63,14 @@ impl Challenged {
                     source: &self.trained.prepared.curated.source,
                     curation: &self.trained.prepared.curated.curation,
                     split: &self.trained.prepared.split,
+                    target: &self.trained.prepared.target,
                     metric: self.trained.prepared.metric,
                     designed: &self.trained.designed,
                     trained: &self.trained.result,
                     challenged: &self.result,
+                    seconds: (context.spent_before + context.clock.elapsed()).as_secs_f64(),
                 };
-                write_file(&report_path, to_html(&report).as_bytes())?;
+                write_file(&report_path, to_html(&report)?.as_bytes())?;
                 Ok(self.summary(context, bundle_folder.clone(), report_path.clone()))
             },
         )?;

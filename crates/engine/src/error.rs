@@ -64,6 +64,9 @@ pub enum EngineError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The report could not be written.
+    #[error("the report: {0}")]
+    Report(String),
     /// No model could be trained.
     #[error("no model could be trained: {0}")]
     NothingTrained(String),
@@ -120,6 +123,9 @@ impl Hints for EngineError {
             }
             EngineError::Setting { .. } => {
                 vec!["see `candor fit --help` for what it may be".into()]
+            }
+            EngineError::Report(_) => {
+                vec!["the bundle is complete and can be used; please report this".into()]
             }
             EngineError::NothingTrained(_) => {
                 vec![

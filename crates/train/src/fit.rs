@@ -22,10 +22,17 @@ pub struct Validation<'a> {
 pub struct Evaluation {
     /// Passes over the training units so far.
     pub epoch: f64,
-    /// Mean training loss since the last look.
+    /// Mean training loss since the last look; NaN when it was no number.
+    #[serde(deserialize_with = "number_or_nan")]
     pub train_loss: f64,
     /// Loss on validation; NaN when there are no validation units.
+    #[serde(deserialize_with = "number_or_nan")]
     pub validation_loss: f64,
+}
+
+/// JSON knows no NaN: it is written as `null`.
+fn number_or_nan<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// A trained network's weights, and how it went.

@@ -1,7 +1,18 @@
-use candor_core::Metric;
+//! The report: what a person who knows no statistics reads before using a model. One page without anything from outside.
+
+mod block;
+mod data;
+mod judged;
+mod models;
+mod page;
+mod svg;
+
+use candor_core::{Metric, Target};
 use candor_data::{Curation, Split};
 
 use crate::{ChallengeResult, DesignedResult, FitSettings, SourceResult, TrainedResult};
+
+pub(crate) use page::to_html;
 
 /// Everything that a report shows.
 pub(crate) struct Report<'a> {
@@ -10,23 +21,11 @@ pub(crate) struct Report<'a> {
     pub source: &'a SourceResult,
     pub curation: &'a Curation,
     pub split: &'a Split,
+    pub target: &'a Target,
     pub metric: Metric,
     pub designed: &'a DesignedResult,
     pub trained: &'a TrainedResult,
     pub challenged: &'a ChallengeResult,
-}
-
-/// The report as one self-contained page.
-pub(crate) fn to_html(report: &Report) -> String {
-    let _ = (
-        report.settings,
-        report.source,
-        report.curation,
-        report.split,
-        report.metric,
-        report.designed,
-        report.trained,
-        report.challenged,
-    );
-    report.name.clone()
+    /// Seconds over all processes that worked on the run.
+    pub seconds: f64,
 }

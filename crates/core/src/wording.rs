@@ -1,5 +1,7 @@
+//! Numbers as a person reads them, the same everywhere.
+
 /// A share as a person reads it: `79.3 %`.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let value = 100.0 * share;
     if (value - value.round()).abs() < 0.05 {
         format!("{value:.0} %")
@@ -9,7 +11,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// A number to four significant digits.
-pub(crate) fn figure(value: f64) -> String {
+pub fn figure(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }

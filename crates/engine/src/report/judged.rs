@@ -1,0 +1,388 @@
+use candor_challenge::{CalibrationError, IntervalCalibration, ReliabilityBin, SliceKind};
+use candor_core::wording::{figure, percent};
+
+use super::Report;
+use super::block::{Block, Grid, Picture, Section, number, text};
+use super::svg::{Axis, Bar, Plot, bars};
+
+const COLUMNS_SHOWN: usize = 15;
+
+/// How good the answers are.
+pub(super) fn quality(report: &Report) -> Option<Section> {
+    let judged = report.challenged;
+    if judged.scores.is_empty() {
+        return None;
+    }
+    let scores = judged.scores.iter().map(|s| {
+        vec![
+            text(s.metric.name()),
+            number(figure(s.interval.estimate)),
+            number(format!(
+                "{} to {}",
+                figure(s.interval.lower),
+                figure(s.interval.upper)
+            )),
+            text(if s.metric.greater_is_better() {
+                "higher is better"
+            } else {
+                "lower is better"
+            }),
+        ]
+    });
+    let mut blocks = vec![Block::Grid(Grid {
+        head: vec!["measure", "value", "95 % interval", ""],
+        rows: scores.collect(),
+    })];
+    blocks.extend(others(report).map(Block::Picture));
+    blocks.extend(learning_curve(report).map(Block::Picture));
+    blocks.extend(memorisation(report).map(Block::Picture));
+    Some(Section {
+        id: "quality",
+        title: "How good it is",
+        lead: format!(
+            "Measured on {} rows that nothing had seen before. The interval says how far chance alone could have moved a value.",
+            judged.units
+        ),
+        blocks,
+    })
+}
+
+/// Whether its doubts are right.
+pub(super) fn doubt(report: &Report) -> Option<Section> {
+    let judged = report.challenged;
+    let mut blocks = Vec::new();
+    if let Some((before, after)) = &judged.calibration {
+        blocks.push(Block::Picture(reliability(before, after)));
+    }
+    if let Some((before, after)) = &judged.intervals {
+        blocks.push(Block::Picture(levels(before, after)));
+    }
+    blocks.extend(coverage(report).map(Block::Picture));
+    blocks.extend(risk_coverage(report).map(Block::Picture));
+    if let Some([total, aleatoric, epistemic]) = judged.uncertainty {
+        let share = if total > 0.0 { epistemic / total } else { 0.0 };
+        blocks.push(Block::Text(format!(
+            "Of the doubt in an average answer, {} lies in the data (it would not go away with more rows of the same kind) \
+             and {} in the model (its members disagree; more rows would help). In figures: {} and {}.",
+            percent(1.0 - share),
+            percent(share),
+            figure(aleatoric),
+            figure(epistemic)
+        )));
+    }
+    if let Some((detection, refused)) = &judged.strangeness {
+        blocks.push(Block::Text(format!(
+            "Strange rows: {} real test rows were mixed with {} made-up ones, whose cells come from different rows. A made-up \
+             row looked stranger than a real one in {} of all pairs (guessing: 50 %). {} of the real rows were refused as \
+             strange.",
+            detection.inside,
+            detection.outside,
+            percent(detection.auroc),
+            percent(*refused)
+        )));
+    }
+    (!blocks.is_empty()).then(|| Section {
+        id: "doubt",
+        title: "Whether its doubts can be trusted",
+        lead: "A useful model knows how sure it may be, and keeps silent when it should.".into(),
+        blocks,
+    })
+}
+
+/// What the model looks at.
+pub(super) fn importance(report: &Report) -> Option<Section> {
+    let judged = report.challenged;
+    let rows: Vec<Bar> = judged
+        .importance
+        .iter()
+        .take(COLUMNS_SHOWN)
+        .map(|i| Bar {
+            label: i.column.clone(),
+            value: i.loss,
+            interval: None,
+            class: "k1",
+            shown: figure(i.loss),
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let metric = report.metric.name();
+    let title = "What each column is worth".to_owned();
+    let more = judged.importance.len().saturating_sub(rows.len());
+    let more = match more {
+        0 => String::new(),
+        more => format!(" {more} more columns matter less."),
+    };
+    let picture = Picture {
+        svg: bars(&rows, 0.0, None, &title),
+        title,
+        keys: Vec::new(),
+        caption: format!(
+            "How much worse {metric} gets when the column's cells are shuffled between rows.{more} Columns that say the same \
+             stand in for one another, so each of them can look unimportant."
+        ),
+    };
+    Some(Section {
+        id: "importance",
+        title: "What it looks at",
+        lead: "What the model uses is not what causes the outcome.".into(),
+        blocks: vec![Block::Picture(picture)],
+    })
+}
+
+fn others(report: &Report) -> Option<Picture> {
+    let judged = report.challenged;
+    let own = judged.scores.iter().find(|s| s.metric == report.metric)?;
+    let mut rows = vec![Bar {
+        label: "the model".into(),
+        value: own.interval.estimate,
+        interval: Some((own.interval.lower, own.interval.upper)),
+        class: "k1",
+        shown: figure(own.interval.estimate),
+    }];
+    rows.extend(
+        judged
+            .others
+            .iter()
+            .filter(|o| o.value.is_finite())
+            .map(|o| Bar {
+                label: o.name.clone(),
+                value: o.value,
+                interval: None,
+                class: "k2",
+                shown: figure(o.value),
+            }),
+    );
+    let title = "Beside simpler models".to_owned();
+    Some(Picture {
+        svg: bars(&rows, 0.0, Some(own.interval.estimate), &title),
+        title,
+        keys: vec![
+            ("k1", "the model".into()),
+            ("k2", "one design alone".into()),
+        ],
+        caption: format!(
+            "{} on the test rows, {} is better. The thin line is the 95 % interval.",
+            report.metric.name(),
+            if report.metric.greater_is_better() {
+                "longer"
+            } else {
+                "shorter"
+            }
+        ),
+    })
+}
+
+fn learning_curve(report: &Report) -> Option<Picture> {
+    let points: Vec<(f64, f64)> = report
+        .challenged
+        .learning_curve
+        .iter()
+        .map(|p| (p.units as f64, p.score))
+        .collect();
+    if points.len() < 2 {
+        return None;
+    }
+    let title = "Would more rows help?".to_owned();
+    let named: Vec<(f64, f64, String)> = points
+        .iter()
+        .map(|p| (p.0, p.1, format!("{} rows: {}", p.0, figure(p.1))))
+        .collect();
+    let svg = Plot::new(
+        Axis::log("rows to learn from", points.iter().map(|p| p.0)),
+        Axis::around(report.metric.name(), points.iter().map(|p| p.1)),
+    )
+    .line("k1", &points)
+    .dots("k1", &named)
+    .to_svg(&title);
+    Some(Picture {
+        title,
+        svg,
+        keys: Vec::new(),
+        caption:
+            "The best design, trained on parts of the rows. Where the line still moves at its right end, more rows would help."
+                .into(),
+    })
+}
+
+fn memorisation(report: &Report) -> Option<Picture> {
+    let control = report.challenged.memorisation.as_ref()?;
+    let bar = |label: &str, value: f64, class| Bar {
+        label: label.into(),
+        value,
+        interval: None,
+        class,
+        shown: figure(value),
+    };
+    let rows = [
+        bar("on the rows that it learned by heart", control.train, "k2"),
+        bar("on new rows", control.test, "k1"),
+        bar("guessing", control.chance, "k3"),
+    ];
+    let title = "A control: the same network on shuffled answers".to_owned();
+    Some(Picture {
+        svg: bars(&rows, 0.0, None, &title),
+        title,
+        keys: Vec::new(),
+        caption: format!(
+            "{} after training on {} rows whose answers were shuffled, so that there is nothing to learn. A network can learn \
+             them by heart all the same; only new rows show what a model is worth.",
+            control.metric.name(),
+            control.training_units
+        ),
+    })
+}
+
+fn reliability(before: &CalibrationError, after: &CalibrationError) -> Picture {
+    let points = |bins: &[ReliabilityBin]| -> Vec<(f64, f64, String)> {
+        bins.iter()
+            .filter(|b| b.count > 0)
+            .map(|b| {
+                let title = format!(
+                    "said {}, right {} of {} rows",
+                    percent(b.confidence),
+                    percent(b.accuracy),
+                    b.count
+                );
+                (b.confidence, b.accuracy, title)
+            })
+            .collect()
+    };
+    let line = |points: &[(f64, f64, String)]| -> Vec<(f64, f64)> {
+        points.iter().map(|p| (p.0, p.1)).collect()
+    };
+    let (raw, said) = (points(&before.bins), points(&after.bins));
+    let title = "How sure it says it is, and how often it is right".to_owned();
+    let svg = Plot::new(Axis::share("says that it is sure"), Axis::share("is right"))
+        .guide((0.0, 0.0), (1.0, 1.0))
+        .line("k2", &line(&raw))
+        .line("k1", &line(&said))
+        .dots("k1", &said)
+        .to_svg(&title);
+    Picture {
+        title,
+        svg,
+        keys: vec![
+            ("k1", "after calibration".into()),
+            ("k2", "before".into()),
+            ("k3", "perfect".into()),
+        ],
+        caption: format!(
+            "Expected calibration error {} (before: {}); a perfect model shows up to {} on so few rows by chance.",
+            percent(after.expected),
+            percent(before.expected),
+            percent(after.null.q95)
+        ),
+    }
+}
+
+fn levels(before: &IntervalCalibration, after: &IntervalCalibration) -> Picture {
+    let line = |c: &IntervalCalibration| -> Vec<(f64, f64)> {
+        c.levels.iter().map(|l| (l.expected, l.observed)).collect()
+    };
+    let dots: Vec<(f64, f64, String)> = after
+        .levels
+        .iter()
+        .map(|l| {
+            let title = format!(
+                "ranges that should hold {} hold {}",
+                percent(l.expected),
+                percent(l.observed)
+            );
+            (l.expected, l.observed, title)
+        })
+        .collect();
+    let title = "How often its ranges hold the truth".to_owned();
+    let svg = Plot::new(Axis::share("should hold"), Axis::share("hold"))
+        .guide((0.0, 0.0), (1.0, 1.0))
+        .line("k2", &line(before))
+        .line("k1", &line(after))
+        .dots("k1", &dots)
+        .to_svg(&title);
+    Picture {
+        title,
+        svg,
+        keys: vec![
+            ("k1", "after calibration".into()),
+            ("k2", "before".into()),
+            ("k3", "perfect".into()),
+        ],
+        caption: "Below the dashed line the model is too sure of itself, above it too timid."
+            .into(),
+    }
+}
+
+fn coverage(report: &Report) -> Option<Picture> {
+    let coverage = report.challenged.coverage.as_ref()?;
+    let mut rows = vec![Bar {
+        label: format!("all {} test rows", coverage.units),
+        value: coverage.marginal,
+        interval: None,
+        class: "k1",
+        shown: percent(coverage.marginal),
+    }];
+    rows.extend(coverage.slices.iter().take(24).map(|slice| {
+        let what = match slice.kind {
+            SliceKind::Class => "true class ",
+            SliceKind::Group | SliceKind::Difficulty | SliceKind::Target => "",
+        };
+        Bar {
+            label: format!("{what}{} ({} rows)", slice.name, slice.units),
+            value: slice.coverage,
+            interval: Some((slice.interval.lower, slice.interval.upper)),
+            class: "k2",
+            shown: percent(slice.coverage),
+        }
+    }));
+    let size = coverage.mean_size.map_or_else(String::new, |size| {
+        if report.target.task.is_classification() {
+            format!(" On average a set names {} classes.", figure(size))
+        } else {
+            format!(" On average a range is {} wide.", figure(size))
+        }
+    });
+    let title = "How often its sets and ranges hold the truth".to_owned();
+    Some(Picture {
+        svg: bars(&rows, 0.0, Some(coverage.promised), &title),
+        title,
+        keys: Vec::new(),
+        caption: format!(
+            "Promised: {} over all rows (dashed line). Single groups can get less than the whole; the thin lines show how \
+             much chance there is in each.{size}",
+            percent(coverage.promised)
+        ),
+    })
+}
+
+fn risk_coverage(report: &Report) -> Option<Picture> {
+    let curve = report.challenged.risk_coverage.as_ref()?;
+    let points: Vec<(f64, f64)> = curve.points.iter().map(|p| (p.coverage, p.risk)).collect();
+    let title = "Fewer answers, fewer errors".to_owned();
+    let mut plot = Plot::new(
+        Axis::share("share of rows that get an answer"),
+        Axis::share_up_to(
+            "wrong answers",
+            points.iter().map(|p| p.1).chain([report.settings.risk]),
+        ),
+    )
+    .level(report.settings.risk)
+    .line("k1", &points);
+    let mut taken = String::new();
+    if let Some((accepted, _)) = &report.challenged.accepted {
+        plot = plot.upright(accepted.coverage());
+        taken = format!(
+            " The model answers {} of the rows (upright line).",
+            percent(accepted.coverage())
+        );
+    }
+    Some(Picture {
+        svg: plot.to_svg(&title),
+        title,
+        keys: Vec::new(),
+        caption: format!(
+            "The surest answers come first, from the left. At most {} wrong answers are wanted (level line).{taken}",
+            percent(report.settings.risk)
+        ),
+    })
+}

@@ -1,0 +1,223 @@
+use askama::Template;
+use candor_core::wording::{figure, percent};
+use candor_core::{Outcome, Verdict};
+
+use super::block::{Block, Grid, Section, text};
+use super::{Report, data, judged, models};
+use crate::EngineError;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    name: String,
+    class: &'static str,
+    headline: String,
+    lead: String,
+    facts: Vec<Fact>,
+    verdicts: Vec<Shown>,
+    sections: Vec<Section>,
+    version: &'static str,
+}
+
+/// A figure at the top of the page.
+struct Fact {
+    value: String,
+    label: String,
+}
+
+/// A verdict in words.
+struct Shown {
+    class: &'static str,
+    word: &'static str,
+    question: String,
+    reason: String,
+}
+
+/// The report as one self-contained page.
+pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
+    let (class, headline) = headline(&report.challenged.verdicts);
+    let mut sections = vec![data::section(report), models::section(report)];
+    sections.extend(judged::quality(report));
+    sections.extend(judged::doubt(report));
+    sections.extend(judged::importance(report));
+    sections.push(limits(report));
+    sections.push(again(report));
+    let page = Page {
+        name: report.name.clone(),
+        class,
+        headline,
+        lead: lead(report),
+        facts: facts(report),
+        verdicts: report.challenged.verdicts.iter().map(shown).collect(),
+        sections,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    page.render()
+        .map_err(|e| EngineError::Report(e.to_string()))
+}
+
+fn headline(verdicts: &[Verdict]) -> (&'static str, String) {
+    let count = |outcome| verdicts.iter().filter(|v| v.outcome == outcome).count();
+    let (passed, failed) = (count(Outcome::Pass), count(Outcome::Fail));
+    match (passed, failed) {
+        (0, 0) => (
+            "info",
+            "Not judged: there were too few test rows to say anything".into(),
+        ),
+        (passed, 0) => ("pass", format!("Passed all {passed} challenges that apply")),
+        (passed, failed) => (
+            "fail",
+            format!(
+                "Failed {failed} of {} challenges: read why before you use it",
+                passed + failed
+            ),
+        ),
+    }
+}
+
+fn lead(report: &Report) -> String {
+    format!(
+        "This model predicts {} from one row of a table. It was made from {} rows by Candor, and judged on {} others.",
+        data::quoted(&report.target.names),
+        report.split.development().len() + report.split.calibration.len(),
+        report.challenged.units
+    )
+}
+
+fn facts(report: &Report) -> Vec<Fact> {
+    let judged = report.challenged;
+    let mut facts = Vec::new();
+    if let Some(score) = judged.scores.first() {
+        facts.push(Fact {
+            value: figure(score.interval.estimate),
+            label: format!(
+                "{} on test rows (95 %: {} to {})",
+                score.metric.name(),
+                figure(score.interval.lower),
+                figure(score.interval.upper)
+            ),
+        });
+    }
+    if let Some((accepted, refused)) = &judged.accepted {
+        facts.push(Fact {
+            value: percent(*refused),
+            label: "of the test rows get “I do not know”".into(),
+        });
+        if let Some(risk) = accepted.risk() {
+            facts.push(Fact {
+                value: percent(risk),
+                label: "of the answers that it gives are wrong".into(),
+            });
+        }
+    }
+    if let Some(coverage) = &judged.coverage {
+        facts.push(Fact {
+            value: percent(coverage.marginal),
+            label: format!(
+                "of its {} hold the truth ({} promised)",
+                if report.target.task.is_classification() {
+                    "sets"
+                } else {
+                    "ranges"
+                },
+                percent(coverage.promised)
+            ),
+        });
+    }
+    facts
+}
+
+fn shown(verdict: &Verdict) -> Shown {
+    let (class, word) = match verdict.outcome {
+        Outcome::Pass => ("pass", "passed"),
+        Outcome::Fail => ("fail", "failed"),
+        Outcome::NotApplicable => ("info", "not judged"),
+    };
+    Shown {
+        class,
+        word,
+        question: question(&verdict.challenge),
+        reason: verdict.reason.clone(),
+    }
+}
+
+/// The challenge as a question of a person who knows no statistics.
+fn question(challenge: &str) -> String {
+    let question = match challenge {
+        "generalisation" => "Did it learn anything?",
+        "baselines" => "Is it worth more than a simple model?",
+        "calibration" => "Is it as sure as it may be?",
+        "coverage" => "Do its sets and ranges hold the truth as often as promised?",
+        "uncertainty" => "Does it say where its doubt comes from?",
+        "strangeness" => "Does it notice rows that are unlike anything it learned from?",
+        "abstention" => "Does it keep silent where it would be wrong?",
+        "memorisation" => "Is the test sound?",
+        "leakage" => "Does a column give the answer away?",
+        other => return other.to_owned(),
+    };
+    question.to_owned()
+}
+
+fn limits(report: &Report) -> Section {
+    let mut list = vec![
+        "Nothing is promised for rows that come from elsewhere than the training data: another place, another time, another \
+         way of measuring. The test for strange rows catches many of them, not all."
+            .to_owned(),
+        "The promised coverage and the promised share of errors hold on average over all rows, not for every group."
+            .to_owned(),
+        format!("Calibration was done {}.", report.trained.calibration),
+        "Small changes of a row that somebody makes on purpose to fool the model were not tried.".to_owned(),
+    ];
+    let people: Vec<String> = report
+        .source
+        .schema
+        .columns
+        .iter()
+        .filter(|c| c.sensitive)
+        .map(|c| c.name.clone())
+        .collect();
+    if !people.is_empty() {
+        list.push(format!(
+            "Columns that may describe people: {}. Whether decisions made with this model would be fair was not judged; the \
+             coverage of each group is shown above.",
+            data::quoted(&people)
+        ));
+    }
+    Section {
+        id: "limits",
+        title: "What this does not say",
+        lead: String::new(),
+        blocks: vec![Block::List(list)],
+    }
+}
+
+fn again(report: &Report) -> Section {
+    let settings = report.settings;
+    let budget = match (settings.trials, settings.time) {
+        (Some(trials), None) => format!("{trials} designs"),
+        (Some(trials), Some(time)) => format!("{trials} designs, {time} s at most"),
+        (None, Some(time)) => format!("{time} s"),
+        (None, None) => "none".into(),
+    };
+    let row = |what: &str, value: String| vec![text(what), text(value)];
+    Section {
+        id: "again",
+        title: "To use it, and to make it again",
+        lead: String::new(),
+        blocks: vec![
+            Block::Code("candor predict RUN rows.csv --out answers.csv".into()),
+            Block::Text("RUN is the folder that holds this page. The answers carry the prediction, a set or range, the doubt, and “I do not know” with its reason.".into()),
+            Block::Grid(Grid {
+                head: vec!["", ""],
+                rows: vec![
+                    row("seed", settings.seed.0.to_string()),
+                    row("budget", budget),
+                    row("trials side by side", settings.jobs.to_string()),
+                    row("time it took", format!("{:.0} s", report.seconds)),
+                    row("SHA-256 of the data", report.source.source.sha256.clone()),
+                    row("version", format!("candor {}", env!("CARGO_PKG_VERSION"))),
+                ],
+            }),
+        ],
+    }
+}
