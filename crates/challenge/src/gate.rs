@@ -70,6 +70,24 @@ impl AcceptedRisk {
 }
 
 impl Gate {
+    /// A gate that accepts everything and promises nothing.
+    pub fn open(target_risk: f64, delta: f64) -> Gate {
+        Gate {
+            min_confidence: 0.0,
+            target_risk,
+            delta,
+            guaranteed: false,
+            coverage_on_calibration: 1.0,
+            risk_on_calibration: 1.0,
+            calibration_units: 0,
+        }
+    }
+
+    /// Whether it is a gate of [`Gate::open`].
+    pub fn is_open(&self) -> bool {
+        self.calibration_units == 0
+    }
+
     /// Finds the lowest certified threshold.
     ///
     /// # Errors

@@ -64,13 +64,13 @@ impl Gates {
         };
         let reason = if better {
             format!(
-                "On data that it never saw, the model reaches a {metric} of {model}; somebody who knows only how often \
-                 each outcome occurs reaches {trivial} ({direction} is better)."
+                "On data that it never saw, the model's {metric} is {model}; that of somebody who always gives the same \
+                 answer, the best such one, is {trivial} ({direction} is better)."
             )
         } else {
             format!(
-                "The model ({metric} {model}) is not clearly better than somebody who knows only how often each outcome \
-                 occurs ({trivial}): the columns may say nothing about the target, or there are too few rows."
+                "The model ({metric} {model}) is not clearly better than somebody who always gives the same answer \
+                 ({trivial}): the columns may say nothing about the target, or there are too few rows."
             )
         };
         verdict(
@@ -282,6 +282,17 @@ impl Gates {
         if accepted.units < self.least_units {
             return too_few(NAME, accepted.units, self.least_units);
         }
+        if gate.is_open() {
+            return not_applicable(
+                NAME,
+                format!(
+                    "A number is right or wrong only within a tolerance. Without one the model refuses nothing but rows that \
+                     are unlike its training data ({} of the test rows); give one with `--tolerance`, and it keeps silent where \
+                     it would miss it too often.",
+                    percent(refused)
+                ),
+            );
+        }
         let Some(risk) = accepted.risk() else {
             return not_applicable(
                 NAME,
@@ -312,7 +323,7 @@ impl Gates {
     pub fn memorisation(&self, control: &Memorisation) -> Verdict {
         let metric = control.metric.name();
         let learned = format!(
-            "Trained on shuffled targets, the same network reaches a {metric} of {} on the rows it was trained on",
+            "Trained on shuffled targets, a network's {metric} is {} on the rows it was trained on",
             figure(control.train)
         );
         let sound = !control.leaks();

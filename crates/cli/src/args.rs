@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Check(DataArgs),
     /// Predictions with uncertainty, set or interval, and abstention.
     Predict(PredictArgs),
+    /// An HTTP service: POST /predict, GET /health, /model, /metrics.
+    Serve(ServeArgs),
     /// The models of a run, best first.
     Leaderboard(LeaderboardArgs),
     /// Where the report of a run is, and what it says in short.
@@ -126,6 +128,9 @@ pub(crate) struct FitArgs {
     /// Promised share of wrong answers among those that are given, at most.
     #[arg(long, value_name = "SHARE")]
     pub risk: Option<f64>,
+    /// For numbers: how far from the truth an answer may be and still be right.
+    #[arg(long, value_name = "NUMBER")]
+    pub tolerance: Option<f64>,
     /// Settings from a JSON file, such as the `settings` of a `run.json`; options given here win.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -177,6 +182,21 @@ pub(crate) enum Format {
     Csv,
     Json,
     Parquet,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// A bundle, or a run folder.
+    pub bundle: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub address: std::net::SocketAddr,
+    /// Requests that may wait; more are turned away with 503.
+    #[arg(long, default_value_t = 64)]
+    pub waiting: usize,
+    /// Megabytes that a request may hold.
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 32)]
+    pub body: usize,
 }
 
 #[derive(Args)]

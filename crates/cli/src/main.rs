@@ -41,6 +41,7 @@ fn run(candor: &Candor) -> Result<Ending, Failure> {
         Command::Fit(args) => command::fit::run(args, json, quiet),
         Command::Check(args) => command::check::run(args, json),
         Command::Predict(args) => command::predict::run(args, json),
+        Command::Serve(args) => command::serve::run(args),
         Command::Leaderboard(args) => command::leaderboard::run(args, json),
         Command::Report(args) => command::report::run(args, json),
         Command::Resume(args) => command::resume::run(args, json, quiet),

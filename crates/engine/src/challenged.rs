@@ -406,7 +406,9 @@ impl<'a> Judge<'a> {
         let wrong = parts.correctness.wrong(&self.said, &self.truth)?;
         let confidence = column(|a| a.confidence);
         let loss: Vec<f64> = wrong.iter().map(|w| f64::from(u8::from(*w))).collect();
-        result.risk_coverage = Some(RiskCoverage::of(&confidence, &loss)?);
+        if !parts.abstention.gate.is_open() {
+            result.risk_coverage = Some(RiskCoverage::of(&confidence, &loss)?);
+        }
         // Refused as strange counts as refused: it gets no confidence.
         let gated = |a: &Answer| {
             if is_strange(a, &parts.abstention) {
@@ -486,13 +488,6 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// The best network's design, or the best design of all when there is no network.
-    fn champion(&self) -> Option<&Standing> {
-        let board = &self.trained.designed.leaderboard;
-        let complete = || board.iter().filter(|s| s.complete);
-        complete().find(|s| s.network).or_else(|| complete().next())
-    }
-
     fn fit(
         &self,
         standing: &Standing,
@@ -520,10 +515,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Trains the best network's design on targets that were shuffled between the training units, without validation.
+    /// Trains a network's design on targets that were shuffled between the training units, without validation.
     fn memorisation(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
         let prepared = &self.trained.prepared;
-        let Some(standing) = self.champion().filter(|s| s.network) else {
+        // The cheapest network shows it as well as the best.
+        let board = &self.trained.designed.leaderboard;
+        let networks = board.iter().filter(|s| s.complete && s.network);
+        let Some(standing) = networks.min_by(|a, b| a.seconds.total_cmp(&b.seconds)) else {
             return Ok(());
         };
         let train = sample(

@@ -54,6 +54,9 @@ pub struct FitSettings {
     pub coverage: f64,
     /// Promised share of wrong answers among those that are given.
     pub risk: f64,
+    /// For numbers: how far an answer may be from the truth and still be right, in the target's units. Without it no answer
+    /// is refused for being unsure.
+    pub tolerance: Option<f64>,
     /// Different designs in the final ensemble at most.
     pub ensemble: usize,
     /// Thresholds of the challenges.
@@ -85,6 +88,7 @@ impl Default for FitSettings {
             sampler: SamplerKind::default(),
             coverage: 0.9,
             risk: 0.05,
+            tolerance: None,
             ensemble: 6,
             gates: Gates::default(),
         }
@@ -109,6 +113,9 @@ impl FitSettings {
         }
         if self.ensemble == 0 {
             return refuse("ensemble", "must be at least 1".into());
+        }
+        if self.tolerance.is_some_and(|t| !t.is_finite() || t <= 0.0) {
+            return refuse("tolerance", "must be more than zero".into());
         }
         let shares = [
             ("coverage", self.coverage, 0.0, 1.0),

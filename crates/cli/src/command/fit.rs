@@ -28,7 +28,8 @@ pub(crate) fn on_ctrl_c() -> Result<Interrupt, Failure> {
     let raised = interrupt.clone();
     let set = ctrlc::set_handler(move || {
         if raised.is_raised() {
-            std::process::abort();
+            #[allow(clippy::exit)] // The person asked twice.
+            std::process::exit(130);
         }
         crate::output::note("stopping at the next checkpoint; once more to stop at once");
         raised.raise();

@@ -9,5 +9,6 @@ pub(crate) mod predict;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod runs;
+pub(crate) mod serve;
 mod settings;
 mod summary;

@@ -103,7 +103,8 @@ fn facts(report: &Report) -> Vec<Fact> {
             value: percent(*refused),
             label: "of the test rows get “I do not know”".into(),
         });
-        if let Some(risk) = accepted.risk() {
+        let open = judged.risk_coverage.is_none();
+        if let Some(risk) = accepted.risk().filter(|_| !open) {
             facts.push(Fact {
                 value: percent(risk),
                 label: "of the answers that it gives are wrong".into(),

@@ -1,0 +1,18 @@
+//! The HTTP service over one bundle. It holds no logic of its own: rows in, the answers of [`candor::Model`] out.
+//!
+//! | path | does |
+//! | --- | --- |
+//! | `POST /predict` | answers for `{"rows": [{"column": value, ...}, ...]}`, a bare array of such objects, or a CSV text (`content-type: text/csv`) |
+//! | `GET /health` | 200 once the model is loaded |
+//! | `GET /model` | what is predicted, from which columns, and the model card |
+//! | `GET /metrics` | counts and times, in the text format of Prometheus |
+//!
+//! Errors are JSON: `{"error": "...", "hints": ["..."]}`, 400 for rows that do not fit, 413 for too large a body, 503 when
+//! more requests wait than [`ServeSettings::waiting`].
+
+mod metrics;
+mod respond;
+mod rows;
+mod service;
+
+pub use service::{ServeError, ServeSettings, serve};
