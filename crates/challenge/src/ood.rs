@@ -327,12 +327,29 @@ impl ConformalPValue {
 
     /// `(1 + #{held-out >= score}) / (n + 1)`. NaN counts as infinitely strange.
     pub fn p_value(&self, score: f64) -> f64 {
+        ConformalPValue::pooled([(self, score)])
+    }
+
+    /// The p-value of a unit that several detectors look at, each calibrated on the held-out units of its own fold: all
+    /// held-out units are counted together, each against the score of its own detector (cross-conformal p-value, Vovk
+    /// 2015, equation 8). Close to valid in practice; in theory up to a factor of two.
+    pub fn pooled<'a>(parts: impl IntoIterator<Item = (&'a ConformalPValue, f64)>) -> f64 {
+        let (mut at_least, mut units) = (0, 0);
+        for (part, score) in parts {
+            at_least += part.at_least(score);
+            units += part.scores.len();
+        }
+        (1 + at_least) as f64 / (1 + units) as f64
+    }
+
+    /// Held-out units that are at least as strange.
+    fn at_least(&self, score: f64) -> usize {
         let below = if score.is_nan() {
             self.scores.len()
         } else {
             self.scores.partition_point(|s| *s < score)
         };
-        (1 + self.scores.len() - below) as f64 / (1 + self.scores.len()) as f64
+        self.scores.len() - below
     }
 
     /// The smallest possible p-value, `1 / (n + 1)`.
@@ -511,6 +528,17 @@ mod tests {
         };
         assert!(auroc(vec![direction.clone()]) < 0.7);
         assert!(auroc(vec![direction, input]) > 0.99);
+    }
+
+    #[test]
+    fn pooled_p_values_count_the_units_of_all_folds() {
+        let first = ConformalPValue::calibrate(&[1.0, 2.0, 3.0]).unwrap();
+        let second = ConformalPValue::calibrate(&[10.0, 20.0]).unwrap();
+        // Two of three, and one of two.
+        let p = ConformalPValue::pooled([(&first, 2.0), (&second, 15.0)]);
+        assert!((p - 4.0 / 6.0).abs() < 1e-12, "{p}");
+        let least = ConformalPValue::pooled([(&first, f64::NAN), (&second, f64::INFINITY)]);
+        assert!((least - 1.0 / 6.0).abs() < 1e-12, "{least}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub fn did_you_mean<S: AsRef<str>>(word: &str, known: &[S]) -> String {
                 k.as_ref(),
             )
         })
+        .filter(|(distance, k)| *distance < k.chars().count().min(word.chars().count()))
         .filter(|(distance, k)| *distance <= 1 + k.chars().count().min(word.chars().count()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| format!("; did you mean `{k}`?"))

@@ -1,6 +1,6 @@
-use candor_challenge::{OodDetector, Uncertainty};
+use candor_challenge::{ConformalPValue, OodDetector, Uncertainty};
 use candor_core::{Distribution, Task};
-use candor_train::{Features, Learner, Member, MemberError, MemberPrediction, Units};
+use candor_train::{Learner, Member, MemberError, MemberPrediction, Units};
 
 use crate::{Answer, Bundle, Conformal, DeployError, Parts, Prediction, Strangeness};
 
@@ -146,11 +146,12 @@ impl Predictor {
 
     fn listen(&self, units: &Units, rows: &[usize]) -> Result<Voices, DeployError> {
         let mut said: Vec<(f64, Distribution)> = Vec::new();
-        let mut detected: Vec<Vec<Strangeness>> = Vec::new();
+        let mut detected: Vec<(&OodDetector, Vec<f64>)> = Vec::new();
         for member in &self.members {
             let MemberPrediction { members, features } = predict(member, units, rows)?;
             if let (Some(detector), Some(features)) = (&member.detector, &features) {
-                detected.push(strangeness(detector, features)?);
+                let scores = detector.score(&[&features.embedding, &features.input])?;
+                detected.push((detector, scores));
             }
             let weight = member.weight / members.len() as f64;
             if weight > 0.0 {
@@ -161,7 +162,7 @@ impl Predictor {
         Ok(Voices {
             mixture: Distribution::mixture(&said)?,
             uncertainty: Uncertainty::decompose(&said)?,
-            strangeness: mean(&detected),
+            strangeness: strangeness(&detected),
         })
     }
 
@@ -281,27 +282,17 @@ fn predict(
 }
 
 /// Scores and p-values of features: the embedding first, then the prepared input.
-fn strangeness(
-    detector: &OodDetector,
-    features: &Features,
-) -> Result<Vec<Strangeness>, DeployError> {
-    let scores = detector.score(&[&features.embedding, &features.input])?;
-    let told = |score| Strangeness {
-        score,
-        p_value: detector.p_value(score),
-    };
-    Ok(scores.into_iter().map(told).collect())
-}
-
-/// The mean over detectors. Each p-value is valid alone; their mean keeps the order and is steadier. It is valid up to a
-/// factor of two at worst (Vovk and Wang, "Combining p-values via averaging", 2020); the false alarms on the test
-/// part are measured and stated.
-fn mean(detected: &[Vec<Strangeness>]) -> Option<Vec<Strangeness>> {
-    let first = detected.first()?;
+/// The mean score over detectors, and their pooled p-value.
+fn strangeness(detected: &[(&OodDetector, Vec<f64>)]) -> Option<Vec<Strangeness>> {
+    let (_, first) = detected.first()?;
     let n = detected.len() as f64;
-    let mean = |i: usize| Strangeness {
-        score: detected.iter().map(|d| d[i].score).sum::<f64>() / n,
-        p_value: detected.iter().map(|d| d[i].p_value).sum::<f64>() / n,
+    let told = |i: usize| Strangeness {
+        score: detected.iter().map(|(_, scores)| scores[i]).sum::<f64>() / n,
+        p_value: ConformalPValue::pooled(
+            detected
+                .iter()
+                .map(|(detector, scores)| (detector.calibration(), scores[i])),
+        ),
     };
-    Some((0..first.len()).map(mean).collect())
+    Some((0..first.len()).map(told).collect())
 }

@@ -105,6 +105,10 @@ impl FitSettings {
         if self.time.is_some_and(|t| !t.is_finite() || t <= 0.0) {
             return refuse("time", "must be more than zero seconds".into());
         }
+        let mut names = std::collections::BTreeSet::new();
+        if let Some(twice) = self.target.iter().find(|name| !names.insert(*name)) {
+            return refuse("target", format!("`{twice}` is named twice"));
+        }
         if self.trials == Some(0) {
             return refuse("trials", "must be at least 1".into());
         }

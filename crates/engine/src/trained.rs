@@ -20,7 +20,7 @@ const ROUNDS: usize = 40;
 /// Trials that selection looks at, the best first: with more, chance chooses.
 const CANDIDATES: usize = 40;
 /// Folds whose members look for strange inputs.
-const DETECTORS: usize = 4;
+const DETECTORS: usize = 8;
 /// Most training units of a detector, and most held-out units that it is calibrated on.
 const DETECTOR_UNITS: usize = 2_000;
 /// Probability that the promise on wrong answers is broken.
