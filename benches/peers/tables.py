@@ -162,7 +162,8 @@ def scikit(which):
         options = {"random_state": seed} | ({"n_jobs": 2, "n_estimators": 500} if which == "forest" else {})
         if kind == "number":
             model = (RandomForestRegressor if which == "forest" else HistGradientBoostingRegressor)(**options)
-            return time.monotonic() - started, model.fit(x, train["y"]).predict(z)
+            model.fit(x, train["y"])
+        return time.monotonic() - started, model.predict(z)
         model = (RandomForestClassifier if which == "forest" else HistGradientBoostingClassifier)(**options)
         model.fit(x, train["y"].astype(str))
         return time.monotonic() - started, in_order(model.predict_proba(z), model.classes_, classes)
