@@ -142,7 +142,13 @@ fn doctests(workspace: &Workspace) -> Result<(), Failure> {
 
 fn tests(workspace: &Workspace) -> Result<(), Failure> {
     let command = if succeeds(workspace.cargo(["nextest", "--version"])) {
-        workspace.cargo(["nextest", "run", "--workspace", "--cargo-profile=release"])
+        workspace.cargo([
+            "nextest",
+            "run",
+            "--workspace",
+            "--cargo-profile=release",
+            "--no-fail-fast",
+        ])
     } else {
         println!("cargo-nextest is not installed: cargo test takes its place");
         workspace.cargo([

@@ -29,7 +29,7 @@ mod tests {
             percent(0.7931),
             percent(0.9),
             percent(1.0),
-            figure(0.012345),
+            figure(0.012342),
             figure(1234.5),
             figure(0.0),
         ];
