@@ -50,7 +50,7 @@ UCI = [
 FIELDS = ["set", "fold", "tool", "limit", "seconds", "metric", "loss", "accuracy"]
 
 
-def folds_of(rows, labels, count, seed=0):
+def folds_of(rows, labels, count=5, seed=0):
     """Test rows of each fold; stratified where labels are given."""
     rng = np.random.default_rng(seed)
     fold = np.empty(rows, dtype=int)
@@ -70,7 +70,7 @@ def load(data, name, count):
         table.columns = [f"x{i}" for i in range(table.shape[1] - 1)] + ["y"]
         kind = SMALL[name]
         labels = table["y"].to_numpy() if kind == "class" else None
-        return table, kind, folds_of(len(table), labels, count)
+        return table, kind, folds_of(len(table), labels)[:count]
     if name in UCI:
         folder = data / "uci_regression" / name
         table = pd.read_csv(folder / "data.txt.gz", sep=r"\s+", header=None)
@@ -101,7 +101,7 @@ def load(data, name, count):
         )
         columns = ["sex", "age", "race", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count", "c_charge_degree"]
         table = table.loc[kept, columns + ["two_year_recid"]].rename(columns={"two_year_recid": "y"}).reset_index(drop=True)
-        return table, "class", [rows for rows in folds_of(len(table), table["y"].to_numpy(), 10)[:3]][:1]
+        return table, "class", folds_of(len(table), table["y"].to_numpy())[:count]
     raise SystemExit(f"no set {name}")
 
 
@@ -163,7 +163,7 @@ def scikit(which):
         if kind == "number":
             model = (RandomForestRegressor if which == "forest" else HistGradientBoostingRegressor)(**options)
             model.fit(x, train["y"])
-        return time.monotonic() - started, model.predict(z)
+            return time.monotonic() - started, model.predict(z)
         model = (RandomForestClassifier if which == "forest" else HistGradientBoostingClassifier)(**options)
         model.fit(x, train["y"].astype(str))
         return time.monotonic() - started, in_order(model.predict_proba(z), model.classes_, classes)
@@ -288,7 +288,7 @@ if __name__ == "__main__":
     parser.add_argument("data")
     parser.add_argument("results")
     parser.add_argument("--sets", default=",".join([*SMALL, *UCI, "adult", "compas"]))
-    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--folds", type=int, default=5, help="how many of the five folds (or of the given splits) to run")
     parser.add_argument("--times", default="30,120,300")
     parser.add_argument("--tools", default=",".join(TOOLS))
     run(parser.parse_args())
