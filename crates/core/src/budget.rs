@@ -79,6 +79,15 @@ impl Clock {
         }
     }
 
+    /// The same clock with a deadline at most so far from now.
+    pub fn within(&self, allowance: Duration) -> Clock {
+        let end = Instant::now() + allowance;
+        Clock {
+            deadline: Some(self.deadline.map_or(end, |d| d.min(end))),
+            ..self.clone()
+        }
+    }
+
     /// Time since the clock was started.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()

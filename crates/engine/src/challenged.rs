@@ -6,6 +6,7 @@ use candor_core::{Clock, Distribution, Event, Metric, Seed, Step, Targets, Verdi
 use candor_deploy::{Answer, Bundle, Conformal, LoadedMember, Predictor, mixture};
 use candor_train::{Assignment, MemberError};
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
@@ -248,8 +249,13 @@ impl<'a> Judge<'a> {
             .iter()
             .filter(|s| s.complete && s.origin == "baseline")
             .chain(network);
-        for standing in others {
-            let Some(said) = self.alone(standing)? else {
+        let others: Vec<&Standing> = others.collect();
+        let said: Vec<Option<Distribution>> = others
+            .par_iter()
+            .map(|standing| self.alone(standing))
+            .collect::<Result<_, _>>()?;
+        for (standing, said) in others.into_iter().zip(said) {
+            let Some(said) = said else {
                 continue;
             };
             if let Ok(value) = self.metric.score(&said, &self.truth) {

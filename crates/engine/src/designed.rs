@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use candor_core::Step;
 use candor_design::{First, JobRecord, JobResult, Store, StudySettings, label, leaderboard, run};
 use candor_train::Evaluation;
@@ -11,6 +13,9 @@ use crate::trial_folder::TrialFolder;
 
 /// Share of the time that is left which the search may use; the rest is for the ensemble and the challenges.
 const SEARCH_SHARE: f64 = 0.78;
+
+/// Share of the search, over all threads, that one trial may use.
+const TRIAL_SHARE: f64 = 0.2;
 
 /// State 4: designs that were tried.
 pub(crate) struct Designed {
@@ -89,6 +94,7 @@ impl Prepared {
                 folds: &self.split.folds,
                 fidelity: &self.fidelity,
                 folder: &trials,
+                allowance: self.allowance(context),
                 seed: settings.seed.derive("members", &[]),
             };
             let mut store = Store::open(&folder.join("study.db"))?;
@@ -114,16 +120,27 @@ impl Prepared {
         })
     }
 
+    /// How long one member may train when time is limited, so that no trial takes the time of all others.
+    fn allowance(&self, context: &Context) -> Option<Duration> {
+        let search = context.clock.share(SEARCH_SHARE).remaining()?;
+        let threads = context.settings.jobs as f64;
+        let members = self.fidelity.folds(self.fidelity.top()) as f64;
+        Some(search.mul_f64(TRIAL_SHARE * threads / members))
+    }
+
     fn first(&self) -> Vec<First> {
         let learner = self.subject.learner();
         let hand_made = learner.hand_made().into_iter();
+        // One network always rises: without any there is no test for strange rows. The others rise by merit.
+        let mut networks = 0;
         let first = hand_made.map(|h| {
+            networks += usize::from(!h.baseline);
             let outside = learner.space().check(&h.design).is_err();
             let origin = if h.baseline { "baseline" } else { "hand-made" };
             First {
                 design: h.design,
                 origin: origin.to_owned(),
-                always_promote: true,
+                always_promote: h.baseline || networks == 1,
                 outside,
             }
         });

@@ -50,6 +50,11 @@ impl Fidelity {
         ((all as f64 * self.share[rung.min(self.top())]).ceil() as usize).min(all)
     }
 
+    /// Share of a member's time that it may use at a rung: fewer rows take less.
+    pub fn time_share(&self, rung: usize) -> f64 {
+        self.share[rung.min(self.top())].max(0.25)
+    }
+
     /// The name under which the member of a fold is kept. The same at all rungs where its training is the same.
     pub fn place(&self, rung: usize, fold: usize) -> String {
         let rung = rung.min(self.top());

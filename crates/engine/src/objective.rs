@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_data::Fold;
 use candor_design::{Assignment, Design, Evaluation, Objective};
@@ -18,6 +20,8 @@ pub(crate) struct FoldObjective<'a> {
     pub folds: &'a [Fold],
     pub fidelity: &'a Fidelity,
     pub folder: &'a TrialFolder,
+    /// How long one member may train.
+    pub allowance: Option<Duration>,
     pub seed: Seed,
 }
 
@@ -37,7 +41,17 @@ impl FoldObjective<'_> {
         let seed = self.seed.derive("member", &[trial as u64, fold as u64]);
         let train = self.training_rows(rung, fold, seed);
         let validation = &self.folds[fold].validation;
-        let fitted = self.fit(&assignment.design, &train, validation, seed, clock)?;
+        let own = self.allowance.map_or_else(
+            || clock.clone(),
+            |a| clock.within(a.mul_f64(self.fidelity.time_share(rung))),
+        );
+        let fitted = self.fit(&assignment.design, &train, validation, seed, &own);
+        let fitted = fitted.map_err(|error| match error {
+            MemberError::Stopped(_) if clock.stop().is_none() => Trouble::Failed(
+                "its share of the time was over before it had learned anything".into(),
+            ),
+            other => other.into(),
+        })?;
         let said = fitted.member.predict(self.units, validation)?.mixture()?;
         let kept = KeptMember::new(&fitted, said)?;
         self.folder.keep(trial, &place, &kept)?;

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -74,6 +76,8 @@ pub enum TrainError {
 
 /// Attempts at half the learning rate before training is given up.
 const RECOVERIES: usize = 4;
+/// Share of the time until a deadline in which the schedule is run through; the rest is for the last look.
+const TRAINING_SHARE: f64 = 0.9;
 /// The moving average is updated once in so many steps: reading all weights costs about a tenth of a step.
 const AVERAGE_EVERY: usize = 4;
 /// Fewer steps than this between two looks at validation would spend more on looking than on learning.
@@ -82,7 +86,8 @@ const STEPS_BETWEEN_LOOKS: usize = 12;
 /// Trains a network by AdamW with warm-up and cosine, keeps a moving average of the weights, validates
 /// it, and returns the best.
 ///
-/// The result depends on the arguments and the seed alone, unless the clock ends it.
+/// The result depends on the arguments and the seed alone, unless the clock has a deadline: then the schedule of the
+/// learning rate is run through by that time, if the steps are not done before.
 ///
 /// # Errors
 /// When there is nothing to train on, training diverges, or it is stopped too early.
@@ -135,6 +140,12 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let mut history = Vec::new();
     let (mut recoveries, mut rate_scale, mut stopped_early) = (0, 1.0, false);
     let (mut loss_sum, mut loss_count) = (0.0, 0usize);
+    let started = Instant::now();
+    let allowed = clock
+        .remaining()
+        .map(|r| r.mul_f64(TRAINING_SHARE).as_secs_f64());
+    let time_used = || allowed.map_or(0.0, |a| started.elapsed().as_secs_f64() / a.max(1e-9));
+    let one_step = 1.0 / total_steps as f64;
 
     for step in 0..total_steps {
         if let Some(stop) = clock.stop() {
@@ -156,7 +167,9 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         );
         let loss = loss(head, output.raw, targets, batch, &device);
         let value = f64::from(loss.clone().into_scalar::<f32>());
-        let rate = recipe.learning_rate_at(step, total_steps) * rate_scale;
+        let time_used = time_used();
+        let done = (step as f64 * one_step).max(time_used.min(1.0));
+        let rate = recipe.learning_rate_at(done, one_step) * rate_scale;
         if !value.is_finite() {
             recoveries += 1;
             if recoveries > RECOVERIES {
@@ -175,7 +188,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = adamw.step(rate, network, gradients);
 
-        let last = step + 1 == total_steps;
+        let last = step + 1 == total_steps || time_used >= 1.0;
         let look = (step + 1) % look_every == 0 || last;
         if recipe.averaging > 0.0 && ((step + 1) % AVERAGE_EVERY == 0 || look) {
             // Early on, a long average would still hold the random start.
@@ -221,7 +234,8 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             train_loss,
             validation_loss,
         });
-        if since_best >= recipe.patience {
+        stopped_early = last && step + 1 < total_steps;
+        if last || since_best >= recipe.patience {
             break;
         }
     }

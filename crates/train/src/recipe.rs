@@ -41,16 +41,15 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// The learning rate at a step: linear warm-up, then half a cosine.
+    /// The learning rate when a share `done` of the training is over, of which one step is a share `step`: linear warm-up,
+    /// then half a cosine.
     ///
     /// # Reference
     /// Loshchilov & Hutter, "SGDR", 2017, equation 5, without restarts.
-    pub fn learning_rate_at(&self, step: usize, total: usize) -> f64 {
-        let done = step as f64 / total.max(1) as f64;
+    pub fn learning_rate_at(&self, done: f64, step: f64) -> f64 {
         if done < self.warmup {
             // Never exactly zero: the first step would be lost.
-            let warmup_steps = (self.warmup * total as f64).max(1.0);
-            return self.learning_rate * (step + 1) as f64 / (warmup_steps + 1.0);
+            return self.learning_rate * (done + step) / (self.warmup.max(step) + step);
         }
         let along = ((done - self.warmup) / (1.0 - self.warmup)).clamp(0.0, 1.0);
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
@@ -71,7 +70,7 @@ mod tests {
             ..Recipe::default()
         };
         let rates: Vec<f64> = (0..=100)
-            .map(|step| recipe.learning_rate_at(step, 100))
+            .map(|step| recipe.learning_rate_at(f64::from(step) / 100.0, 0.01))
             .collect();
         assert!(rates[0] > 0.0 && rates[0] < 0.1);
         assert!(rates[..=10].windows(2).all(|w| w[0] < w[1]));

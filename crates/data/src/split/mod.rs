@@ -85,6 +85,8 @@ pub struct SplitOptions {
     pub calibration_fraction: Option<f64>,
     /// Folds; by default 8 below 2,000 rows, 5 below 50,000, else one.
     pub folds: Option<usize>,
+    /// Of the folds, how many are used at most; the others' validation rows are only learned from. For when time is short.
+    pub most_folds: Option<usize>,
     /// The rows of the test part.
     pub test_rows: Option<Vec<usize>>,
     /// Rows that are in no part.
@@ -98,6 +100,7 @@ impl Default for SplitOptions {
             test_fraction: 0.2,
             calibration_fraction: None,
             folds: None,
+            most_folds: None,
             test_rows: None,
             excluded: Vec::new(),
         }
@@ -120,8 +123,8 @@ pub struct Split {
     pub rule: SplitRule,
     /// Why this rule, and how many rows each part has.
     pub reason: String,
-    /// Training and validation rows. With several folds each development row is validated on once
-    /// (by time: each but the earliest).
+    /// Training and validation rows. With several folds each development row is validated on at most
+    /// once.
     pub folds: Vec<Fold>,
     /// Rows for recalibration and promises, ascending. Empty when data are few: then out-of-fold predictions serve.
     pub calibration: Vec<usize>,
@@ -239,6 +242,13 @@ pub fn split(
     if let Some(given) = given {
         parts.test = given.into_iter().collect();
     }
+    if let Some(most) = options.most_folds {
+        // By time, the last folds learn from the most rows; else any fold learns from all rows but its own.
+        match inner {
+            SplitRule::Time => drop(parts.folds.drain(..parts.folds.len().saturating_sub(most))),
+            _ => parts.folds.truncate(most),
+        }
+    }
     Ok(finish(rule, &why, parts))
 }
 
@@ -266,7 +276,7 @@ fn check_options(options: &SplitOptions) -> Result<(), DataError> {
             "at least 0 and below 0.9",
         );
     }
-    if options.folds == Some(0) {
+    if options.folds == Some(0) || options.most_folds == Some(0) {
         return refuse("folds", "0".into(), "at least 1");
     }
     Ok(())

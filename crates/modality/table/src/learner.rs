@@ -70,6 +70,9 @@ impl TableLearner {
     }
 }
 
+/// Trees of a boosted model at most, for each class.
+const BOOSTING_ITERATIONS: usize = 4_000;
+
 /// What a design stands for.
 enum Model {
     Network(NetworkDesign),
@@ -117,6 +120,8 @@ fn model_of(design: &Design) -> Result<Model, MemberError> {
             let chosen: TreeChoices = design.decode().map_err(refuse)?;
             let default = BoostingConfig::default();
             BaselineConfig::Boosting(BoostingConfig {
+                // Validation ends it, not a number.
+                iterations: BOOSTING_ITERATIONS,
                 learning_rate: chosen.boosting_rate,
                 max_leaves: chosen.max_leaves,
                 min_leaf_rows: chosen.min_leaf_rows.unwrap_or(default.min_leaf_rows),
@@ -177,8 +182,8 @@ impl Learner for TableLearner {
             baseline("linear", "linear"),
             // Early, so that a short search has a network, and with it a test for strange rows.
             network("MLP", NetworkDesign::default()),
-            baseline("random forest", "forest"),
             baseline("gradient boosting", "boosting"),
+            baseline("random forest", "forest"),
             network("TabM with piecewise-linear numbers", tabm),
             baseline("extremely randomised trees", "extra_trees"),
             network(
