@@ -15,6 +15,10 @@ const INSTRUMENT: &str = "bootstrap";
 /// Groups of units that the jackknife of the BCa interval leaves out in turn, at most.
 const JACKKNIFE_GROUPS: usize = 100;
 
+/// Units that a resample draws, at most: beyond, the spread of smaller resamples is scaled down (the "m out of n" bootstrap of
+/// Bickel, Götze & van Zwet 1997, for statistics whose spread shrinks with the square root of the units).
+const MOST_DRAWN: usize = 10_000;
+
 /// How an interval is read from the resampled values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,12 +100,20 @@ impl Bootstrap {
         statistic: impl Fn(&[usize]) -> Option<f64> + Sync,
     ) -> Result<Interval, ChallengeError> {
         open_unit(INSTRUMENT, "the level", self.level)?;
+        let count = units.min(MOST_DRAWN);
+        let shrink = (count as f64 / units.max(1) as f64).sqrt();
         let mut values: Vec<f64> = (0..self.resamples as u64)
             .into_par_iter()
             .filter_map(|i| {
                 let mut rng = seed.stream("bootstrap", &[i]);
-                let drawn: Vec<usize> = (0..units).map(|_| rng.random_range(0..units)).collect();
-                statistic(&drawn)
+                let drawn: Vec<usize> = (0..count).map(|_| rng.random_range(0..units)).collect();
+                let value = statistic(&drawn)?;
+                // All units drawn: exactly the value, not the estimate plus a rounded difference.
+                Some(if count == units {
+                    value
+                } else {
+                    estimate + shrink * (value - estimate)
+                })
             })
             .collect();
         if values.is_empty() {
@@ -268,6 +280,17 @@ mod tests {
             assert!((interval.lower - (0.75 - 1.96 * se)).abs() < 0.3 * se);
             assert!((interval.upper - (0.75 + 1.96 * se)).abs() < 0.3 * se);
         }
+    }
+
+    #[test]
+    fn many_units_cost_no_more_and_have_the_narrower_interval() {
+        let n = 40 * MOST_DRAWN;
+        let (predicted, truth) = coin(n, 3 * n / 4);
+        let interval = Bootstrap::default().metric(Metric::Accuracy, &predicted, &truth, Seed(1));
+        let interval = interval.unwrap();
+        let se = (0.75f64 * 0.25 / n as f64).sqrt();
+        assert!((interval.standard_error / se - 1.0).abs() < 0.1);
+        assert!((interval.upper - (0.75 + 1.96 * se)).abs() < 0.3 * se);
     }
 
     #[test]

@@ -41,17 +41,20 @@ pub struct NullDistribution {
 }
 
 impl NullDistribution {
-    /// Draws of the null distribution.
+    /// Draws of the null distribution; on more than 50,000 units fewer, down to 200.
     pub const DRAWS: usize = 1000;
 
     /// Simulates the measure of a perfectly calibrated model, one stream of random numbers a draw.
     pub(crate) fn simulate(
         measured: f64,
+        units: usize,
         seed: Seed,
         purpose: &str,
         draw: impl Fn(&mut dyn FnMut() -> f64) -> f64 + Sync,
     ) -> NullDistribution {
-        let mut values: Vec<f64> = (0..NullDistribution::DRAWS as u64)
+        let draws =
+            (50_000 * NullDistribution::DRAWS / units.max(1)).clamp(200, NullDistribution::DRAWS);
+        let mut values: Vec<f64> = (0..draws as u64)
             .into_par_iter()
             .map(|i| {
                 let mut rng = seed.stream(purpose, &[i]);
@@ -234,7 +237,7 @@ fn null_distribution(measured: f64, pairs: &[(f64, bool)], seed: Seed) -> NullDi
         .iter()
         .map(|&(confidence, _)| (bin_of(confidence, DEFAULT_BINS), confidence))
         .collect();
-    NullDistribution::simulate(measured, seed, "calibration-null", |uniform| {
+    NullDistribution::simulate(measured, pairs.len(), seed, "calibration-null", |uniform| {
         // Per bin, the sum of (confidence - right): the gap times the count.
         let mut excess = [0.0; DEFAULT_BINS];
         for &(bin, confidence) in &binned {

@@ -64,9 +64,10 @@ impl IntervalCalibration {
         let observed = coverages(transformed.iter().copied());
         let miscalibration = miscalibration(&observed);
         let units = measured.len();
-        let null = NullDistribution::simulate(miscalibration, seed, "interval-null", |uniform| {
-            self::miscalibration(&coverages((0..units).map(|_| uniform())))
-        });
+        let null =
+            NullDistribution::simulate(miscalibration, units, seed, "interval-null", |uniform| {
+                self::miscalibration(&coverages((0..units).map(|_| uniform())))
+            });
         Ok(IntervalCalibration {
             levels: LEVELS
                 .iter()

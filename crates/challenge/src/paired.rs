@@ -11,8 +11,14 @@ use crate::{Bootstrap, ChallengeError, Interval};
 const COMPARISON: &str = "paired comparison";
 const MCNEMAR: &str = "McNemar's test";
 
-/// Random exchanges when the metric is a mean over units; for others, as many as the bootstrap resamples.
+/// Random exchanges when the metric is a mean over units, on few units; on many, as many as this many flips of one unit allow,
+/// but never fewer than 999.
 const SIGN_FLIPS: usize = 9999;
+const MOST_FLIPS: usize = 200_000_000;
+
+/// Random exchanges for other metrics: as many as the bootstrap resamples; on many units, as this many predictions that are
+/// scored allow, but never fewer than 199.
+const MOST_EXCHANGED: usize = 20_000_000;
 
 /// Two models on the same units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,7 +103,8 @@ fn two_sided(observed: f64, permuted: &[f64]) -> f64 {
 /// Mean differences under random signs.
 fn sign_flips(differences: &[f64], seed: Seed) -> Vec<f64> {
     let n = differences.len() as f64;
-    (0..SIGN_FLIPS as u64)
+    let flips = (MOST_FLIPS / differences.len().max(1)).clamp(999, SIGN_FLIPS);
+    (0..flips as u64)
         .into_par_iter()
         .map(|i| {
             let mut rng = seed.stream("sign-flip", &[i]);
@@ -128,6 +135,7 @@ fn exchanges(
     seed: Seed,
 ) -> Result<Vec<f64>, ChallengeError> {
     let n = truth.len();
+    let count = (MOST_EXCHANGED / n.max(1)).max(199).min(count);
     let mut both = first.zeros_like(2 * n);
     both.put(&(0..n).collect::<Vec<_>>(), first)?;
     both.put(&(n..2 * n).collect::<Vec<_>>(), second)?;

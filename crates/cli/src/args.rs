@@ -116,7 +116,7 @@ pub(crate) struct FitArgs {
     /// How rows are parted: random, stratified, group or time; decided from the data when not given.
     #[arg(long, value_parser = parse::<SplitRule>)]
     pub split: Option<SplitRule>,
-    /// Share of the rows that is kept for the last judgement.
+    /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     #[arg(long, value_name = "SHARE")]
     pub test_share: Option<f64>,
     /// Who proposes designs: random or evolution.

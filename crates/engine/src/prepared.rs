@@ -117,7 +117,7 @@ impl Curated {
         let own = self.source.own_rows();
         let options = SplitOptions {
             rule: settings.split,
-            test_fraction: settings.test_share,
+            test_fraction: settings.test_share.min(MOST_TEST_ROWS / rows.max(1) as f64),
             most_folds: settings.time.map(|seconds| {
                 let features = self.schema.with_role(Role::Feature).count();
                 affordable_folds(seconds * settings.jobs as f64, rows * features)
@@ -137,6 +137,10 @@ impl Curated {
         )?)
     }
 }
+
+/// Rows of the test part at most, when Candor makes it: with so many no score has a standard error that matters, and the
+/// others are better used for learning.
+const MOST_TEST_ROWS: f64 = 50_000.0;
 
 /// Table cells for which a second of one thread buys one fold: enough for about ten designs on it. Measured on tables of
 /// 1,000 to 40,000 rows.

@@ -46,7 +46,7 @@ pub struct FitSettings {
     pub without: Vec<String>,
     /// How rows are parted; decided from the data when not given.
     pub split: Option<SplitRule>,
-    /// Share of the rows that is kept for the last judgement.
+    /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     pub test_share: f64,
     /// Proposes designs.
     pub sampler: SamplerKind,

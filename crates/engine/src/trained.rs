@@ -116,21 +116,34 @@ impl Designed {
         })
     }
 
-    /// The best trials that reached the top rung, with their members.
+    /// The best trials whose members were judged on as many folds as those of the top rung, with their members. With one
+    /// split these are trials of every rung: one that was trained on fewer rows is a model, too, and its score may be the best.
     fn candidates(&self) -> Vec<Candidate<'_>> {
-        let complete = self.result.leaderboard.iter().filter(|s| s.complete);
-        let candidates = complete.take(CANDIDATES).filter_map(|standing| {
-            let members = self.members_of(standing.trial)?;
+        let fidelity = &self.prepared.fidelity;
+        let folds = fidelity.folds(fidelity.top());
+        let mut judged: Vec<&Standing> = self
+            .result
+            .leaderboard
+            .iter()
+            .filter(|s| s.loss.is_some_and(f64::is_finite) && fidelity.folds(s.rung) == folds)
+            .collect();
+        judged.sort_by(|a, b| {
+            a.loss
+                .unwrap_or(f64::NAN)
+                .total_cmp(&b.loss.unwrap_or(f64::NAN))
+        });
+        let candidates = judged.into_iter().take(CANDIDATES).filter_map(|standing| {
+            let members = self.members_of(standing)?;
             Some(Candidate { standing, members })
         });
         candidates.collect()
     }
 
-    fn members_of(&self, trial: usize) -> Option<Vec<(usize, KeptMember)>> {
+    fn members_of(&self, standing: &Standing) -> Option<Vec<(usize, KeptMember)>> {
         let fidelity = &self.prepared.fidelity;
-        let top = fidelity.top();
-        let member = |fold| Some((fold, self.trials.kept(trial, &fidelity.place(top, fold))?));
-        (0..fidelity.folds(top)).map(member).collect()
+        let (trial, rung) = (standing.trial, standing.rung);
+        let member = |fold| Some((fold, self.trials.kept(trial, &fidelity.place(rung, fold))?));
+        (0..fidelity.folds(rung)).map(member).collect()
     }
 
     /// Weights of the candidates, by greedy selection on their out-of-fold predictions.
