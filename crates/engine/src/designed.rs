@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use candor_core::Step;
+use candor_core::{Clock, Step};
 use candor_design::{First, JobRecord, JobResult, Store, StudySettings, label, leaderboard, run};
 use candor_train::Evaluation;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,13 @@ use crate::objective::FoldObjective;
 use crate::prepared::Prepared;
 use crate::trial_folder::TrialFolder;
 
-/// Share of the time that is left which the search may use; the rest is for the ensemble and the challenges.
-const SEARCH_SHARE: f64 = 0.78;
+/// What is kept of the time for the ensemble and the challenges: a share of it, some seconds, and seconds for each cell of the test
+/// part. Measured on tables of 100 to 1,500,000 rows.
+const RESERVED_SHARE: f64 = 0.05;
+const RESERVED_SECONDS: f64 = 2.0;
+const RESERVED_PER_CELL: f64 = 4e-6;
+/// The search has at least this share of the time, however large the table.
+const LEAST_SEARCH_SHARE: f64 = 0.5;
 
 /// Share of the search, over all threads, that one trial may use.
 const TRIAL_SHARE: f64 = 0.2;
@@ -98,7 +103,7 @@ impl Prepared {
                 seed: settings.seed.derive("members", &[]),
             };
             let mut store = Store::open(&folder.join("study.db"))?;
-            let clock = context.clock.share(SEARCH_SHARE);
+            let clock = self.search_clock(context);
             let events = context.events.clone();
             let outcome = run(
                 learner.space(),
@@ -120,9 +125,22 @@ impl Prepared {
         })
     }
 
+    /// The clock of the search: what comes after it needs time, too.
+    fn search_clock(&self, context: &Context) -> Clock {
+        let Some(left) = context.clock.remaining() else {
+            return context.clock.clone();
+        };
+        let cells = (self.split.test.len() * self.table.columns.len()) as f64;
+        let left = left.as_secs_f64().max(1e-9);
+        let reserved = RESERVED_SHARE * left + RESERVED_SECONDS + RESERVED_PER_CELL * cells;
+        context
+            .clock
+            .share((1.0 - reserved / left).max(LEAST_SEARCH_SHARE))
+    }
+
     /// How long one member may train when time is limited, so that no trial takes the time of all others.
     fn allowance(&self, context: &Context) -> Option<Duration> {
-        let search = context.clock.share(SEARCH_SHARE).remaining()?;
+        let search = self.search_clock(context).remaining()?;
         let threads = context.settings.jobs as f64;
         let members = self.fidelity.folds(self.fidelity.top()) as f64;
         Some(search.mul_f64(TRIAL_SHARE * threads / members))

@@ -28,3 +28,69 @@ pub fn dropout(x: Tensor<3>, rate: f64, pass: &mut Pass) -> Tensor<3> {
     let device = x.device();
     x * Tensor::from_data(TensorData::new(mask, shape), &device)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Linear;
+    use crate::finite_differences::wrong_gradients;
+    use crate::head::floats;
+    use crate::reference::{numbers, shapes};
+    use burn::tensor::Device;
+    use candor_core::Seed;
+
+    #[test]
+    fn the_rate_is_dropped_and_the_rest_is_scaled_up() {
+        // Rate, what is left of a one.
+        for (rate, kept) in [(0.0, 1.0), (0.1, 1.0 / 0.9), (0.5, 2.0), (0.75, 4.0)] {
+            let mut stream = Seed(0).stream("dropout", &[]);
+            // An odd number, so that the last draw of 64 bits is used by half.
+            let ones = Tensor::ones([3, 67, 101], &Device::flex());
+            let y = floats(dropout(ones, rate, &mut Pass::training(&mut stream)));
+            let dropped = y.iter().filter(|v| **v == 0.0).count() as f64;
+            let others = y.iter().filter(|v| **v != 0.0);
+            assert!(others.copied().all(|v| (v - kept as f32).abs() < 1e-6));
+            let count = y.len() as f64;
+            let deviation = (count * rate * (1.0 - rate)).sqrt();
+            assert!(
+                (dropped - count * rate).abs() <= 4.0 * deviation,
+                "{rate}: {dropped}"
+            );
+        }
+    }
+
+    #[test]
+    fn evaluation_changes_nothing() {
+        let x = numbers([2, 3, 4], &mut Seed(0).stream("dropout", &[]));
+        let y = dropout(x.clone(), 0.9, &mut Pass::evaluation());
+        assert_eq!(floats(y), floats(x));
+    }
+
+    #[test]
+    fn the_mask_depends_on_the_stream_alone() {
+        let mask = |seed: u64| {
+            let mut stream = Seed(seed).stream("dropout", &[]);
+            let mut pass = Pass::training(&mut stream);
+            let ones = Tensor::ones([1, 8, 8], &Device::flex());
+            let first = floats(dropout(ones.clone(), 0.5, &mut pass));
+            (first, floats(dropout(ones, 0.5, &mut pass)))
+        };
+        assert_eq!(mask(1), mask(1));
+        assert_ne!(mask(1), mask(2));
+        let (first, second) = mask(1);
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for (shape, mut stream) in shapes::<3>("dropout") {
+            let x = numbers(shape, &mut stream);
+            // The same mask in each pass.
+            let wrong = wrong_gradients(&None::<Linear>, &x, &mut stream, |_, x| {
+                let mut masks = Seed(3).stream("masks", &[]);
+                dropout(x, 0.4, &mut Pass::training(&mut masks))
+            });
+            assert_eq!(wrong, [""; 0]);
+        }
+    }
+}

@@ -10,6 +10,8 @@
 mod attention;
 mod categorical_embedding;
 mod dropout;
+#[cfg(test)]
+mod finite_differences;
 mod head;
 mod initialise;
 mod layer_norm;
@@ -19,6 +21,8 @@ mod pass;
 mod periodic_embedding;
 mod piecewise_linear_embedding;
 mod rank_one_adapter;
+#[cfg(test)]
+mod reference;
 mod weights;
 
 pub use attention::{AttentionBlock, AttentionBlockConfig};

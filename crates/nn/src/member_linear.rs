@@ -45,3 +45,52 @@ impl MemberLinear {
         x.matmul(self.weight.val()) + self.bias.val()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Weights;
+    use crate::finite_differences::wrong_gradients;
+    use crate::reference::{assert_close, numbers, shapes};
+    use candor_core::Seed;
+
+    #[test]
+    fn each_member_has_a_map_of_its_own() {
+        let config = MemberLinearConfig {
+            members: 2,
+            input: 2,
+            output: 1,
+        };
+        let layer = config.init(&mut Seed(0).stream("members", &[]), &Device::flex());
+        let layer = Weights::stated(&[
+            ("weight", &[2, 2, 1], &[1.0, 2.0, 10.0, 20.0]),
+            ("bias", &[2, 1, 1], &[0.5, -0.5]),
+        ])
+        .load_into(layer)
+        .unwrap();
+        // Three units, the same for both members.
+        let units = [[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]];
+        let x = Tensor::from_data([units, units], &Device::flex());
+        let expected = [1.5, 2.5, -0.5, 9.5, 19.5, -10.5];
+        assert_close(&layer.forward(x), [2, 3, 1], &expected);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for ([members, units, input, output], mut stream) in shapes("members") {
+            let config = MemberLinearConfig {
+                members,
+                input,
+                output,
+            };
+            let layer = config.init(&mut stream, &Device::flex().autodiff());
+            let x = numbers([members, units, input], &mut stream);
+            assert_eq!(
+                layer.valid().forward(x.clone()).dims(),
+                [members, units, output]
+            );
+            let wrong = wrong_gradients(&layer, &x, &mut stream, MemberLinear::forward);
+            assert_eq!(wrong, [""; 0]);
+        }
+    }
+}

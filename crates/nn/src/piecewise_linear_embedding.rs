@@ -55,3 +55,51 @@ impl PiecewiseLinearEmbedding {
         vectors.swap_dims(0, 1).reshape([1, units, columns * width])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Weights;
+    use crate::finite_differences::wrong_gradients;
+    use crate::reference::{assert_close, numbers, shapes};
+    use candor_core::Seed;
+
+    #[test]
+    fn codes_of_each_column_pass_a_layer_of_its_own() {
+        let config = PiecewiseLinearEmbeddingConfig {
+            columns: 2,
+            bins: 2,
+            width: 1,
+        };
+        let layer = config.init(&mut Seed(0).stream("bins", &[]), &Device::flex());
+        let layer = Weights::stated(&[
+            ("linear.weight", &[2, 2, 1], &[1.0, 10.0, -2.0, 4.0]),
+            ("linear.bias", &[2, 1, 1], &[0.5, 0.0]),
+        ])
+        .load_into(layer)
+        .unwrap();
+        // The first unit is half through the second bin of column 0 and half through the first of column 1.
+        let codes = [[[1.0, 0.5], [0.0, 0.0]], [[0.5, 0.0], [1.0, 1.0]]];
+        let codes = Tensor::from_data(codes, &Device::flex());
+        // Without an activation: negative values pass.
+        assert_close(&layer.forward(codes), [1, 2, 2], &[6.5, -1.0, 0.5, 2.0]);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for ([units, columns, bins, width], mut stream) in shapes("bins") {
+            let config = PiecewiseLinearEmbeddingConfig {
+                columns,
+                bins,
+                width,
+            };
+            let layer = config.init(&mut stream, &Device::flex().autodiff());
+            let codes = numbers([columns, units, bins], &mut stream);
+            let dims = layer.valid().forward(codes.clone()).dims();
+            assert_eq!(dims, [1, units, columns * width]);
+            let forward = PiecewiseLinearEmbedding::forward;
+            let wrong = wrong_gradients(&layer, &codes, &mut stream, forward);
+            assert_eq!(wrong, [""; 0]);
+        }
+    }
+}

@@ -76,8 +76,13 @@ pub enum TrainError {
 
 /// Attempts at half the learning rate before training is given up.
 const RECOVERIES: usize = 4;
-/// Share of the time until a deadline in which the schedule is run through; the rest is for the last look.
-const TRAINING_SHARE: f64 = 0.9;
+/// Share of the time until a deadline that training may use.
+const TRAINING_SHARE: f64 = 0.95;
+/// Looks at validation that must fit before the deadline once the steps are done: the last one, and the predictions that the
+/// caller asks for.
+const LOOKS_LEFT: f64 = 2.0;
+/// What a forward pass costs, as a share of a step.
+const FORWARD_SHARE: f64 = 1.0 / 3.0;
 /// The moving average is updated once in so many steps: reading all weights costs about a tenth of a step.
 const AVERAGE_EVERY: usize = 4;
 /// Fewer steps than this between two looks at validation would spend more on looking than on learning.
@@ -116,9 +121,9 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let mut dropping = seed.stream("dropout", &[]);
 
     let batch_size = recipe.batch_size.clamp(1, units.len());
-    // A last batch that is much smaller than the others would be a very noisy step.
+    // A last batch that is much smaller than the others would be a very noisy step: all have one size, give or take a unit.
     let steps_per_epoch = (units.len() as f64 / batch_size as f64).round().max(1.0) as usize;
-    let batch_size = units.len().div_ceil(steps_per_epoch);
+    let start_of = |batch: usize| batch * units.len() / steps_per_epoch;
     let total_steps = steps_per_epoch * recipe.epochs.max(1);
     let look_every = steps_per_epoch.max(STEPS_BETWEEN_LOOKS.min(total_steps));
 
@@ -134,6 +139,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     };
     let mut adamw = optimizer();
     let mut average = Weights::of(&network);
+    let mut averaged_at = 0;
     let mut good = average.clone();
     let mut best: Option<(f64, Weights)> = None;
     let mut since_best = 0;
@@ -144,7 +150,12 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let allowed = clock
         .remaining()
         .map(|r| r.mul_f64(TRAINING_SHARE).as_secs_f64());
-    let time_used = || allowed.map_or(0.0, |a| started.elapsed().as_secs_f64() / a.max(1e-9));
+    // Seconds that a look at validation takes: estimated from the first step, then measured.
+    let mut look_seconds: Option<f64> = None;
+    let time_used = |look_seconds: Option<f64>| {
+        let steps = |a: f64| (a - LOOKS_LEFT * look_seconds.unwrap_or(0.0)).max(1e-9);
+        allowed.map_or(0.0, |a| started.elapsed().as_secs_f64() / steps(a))
+    };
     let one_step = 1.0 / total_steps as f64;
 
     for step in 0..total_steps {
@@ -159,16 +170,15 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         if place == 0 {
             order.shuffle(&mut shuffling);
         }
-        let end = ((place + 1) * batch_size).min(order.len());
-        let batch = &order[(place * batch_size).min(end - 1)..end];
+        let batch = &order[start_of(place)..start_of(place + 1)];
         let output = network.forward(
             &data.batch(batch, &device),
             &mut Pass::training(&mut dropping),
         );
         let loss = loss(head, output.raw, targets, batch, &device);
         let value = f64::from(loss.clone().into_scalar::<f32>());
-        let time_used = time_used();
-        let done = (step as f64 * one_step).max(time_used.min(1.0));
+        let used = time_used(look_seconds);
+        let done = (step as f64 * one_step).max(used.min(1.0));
         let rate = recipe.learning_rate_at(done, one_step) * rate_scale;
         if !value.is_finite() {
             recoveries += 1;
@@ -181,20 +191,31 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             rate_scale *= 0.5;
             network = good.load_into(network)?;
             average = good.clone();
+            averaged_at = step + 1;
             adamw = optimizer();
             continue;
         }
         (loss_sum, loss_count) = (loss_sum + value, loss_count + 1);
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = adamw.step(rate, network, gradients);
+        if look_seconds.is_none() {
+            let batches = validation.units.len() as f64 / batch.len() as f64;
+            let estimate = FORWARD_SHARE * batches * started.elapsed().as_secs_f64();
+            let left = clock.remaining();
+            if left.is_some_and(|left| estimate > left.as_secs_f64()) {
+                return Err(TrainError::Stopped(Stop::OutOfTime));
+            }
+            look_seconds = Some(estimate);
+        }
 
-        let last = step + 1 == total_steps || time_used >= 1.0;
+        let last = step + 1 == total_steps || time_used(look_seconds) >= 1.0;
         let look = (step + 1) % look_every == 0 || last;
         if recipe.averaging > 0.0 && ((step + 1) % AVERAGE_EVERY == 0 || look) {
             // Early on, a long average would still hold the random start.
             let decay = recipe.averaging.min((1 + step) as f64 / (10 + step) as f64);
-            let share = 1.0 - decay.powi(AVERAGE_EVERY as i32);
+            let share = 1.0 - decay.powi((step + 1 - averaged_at) as i32);
             average.move_towards(&Weights::of(&network), share as f32);
+            averaged_at = step + 1;
         }
         if !look {
             continue;
@@ -212,11 +233,13 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             if validation.units.is_empty() {
                 best = Some((f64::NAN, candidate));
             } else {
+                let looking = Instant::now();
                 let judged = candidate.load_into(network.valid())?;
                 let predicted = predict(&judged, data, validation.units, head, &plain);
                 validation_loss = predicted
                     .mixture()
                     .map_or(f64::NAN, |p| (validation.loss)(&p));
+                look_seconds = Some(looking.elapsed().as_secs_f64());
                 since_best += 1;
                 if validation_loss.is_finite()
                     && best
@@ -235,7 +258,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             validation_loss,
         });
         stopped_early = last && step + 1 < total_steps;
-        if last || since_best >= recipe.patience {
+        if last || since_best >= recipe.patience.max(1) {
             break;
         }
     }

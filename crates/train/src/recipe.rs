@@ -12,7 +12,7 @@ pub struct Recipe {
     pub batch_size: usize,
     /// Passes over the training units at most.
     pub epochs: usize,
-    /// Validations without improvement after which training stops.
+    /// Validations without improvement after which training stops; at least 1.
     pub patience: usize,
     /// Share of all steps in which the learning rate rises linearly from zero, 0 to 1.
     pub warmup: f64,
