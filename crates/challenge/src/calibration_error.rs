@@ -276,6 +276,29 @@ mod tests {
     }
 
     #[test]
+    fn equal_to_an_independent_computation() {
+        // 1,500 predictions; the expected value was computed with numpy, bins by `digitize`.
+        let mut state = 1u64;
+        let mut uniform = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 / f64::from(1u32 << 24)
+        };
+        let said: Vec<f32> = (0..1500).map(|_| uniform() as f32).collect();
+        let labels = said
+            .iter()
+            .map(|&p| u32::from(uniform() < f64::from(p).powf(1.5)));
+        let truth = Targets::Classes(labels.collect());
+        let error = CalibrationError::measure(&binary(&said), &truth, Seed(0)).unwrap();
+        assert!(
+            (error.expected - 0.015_375_489_632_288_616).abs() < 1e-6,
+            "{}",
+            error.expected
+        );
+    }
+
+    #[test]
     fn class_wise_error_by_hand() {
         // Class 1 is given .8 and happens once in two; class 0 is given .2 likewise: .3 each.
         let predicted = binary(&[0.8, 0.8]);

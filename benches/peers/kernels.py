@@ -1,0 +1,147 @@
+"""Training steps of the kernels beside PyTorch's, in one run, in turn, as ratios.
+
+    python benches/peers/kernels.py [--threads 1,2] [--rounds 9] [--steps lstm,cnn,...]
+
+Needs `cargo build --release -p candor-kernels --example steps`, and a virtual environment with `torch` (and `torch_geometric` for the
+graphs). A round times both sides one after the other; printed are the medians of both and of the ratios, with their range.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ROOT / "target" / "release" / "examples" / "steps"
+
+
+def peers(torch):
+    nn, F = torch.nn, torch.nn.functional
+    torch.manual_seed(0)
+
+    def training(module, loss):
+        adam = torch.optim.Adam(module.parameters(), lr=1e-3)
+
+        def step():
+            adam.zero_grad()
+            loss(module).backward()
+            adam.step()
+
+        return step
+
+    def lstm():
+        x, y = torch.randn(64, 50, 128), torch.randint(0, 10, (64,))
+        module = nn.ModuleDict({"lstm": nn.LSTM(128, 128, batch_first=True), "head": nn.Linear(128, 10, bias=False)})
+        return training(module, lambda m: F.cross_entropy(m["head"](m["lstm"](x)[0][:, -1]), y))
+
+    def cnn():
+        x, y = torch.randn(64, 3, 32, 32), torch.randint(0, 10, (64,))
+        layer = lambda i, o: [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
+        body = nn.Sequential(*layer(3, 32), *layer(32, 64), nn.MaxPool2d(2), *layer(64, 128))
+        module = nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10, bias=False))
+        return training(module, lambda m: F.cross_entropy(m(x), y))
+
+    def separable():
+        x = torch.randn(32, 44, 16, 16)
+        pair = lambda k: [nn.ReLU(), nn.Conv2d(44, 44, k, padding=k // 2, groups=44, bias=False), nn.Conv2d(44, 44, 1, bias=False)]
+        return training(nn.Sequential(*pair(3), *pair(5)), lambda m: m(x).pow(2).mean())
+
+    def graph(nodes, edges):
+        a = torch.randint(0, nodes, (2, edges // 2))
+        return torch.cat([a, a.flip(0)], 1)
+
+    def gcn(nodes, edges, widths, x, classes):
+        from torch_geometric.nn import GCNConv
+
+        index, y = graph(nodes, edges), torch.randint(0, classes, (nodes,))
+        module = nn.ModuleList([GCNConv(i, o, bias=False, cached=True) for i, o in zip(widths, widths[1:])])
+
+        def loss(m):
+            h = x
+            for number, layer in enumerate(m):
+                h = layer(h, index)
+                h = h.relu() if number + 1 < len(m) else h
+            return F.cross_entropy(h, y)
+
+        return training(module, loss)
+
+    def gcn_cora():
+        x = torch.zeros(2708, 1433)
+        x.view(-1)[torch.randint(0, x.numel(), (49_216,))] = 1 / 18
+        return gcn(2708, 10_556, [1433, 16, 7], x, 7)
+
+    def gcn_large():
+        return gcn(170_000, 1_200_000, [128, 256, 256, 40], torch.randn(170_000, 128), 40)
+
+    def edge_convolution():
+        clouds, points, k = 8, 1024, 20
+        x = torch.randn(clouds, 64, points)
+        index = torch.randint(0, points, (clouds, points, k)) + torch.arange(clouds).view(-1, 1, 1) * points
+        module = nn.Conv2d(128, 64, 1, bias=False)
+
+        def loss(m):
+            # As in the authors' code: gather, join, convolve, take the maximum.
+            flat = x.transpose(2, 1).reshape(clouds * points, 64)
+            near = flat[index.view(-1)].view(clouds, points, k, 64)
+            own = x.transpose(2, 1).view(clouds, points, 1, 64).expand(-1, -1, k, -1)
+            joined = torch.cat([own, near - own], 3).permute(0, 3, 1, 2).contiguous()
+            return m(joined).relu().max(dim=-1)[0].pow(2).mean()
+
+        return training(module, loss)
+
+    return {
+        "lstm": (lstm, 4),
+        "cnn": (cnn, 2),
+        "separable": (separable, 6),
+        "gcn-cora": (gcn_cora, 20),
+        "gcn-large": (gcn_large, 1),
+        "edge-convolution": (edge_convolution, 2),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps")
+    arguments = parser.parse_args()
+    import torch
+
+    print(f"PyTorch {torch.__version__}; milliseconds a training step, medians of {arguments.rounds} rounds")
+    print(f"{'step':<18}{'threads':>8}{'ours':>10}{'PyTorch':>10}{'ratio':>8}  range")
+    for threads in arguments.threads.split(","):
+        torch.set_num_threads(int(threads))
+        environment = os.environ | {"RAYON_NUM_THREADS": threads}
+        ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+        def our_seconds(name, count):
+            ours.stdin.write(f"{name} {count}\n")
+            ours.stdin.flush()
+            return float(ours.stdout.readline())
+
+        for name, (make, count) in peers(torch).items():
+            if arguments.steps and name not in arguments.steps.split(","):
+                continue
+            step = make()
+            step()
+            our_seconds(name, 1)
+            rounds = []
+            for _ in range(arguments.rounds):
+                mine = our_seconds(name, count)
+                started = time.perf_counter()
+                for _ in range(count):
+                    step()
+                rounds.append((mine, (time.perf_counter() - started) / count))
+            ratios = [a / b for a, b in rounds]
+            a, b = (1e3 * statistics.median(side) for side in zip(*rounds))
+            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{name:<18}{threads:>8}{a:>10.2f}{b:>10.2f}{statistics.median(ratios):>8.2f}  {spread}", flush=True)
+        ours.stdin.close()
+        ours.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

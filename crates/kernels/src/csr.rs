@@ -1,0 +1,240 @@
+use std::sync::{Arc, OnceLock};
+
+use crate::KernelError;
+
+const NAME: &str = "sparse matrix";
+
+/// The places of a sparse matrix's entries, row by row (compressed sparse rows). For a graph: row `i` lists the nodes that
+/// send a message to node `i`.
+///
+/// Entries are numbered in this order. An entry may occur more than once; both then count. Cloning shares everything.
+#[derive(Debug, Clone)]
+pub struct Csr(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rows: usize,
+    columns: usize,
+    /// `rows + 1` places; row `i` holds the entries `starts[i]..starts[i + 1]`.
+    starts: Vec<usize>,
+    /// Column of each entry.
+    indices: Vec<u32>,
+    /// The matrix mirrored, with the number that each of its entries has here. Made when first needed.
+    mirrored: OnceLock<(Csr, Vec<u32>)>,
+}
+
+impl Csr {
+    /// From the starts of the rows and the column of each entry.
+    ///
+    /// # Errors
+    /// When the starts do not rise from 0 to the number of entries, or a column is outside.
+    pub fn new(columns: usize, starts: Vec<usize>, indices: Vec<u32>) -> Result<Csr, KernelError> {
+        let Some(rows) = starts.len().checked_sub(1) else {
+            return Err(KernelError::shape(
+                NAME,
+                "number of row starts",
+                "at least 1",
+                0,
+            ));
+        };
+        if starts[0] != 0 || !starts.is_sorted() || starts[rows] != indices.len() {
+            return Err(KernelError::shape(
+                NAME,
+                "row starts",
+                format!("0 rising to {}", indices.len()),
+                format!("{} to {}", starts[0], starts[rows]),
+            ));
+        }
+        check_indices(&indices, columns)?;
+        Ok(Csr::trusted(columns, starts, indices))
+    }
+
+    /// From pairs of row and column. Also gives the number of each pair's entry, in the order of the pairs.
+    ///
+    /// # Errors
+    /// When a row or column is outside.
+    pub fn from_pairs(
+        rows: usize,
+        columns: usize,
+        pairs: &[(u32, u32)],
+    ) -> Result<(Csr, Vec<u32>), KernelError> {
+        let (row_of, column_of): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
+        check_indices(&row_of, rows)?;
+        check_indices(&column_of, columns)?;
+        let (starts, entry_of) = counting_order(rows, &row_of);
+        let mut indices = vec![0; pairs.len()];
+        for (pair, &entry) in entry_of.iter().enumerate() {
+            indices[entry as usize] = column_of[pair];
+        }
+        Ok((Csr::trusted(columns, starts, indices), entry_of))
+    }
+
+    fn trusted(columns: usize, starts: Vec<usize>, indices: Vec<u32>) -> Csr {
+        Csr(Arc::new(Inner {
+            rows: starts.len() - 1,
+            columns,
+            starts,
+            indices,
+            mirrored: OnceLock::new(),
+        }))
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.0.rows
+    }
+
+    /// Columns.
+    pub fn columns(&self) -> usize {
+        self.0.columns
+    }
+
+    /// Entries.
+    pub fn entries(&self) -> usize {
+        self.0.indices.len()
+    }
+
+    /// The numbers of a row's entries.
+    pub fn row(&self, row: usize) -> std::ops::Range<usize> {
+        self.0.starts[row]..self.0.starts[row + 1]
+    }
+
+    /// Where each row's entries begin, and the number of all entries.
+    pub fn starts(&self) -> &[usize] {
+        &self.0.starts
+    }
+
+    /// The column of each entry.
+    pub fn indices(&self) -> &[u32] {
+        &self.0.indices
+    }
+
+    /// Entries of a row, for each row.
+    pub fn degrees(&self) -> Vec<usize> {
+        self.0.starts.windows(2).map(|w| w[1] - w[0]).collect()
+    }
+
+    /// The matrix with rows and columns exchanged, and the number that each of its entries has in this one.
+    pub fn mirrored(&self) -> (&Csr, &[u32]) {
+        let (mirrored, numbers) = self.0.mirrored.get_or_init(|| {
+            let (starts, entry_of) = counting_order(self.columns(), self.indices());
+            let (mut indices, mut numbers) = (vec![0; self.entries()], vec![0; self.entries()]);
+            for row in 0..self.rows() {
+                for entry in self.row(row) {
+                    let there = entry_of[entry] as usize;
+                    indices[there] = row as u32;
+                    numbers[there] = entry as u32;
+                }
+            }
+            (Csr::trusted(self.rows(), starts, indices), numbers)
+        });
+        (mirrored, numbers)
+    }
+
+    /// Rows in ranges of about equal work, for threads. The ranges do not depend on the number of threads.
+    pub(crate) fn work(
+        &self,
+        cost_of_row: usize,
+        cost_of_entry: usize,
+    ) -> Vec<std::ops::Range<usize>> {
+        let mut ranges = Vec::new();
+        let (mut start, mut cost) = (0, 0);
+        for row in 0..self.rows() {
+            cost += cost_of_row + cost_of_entry * self.row(row).len();
+            if cost >= WORK {
+                ranges.push(start..row + 1);
+                (start, cost) = (row + 1, 0);
+            }
+        }
+        if start < self.rows() {
+            ranges.push(start..self.rows());
+        }
+        ranges
+    }
+}
+
+/// Multiply-adds of one piece of work: some ten microseconds, well above what handing it to a thread costs.
+const WORK: usize = 1 << 16;
+
+fn check_indices(indices: &[u32], bound: usize) -> Result<(), KernelError> {
+    match indices.iter().position(|&i| i as usize >= bound) {
+        None => Ok(()),
+        Some(place) => Err(KernelError::Index {
+            operation: NAME,
+            place,
+            index: indices[place].into(),
+            bound,
+        }),
+    }
+}
+
+/// Sorts by key, equal keys in their order: where each key begins, and the place of each item.
+fn counting_order(keys: usize, key_of: &[u32]) -> (Vec<usize>, Vec<u32>) {
+    let mut starts = vec![0; keys + 1];
+    for &key in key_of {
+        starts[key as usize + 1] += 1;
+    }
+    for key in 0..keys {
+        starts[key + 1] += starts[key];
+    }
+    let mut next = starts.clone();
+    let place_of = key_of
+        .iter()
+        .map(|&key| {
+            let place = next[key as usize];
+            next[key as usize] += 1;
+            place as u32
+        })
+        .collect();
+    (starts, place_of)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_sorted_by_row_and_mirrored() {
+        let pairs = [(2, 0), (0, 1), (2, 3), (0, 0), (2, 0)];
+        let (csr, entry_of) = Csr::from_pairs(3, 4, &pairs).unwrap();
+        assert_eq!(csr.starts(), [0, 2, 2, 5]);
+        assert_eq!(csr.indices(), [1, 0, 0, 3, 0]);
+        assert_eq!(entry_of, [2, 0, 3, 1, 4]);
+        assert_eq!(csr.degrees(), [2, 0, 3]);
+        let (mirrored, numbers) = csr.mirrored();
+        assert_eq!(mirrored.starts(), [0, 3, 4, 4, 5]);
+        assert_eq!(mirrored.indices(), [0, 2, 2, 0, 2]);
+        assert_eq!(numbers, [1, 2, 4, 0, 3]);
+    }
+
+    #[test]
+    fn work_covers_every_row_once() {
+        let starts: Vec<usize> = (0..=5000).map(|i| i * 7).collect();
+        let csr = Csr::new(1, starts, vec![0; 35_000]).unwrap();
+        let ranges = csr.work(1, 64);
+        assert!(ranges.len() > 10);
+        assert_eq!(ranges[0].start, 0);
+        assert!(ranges.windows(2).all(|w| w[0].end == w[1].start));
+        assert_eq!(ranges.last().unwrap().end, 5000);
+        let empty = Csr::new(3, vec![0], vec![]).unwrap();
+        assert!(empty.work(1, 1).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let cases = [
+            (Csr::new(2, vec![], vec![]), "row starts"),
+            (Csr::new(2, vec![1, 1], vec![0]), "row starts"),
+            (Csr::new(2, vec![0, 2, 1], vec![0]), "row starts"),
+            (Csr::new(2, vec![0, 1], vec![0, 0]), "row starts"),
+            (Csr::new(2, vec![0, 1], vec![2]), "outside 0..2"),
+        ];
+        for (result, part) in cases {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(Csr::from_pairs(2, 2, &[(2, 0)]).is_err());
+        assert!(Csr::from_pairs(2, 2, &[(0, 2)]).is_err());
+    }
+}

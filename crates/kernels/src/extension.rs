@@ -1,0 +1,279 @@
+//! Where kernels meet Burn: the one place that knows its backends and its automatic differentiation.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use burn::Tensor;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, Dispatch, DispatchTensor, ExtensionType, Flex, TensorData,
+    TensorMetadata, backend_extension,
+};
+use burn::tensor::Device;
+
+use crate::array::{Array, View};
+
+/// One operation on plain numbers, with its derivative.
+///
+/// A value is made for each call, so that what the forward pass computes may be kept in it for the backward pass.
+/// Results must not depend on the number of threads.
+pub(crate) trait Kernel: Debug + Send + Sync {
+    /// The output. `keep`: the backward pass will follow, and may want what was computed on the way.
+    fn forward(&self, inputs: &[View], keep: bool) -> Array;
+
+    /// The gradient for each input, given that for the output; [`Array::nothing`] where it is not `wanted`.
+    fn backward(
+        &self,
+        inputs: &[View],
+        output: View,
+        gradient: View,
+        wanted: &[bool],
+    ) -> Vec<Array>;
+}
+
+/// The tensors that a kernel is given. An enumeration, because a list of tensors cannot be passed to an extension.
+#[derive(ExtensionType)]
+pub(crate) enum Operands<B: Backend> {
+    One(FloatTensor<B>),
+    Two(FloatTensor<B>, FloatTensor<B>),
+    Three(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    Four(
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+    ),
+    Five(
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+    ),
+    Six(
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+        FloatTensor<B>,
+    ),
+}
+
+impl<B: Backend> Operands<B> {
+    /// Kernels have at most four inputs; the backward pass adds the output and its gradient.
+    fn new(tensors: Vec<FloatTensor<B>>) -> Operands<B> {
+        let mut tensors = tensors.into_iter();
+        let count = tensors.len();
+        let mut next = || {
+            tensors
+                .next()
+                .unwrap_or_else(|| unreachable!("they were counted"))
+        };
+        match count {
+            1 => Operands::One(next()),
+            2 => Operands::Two(next(), next()),
+            3 => Operands::Three(next(), next(), next()),
+            4 => Operands::Four(next(), next(), next(), next()),
+            5 => Operands::Five(next(), next(), next(), next(), next()),
+            6 => Operands::Six(next(), next(), next(), next(), next(), next()),
+            n => unreachable!("{n} tensors"),
+        }
+    }
+
+    fn into_vec(self) -> Vec<FloatTensor<B>> {
+        match self {
+            Operands::One(a) => vec![a],
+            Operands::Two(a, b) => vec![a, b],
+            Operands::Three(a, b, c) => vec![a, b, c],
+            Operands::Four(a, b, c, d) => vec![a, b, c, d],
+            Operands::Five(a, b, c, d, e) => vec![a, b, c, d, e],
+            Operands::Six(a, b, c, d, e, f) => vec![a, b, c, d, e, f],
+        }
+    }
+}
+
+/// Kernels as an extension of Burn's backends.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait KernelBackend: Backend {
+    /// Runs a kernel forwards.
+    fn kernel_forward(
+        #[extension_type] inputs: Operands<Self>,
+        kernel: Arc<dyn Kernel>,
+        keep: bool,
+    ) -> FloatTensor<Self>;
+
+    /// Runs a kernel backwards: after the inputs come the output and its gradient.
+    fn kernel_backward(
+        #[extension_type] inputs: Operands<Self>,
+        kernel: Arc<dyn Kernel>,
+        wanted: Vec<bool>,
+    ) -> Vec<FloatTensor<Self>>;
+}
+
+impl KernelBackend for Flex {
+    fn kernel_forward(inputs: Operands<Self>, kernel: Arc<dyn Kernel>, keep: bool) -> FlexTensor {
+        let inputs: Vec<Contiguous> = inputs.into_vec().into_iter().map(Contiguous::new).collect();
+        let views: Vec<View> = inputs.iter().map(Contiguous::view).collect();
+        from_array(kernel.forward(&views, keep))
+    }
+
+    fn kernel_backward(
+        inputs: Operands<Self>,
+        kernel: Arc<dyn Kernel>,
+        wanted: Vec<bool>,
+    ) -> Vec<FlexTensor> {
+        let inputs: Vec<Contiguous> = inputs.into_vec().into_iter().map(Contiguous::new).collect();
+        let views: Vec<View> = inputs.iter().map(Contiguous::view).collect();
+        let [inputs @ .., output, gradient] = views.as_slice() else {
+            unreachable!("an output and its gradient are always there")
+        };
+        let gradients = kernel.backward(inputs, *output, *gradient, &wanted);
+        gradients.into_iter().map(from_array).collect()
+    }
+}
+
+/// A tensor in row-major order, with its shape as plain numbers.
+struct Contiguous {
+    tensor: FlexTensor,
+    shape: Vec<usize>,
+}
+
+impl Contiguous {
+    fn new(tensor: FlexTensor) -> Contiguous {
+        let tensor = if tensor.is_contiguous() {
+            tensor
+        } else {
+            tensor.to_contiguous()
+        };
+        let shape = tensor.shape().to_vec();
+        Contiguous { tensor, shape }
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            shape: &self.shape,
+            values: self.tensor.as_slice::<f32>().unwrap_or_else(|| {
+                unreachable!("candor computes in 32-bit floats, and the tensor is contiguous")
+            }),
+        }
+    }
+}
+
+fn from_array(array: Array) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(array.values, array.shape))
+}
+
+impl<B: Backend + KernelBackend, C: CheckpointStrategy> KernelBackend for Autodiff<B, C> {
+    fn kernel_forward(
+        inputs: Operands<Self>,
+        kernel: Arc<dyn Kernel>,
+        _keep: bool,
+    ) -> FloatTensor<Self> {
+        let inputs = inputs.into_vec();
+        match inputs.len() {
+            1 => record::<B, C, 1>(inputs, kernel),
+            2 => record::<B, C, 2>(inputs, kernel),
+            3 => record::<B, C, 3>(inputs, kernel),
+            4 => record::<B, C, 4>(inputs, kernel),
+            n => unreachable!("{n} inputs"),
+        }
+    }
+
+    fn kernel_backward(
+        inputs: Operands<Self>,
+        kernel: Arc<dyn Kernel>,
+        wanted: Vec<bool>,
+    ) -> Vec<FloatTensor<Self>> {
+        // Second derivatives are not tracked.
+        let inputs = inputs.into_vec().into_iter().map(Self::inner).collect();
+        let gradients = B::kernel_backward(Operands::new(inputs), kernel, wanted);
+        gradients.into_iter().map(Self::from_inner).collect()
+    }
+}
+
+/// Runs the kernel and records it for the backward pass where an input needs a gradient.
+fn record<B: KernelBackend, C: CheckpointStrategy, const N: usize>(
+    inputs: Vec<FloatTensor<Autodiff<B, C>>>,
+    kernel: Arc<dyn Kernel>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let (inputs, guards): (Vec<_>, Vec<NodeGuard>) =
+        inputs.into_iter().map(|input| input.into_parts()).unzip();
+    let guards: [NodeGuard; N] = guards
+        .try_into()
+        .unwrap_or_else(|_| unreachable!("the caller counted the inputs"));
+    match Recorded.prepare::<C>(guards).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let output = B::kernel_forward(Operands::new(inputs.clone()), kernel.clone(), true);
+            let state = State {
+                inputs,
+                output: output.clone(),
+                kernel,
+            };
+            prepared.finish(state, output)
+        }
+        OpsKind::UnTracked(prepared) => {
+            prepared.finish(B::kernel_forward(Operands::new(inputs), kernel, false))
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Recorded;
+
+#[derive(Debug, Clone)]
+struct State<B: Backend> {
+    inputs: Vec<FloatTensor<B>>,
+    output: FloatTensor<B>,
+    kernel: Arc<dyn Kernel>,
+}
+
+impl<B: KernelBackend, const N: usize> Backward<B, N> for Recorded {
+    type State = State<B>;
+
+    fn backward(
+        self,
+        ops: Ops<State<B>, N>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let wanted: Vec<bool> = ops.parents.iter().map(Option::is_some).collect();
+        let State {
+            mut inputs,
+            output,
+            kernel,
+        } = ops.state;
+        inputs.push(output);
+        inputs.push(gradient);
+        let found = B::kernel_backward(Operands::new(inputs), kernel, wanted);
+        for (parent, found) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = parent {
+                gradients.register::<B>(node.id, found);
+            }
+        }
+    }
+}
+
+/// Runs a kernel on tensors of the CPU.
+pub(crate) fn run<const D: usize>(
+    inputs: Vec<DispatchTensor>,
+    kernel: impl Kernel + 'static,
+) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as KernelBackend>::kernel_forward(
+        Operands::new(inputs),
+        Arc::new(kernel),
+        false,
+    ))
+}
+
+/// Whether tensors of this device are the CPU's, for which the kernels are written.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    let cpu = Device::flex();
+    *device == cpu || *device == cpu.autodiff()
+}

@@ -1,0 +1,158 @@
+//! Inner loops over neighbouring numbers, compiled once for each family of vector instructions and chosen at run time.
+
+use multiversion::multiversion;
+
+/// Numbers that are held in registers while the neighbours of a row are summed.
+const BLOCK: usize = 64;
+/// Partial sums of a dot product.
+const LANES: usize = 16;
+
+/// Rows of a sparse product.
+pub(crate) struct Rows<'a> {
+    /// Where each of these rows' entries begin, and where the last one's end.
+    pub starts: &'a [usize],
+    /// The column of every entry of the matrix.
+    pub indices: &'a [u32],
+    /// The place of each entry's weight, when that is not its own number.
+    pub places: Option<&'a [u32]>,
+    /// `[entries, heads]`; ones when absent.
+    pub weights: Option<&'a [f32]>,
+    /// Parts of a row of `x` with weights of their own.
+    pub heads: usize,
+}
+
+/// `y[i] += sum over entries e of row i: w[e] x[column(e)]`; `x` and `y` have rows of `width` numbers.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn sparse_rows(y: &mut [f32], x: &[f32], width: usize, rows: &Rows) {
+    let head_width = width / rows.heads;
+    for (row, y) in y.chunks_exact_mut(width).enumerate() {
+        let entries = rows.starts[row]..rows.starts[row + 1];
+        for (head, y) in y.chunks_exact_mut(head_width).enumerate() {
+            let weight = |entry: usize| match (rows.weights, rows.places) {
+                (None, _) => 1.0,
+                (Some(w), None) => w[entry * rows.heads + head],
+                (Some(w), Some(places)) => w[places[entry] as usize * rows.heads + head],
+            };
+            let from = |entry: usize, offset: usize| {
+                rows.indices[entry] as usize * width + head * head_width + offset
+            };
+            let mut offset = 0;
+            while offset + BLOCK <= head_width {
+                let mut sum = [0f32; BLOCK];
+                for entry in entries.clone() {
+                    let (w, at) = (weight(entry), from(entry, offset));
+                    let x = &x[at..at + BLOCK];
+                    for lane in 0..BLOCK {
+                        sum[lane] += w * x[lane];
+                    }
+                }
+                for (y, s) in y[offset..offset + BLOCK].iter_mut().zip(sum) {
+                    *y += s;
+                }
+                offset += BLOCK;
+            }
+            while offset + LANES <= head_width {
+                let mut sum = [0f32; LANES];
+                for entry in entries.clone() {
+                    let (w, at) = (weight(entry), from(entry, offset));
+                    let x = &x[at..at + LANES];
+                    for lane in 0..LANES {
+                        sum[lane] += w * x[lane];
+                    }
+                }
+                for (y, s) in y[offset..offset + LANES].iter_mut().zip(sum) {
+                    *y += s;
+                }
+                offset += LANES;
+            }
+            if offset < head_width {
+                let rest = &mut y[offset..];
+                for entry in entries.clone() {
+                    let (w, at) = (weight(entry), from(entry, offset));
+                    for (y, x) in rest.iter_mut().zip(&x[at..]) {
+                        *y += w * x;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sum of products of two equally long slices, in sixteen partial sums.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a_blocks
+        .remainder()
+        .iter()
+        .zip(b_blocks.remainder())
+        .map(|(a, b)| a * b)
+        .sum();
+    for (a, b) in a_blocks.zip(b_blocks) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+/// `y += w x`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn add_scaled(y: &mut [f32], x: &[f32], w: f32) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += w * x;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_product_of_every_length() {
+        for length in 0..50 {
+            let a: Vec<f32> = (0..length).map(|i| i as f32).collect();
+            let expected: f32 = (0..length).map(|i| (i * i) as f32).sum();
+            assert_eq!(dot(&a, &a), expected);
+        }
+    }
+
+    #[test]
+    fn rows_of_every_width_and_number_of_heads() {
+        let indices = [2u32, 0, 2, 1];
+        let starts = [0, 3, 3, 4];
+        for heads in [1, 2, 3] {
+            for head_width in [1, 15, 16, 17, 64, 65, 150] {
+                let width = heads * head_width;
+                let x: Vec<f32> = (0..3 * width).map(|i| (i % 13) as f32 - 6.0).collect();
+                let weights: Vec<f32> = (0..4 * heads).map(|i| i as f32 * 0.5 - 1.0).collect();
+                let places = [3u32, 1, 0, 2];
+                let rows = Rows {
+                    starts: &starts,
+                    indices: &indices,
+                    places: Some(&places),
+                    weights: Some(&weights),
+                    heads,
+                };
+                let mut y = vec![1.0; 3 * width];
+                sparse_rows(&mut y, &x, width, &rows);
+                for row in 0..3 {
+                    for f in 0..width {
+                        let term = |e: usize| {
+                            let w = weights[places[e] as usize * heads + f / head_width];
+                            w * x[indices[e] as usize * width + f]
+                        };
+                        let expected: f32 =
+                            1.0 + (starts[row]..starts[row + 1]).map(term).sum::<f32>();
+                        assert_eq!(
+                            y[row * width + f],
+                            expected,
+                            "{heads} {head_width} {row} {f}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Operations that Burn lacks, or that its CPU backend does slowly: sparse products, message passing, recurrence.
+//!
+//! Each operation is one file: a kernel on plain numbers, forwards and backwards, that Burn's automatic differentiation calls on the
+//! CPU, and the same made of Burn's own operations for every other device. Results do not depend on the number of threads.
+
+mod array;
+mod convolution;
+mod csr;
+mod edge_scores;
+mod elementary;
+mod error;
+mod extension;
+mod lanes;
+mod lstm;
+mod matrix_product;
+mod nearest;
+mod neighbour_max;
+mod portable;
+mod segment_softmax;
+mod sparse_product;
+
+pub use convolution::{Moves, convolution};
+pub use csr::Csr;
+pub use edge_scores::edge_scores;
+pub use error::KernelError;
+pub use lstm::lstm;
+pub use nearest::nearest_neighbours;
+pub use neighbour_max::neighbour_max;
+pub use segment_softmax::segment_softmax;
+pub use sparse_product::{attention_product, sparse_product, weighted_sparse_product};
+
+#[cfg(test)]
+mod tests;
