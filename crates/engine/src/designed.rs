@@ -11,11 +11,12 @@ use crate::objective::FoldObjective;
 use crate::prepared::Prepared;
 use crate::trial_folder::TrialFolder;
 
-/// What is kept of the time for the ensemble and the challenges: a share of it, some seconds, and seconds for each cell of the test
-/// part. Measured on tables of 100 to 1,500,000 rows.
+/// What is kept of the time for the ensemble and the challenges: a share of it, some seconds, and seconds for each row, of which no
+/// more count than the ensemble is chosen and judged on. Measured on tables of 100 to 1,500,000 rows.
 const RESERVED_SHARE: f64 = 0.05;
-const RESERVED_SECONDS: f64 = 2.0;
-const RESERVED_PER_CELL: f64 = 4e-6;
+const RESERVED_SECONDS: f64 = 2.6;
+const RESERVED_PER_ROW: f64 = 4e-5;
+const RESERVED_ROWS: usize = 100_000;
 /// The search has at least this share of the time, however large the table.
 const LEAST_SEARCH_SHARE: f64 = 0.5;
 
@@ -130,9 +131,9 @@ impl Prepared {
         let Some(left) = context.clock.remaining() else {
             return context.clock.clone();
         };
-        let cells = (self.split.test.len() * self.table.columns.len()) as f64;
+        let rows = self.table.rows().min(RESERVED_ROWS) as f64;
         let left = left.as_secs_f64().max(1e-9);
-        let reserved = RESERVED_SHARE * left + RESERVED_SECONDS + RESERVED_PER_CELL * cells;
+        let reserved = RESERVED_SHARE * left + RESERVED_SECONDS + RESERVED_PER_ROW * rows;
         context
             .clock
             .share((1.0 - reserved / left).max(LEAST_SEARCH_SHARE))
