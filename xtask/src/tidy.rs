@@ -96,8 +96,19 @@ fn text_complaints(path: &str, text: &str) -> Vec<String> {
     }
     if name.ends_with(".rs") {
         complaints.extend(documentation_complaint(path, text));
+        complaints.extend(unsafe_complaint(path, text));
     }
     complaints
+}
+
+/// The one folder whose sources may hold unsafe code.
+const UNSAFE_FOLDER: &str = "crates/kernels/";
+
+fn unsafe_complaint(path: &str, text: &str) -> Option<String> {
+    // Put together, so that this file does not hold it.
+    let lifted = concat!("unsafe", "_code");
+    (!path.starts_with(UNSAFE_FOLDER) && text.contains(lifted))
+        .then(|| format!("{path}: unsafe code belongs into `{UNSAFE_FOLDER}`"))
 }
 
 /// Paths of the repository, in code marks, that a document names and that do not exist.
@@ -216,6 +227,14 @@ mod tests {
         assert_eq!(text_complaints("a/Cargo.toml", bad).len(), 2);
         // A workspace manifest without a package has no lints of its own.
         assert!(text_complaints("Cargo.toml", "[workspace]\nmembers = []\n").is_empty());
+    }
+
+    #[test]
+    fn code_without_the_usual_checks_stays_in_its_folder() {
+        let text = concat!("#![allow(unsafe", "_code)]");
+        assert!(unsafe_complaint("crates/nn/src/lib.rs", text).is_some());
+        assert!(unsafe_complaint("crates/kernels/src/lib.rs", text).is_none());
+        assert!(unsafe_complaint("crates/nn/src/lib.rs", "unsafe").is_none());
     }
 
     #[test]

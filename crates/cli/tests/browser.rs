@@ -1,7 +1,7 @@
 //! The report in a real browser, at the width of a desktop and of a phone.
 //!
 //! Without `chromium` the test says so and passes, unless `CANDOR_REQUIRE_TOOLS` is set.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod support;
 

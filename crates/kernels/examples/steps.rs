@@ -20,6 +20,7 @@ use candor_kernels::{Csr, Moves, convolution, lstm, neighbour_max, weighted_spar
 use rand::RngExt;
 
 type Step = Box<dyn FnMut()>;
+type Maker = (&'static str, fn() -> Step);
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -258,7 +259,7 @@ fn edge_convolution() -> Step {
 }
 
 fn main() {
-    let makers: [(&str, fn() -> Step); 6] = [
+    let makers: [Maker; 6] = [
         ("lstm", recurrent),
         ("cnn", convolutional),
         ("separable", separable),

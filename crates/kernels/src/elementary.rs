@@ -35,10 +35,10 @@ pub(crate) fn tanh(x: f32) -> f32 {
     let far = 2.0 / (1.0 + exp(-2.0 * x)) - 1.0;
     let s = x * x;
     let p = -5.704_988_7e-3f32;
-    let p = p * s + 2.063_908_9e-2;
+    let p = p * s + 2.063_909e-2;
     let p = p * s - 5.373_971_6e-2;
     let p = p * s + 0.133_314_42;
-    let p = p * s - 0.333_332_82;
+    let p = p * s - 0.333_332_8;
     let near = p * s * x + x;
     if x.abs() < 0.625 { near } else { far }
 }

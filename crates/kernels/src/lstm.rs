@@ -309,10 +309,10 @@ fn forward(sizes: Sizes, x: Vec<f32>, inputs: &[View], lengths: &[usize]) -> Blo
             let before = Matrix::new(&states_before[earlier..], sequences, hidden);
             multiply(gates, before, Matrix::new(u, hidden, 4 * hidden), true);
         }
-        for sequence in 0..sequences {
+        for (sequence, &length) in lengths.iter().enumerate() {
             let at = sequence * hidden..(sequence + 1) * hidden;
             let gates = &mut gates[4 * at.start..4 * at.end];
-            if step >= lengths[sequence] {
+            if step >= length {
                 continue;
             }
             let before = (step > 0).then(|| &cells_before[earlier..][at.clone()]);
@@ -383,9 +383,9 @@ fn backward(
             *sum += g;
         }
         let of_gates = &mut gates[step * 4 * per_step..(step + 1) * 4 * per_step];
-        for sequence in 0..sequences {
+        for (sequence, &length) in lengths.iter().enumerate() {
             let at = sequence * hidden..(sequence + 1) * hidden;
-            if step >= lengths[sequence] {
+            if step >= length {
                 of_state[at].fill(0.0);
                 continue;
             }

@@ -17,18 +17,22 @@ const SHAPES: u64 = 50;
 const COORDINATES: usize = 24;
 const STEP: f64 = 1e-5;
 
-/// One call: the inputs with their shapes, the reference, and the two forms of the operation on flat tensors.
-struct Case<'a> {
+type Reference = dyn Fn(&[Vec<f64>]) -> Vec<f64>;
+type Operation = dyn Fn(Vec<Tensor<1>>) -> Tensor<1>;
+type SharedOperation = dyn Fn(Vec<Tensor<1>>) -> Tensor<1> + Sync;
+
+/// One call: the inputs, the reference, and the two forms of the operation on flat tensors.
+struct Case {
     inputs: Vec<Vec<f64>>,
-    reference: Box<dyn Fn(&[Vec<f64>]) -> Vec<f64> + 'a>,
-    kernel: Box<dyn Fn(Vec<Tensor<1>>) -> Tensor<1> + Sync + 'a>,
-    portable: Box<dyn Fn(Vec<Tensor<1>>) -> Tensor<1> + 'a>,
+    reference: Box<Reference>,
+    kernel: Box<SharedOperation>,
+    portable: Box<Operation>,
 }
 
 /// Value and gradients, as numbers.
 fn differentiate(
     inputs: &[Vec<f64>],
-    operation: &dyn Fn(Vec<Tensor<1>>) -> Tensor<1>,
+    operation: &Operation,
     direction: &[f64],
 ) -> (Vec<f32>, Vec<Vec<f32>>) {
     let device = Device::flex().autodiff();
@@ -65,7 +69,7 @@ fn close(what: &str, got: &[f32], expected: &[f64]) {
     assert!(apart <= 1e-3 * size, "{what}: {apart} of {size}");
 }
 
-fn check(name: &str, cases: impl Fn(&mut dyn Rng, u64) -> Case<'static>) {
+fn check(name: &str, cases: impl Fn(&mut dyn Rng, u64) -> Case) {
     for number in 0..SHAPES {
         let mut rng = Seed(number).stream(name, &[]);
         let case = cases(&mut rng, number);
