@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 /// Numbers with a shape, row-major, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -28,11 +30,27 @@ impl Array {
         }
     }
 
-    /// Stands for a gradient that nobody asked for.
-    pub fn nothing() -> Array {
-        Array {
-            shape: vec![1],
-            values: vec![0.0],
+    /// A gradient, or a stand-in where nobody asked for it.
+    pub fn when(wanted: bool, gradient: impl FnOnce() -> Array) -> Array {
+        if wanted {
+            gradient()
+        } else {
+            Array::zeros(&[1])
         }
     }
+}
+
+/// Cuts `values` into one piece after the other, of the `length` of each range, for threads to fill.
+pub(crate) fn pieces_of<T>(
+    ranges: impl IntoIterator<Item = Range<usize>>,
+    values: &mut [T],
+    length: impl Fn(&Range<usize>) -> usize,
+) -> Vec<(Range<usize>, &mut [T])> {
+    let mut rest = values;
+    let cut = |range: Range<usize>| {
+        let (piece, after) = std::mem::take(&mut rest).split_at_mut(length(&range));
+        rest = after;
+        (range, piece)
+    };
+    ranges.into_iter().map(cut).collect()
 }

@@ -1,14 +1,16 @@
+use std::ops::Range;
+
 use burn::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use rayon::prelude::*;
 
 use crate::KernelError;
-use crate::array::{Array, View};
+use crate::array::{Array, View, pieces_of};
 use crate::error::equal;
 use crate::extension::{Kernel, is_cpu, run};
 use crate::lanes::{add_scaled, dot};
-use crate::matrix_product::{Matrix, multiply};
+use crate::matrix_product::{Matrix, multiply, multiply_into};
 
 const NAME: &str = "2-D convolution";
 
@@ -190,7 +192,7 @@ impl Sizes {
     }
 
     /// The output places along one axis at which a kernel place lies inside the image, and the image place of the first.
-    fn inside(&self, axis: usize, place: usize) -> (std::ops::Range<usize>, usize) {
+    fn inside(&self, axis: usize, place: usize) -> (Range<usize>, usize) {
         let (stride, padding) = (self.moves.stride[axis], self.moves.padding[axis]);
         let offset = place * self.moves.dilation[axis];
         let first = padding.saturating_sub(offset).div_ceil(stride);
@@ -253,11 +255,7 @@ impl Kernel for Convolution {
         let s = self.sizes;
         let (x, weight) = (inputs[0].values, inputs[1].values);
         let (image, result) = (s.channels * s.pixels(), s.filters * s.outputs());
-        let mut of_x = if wanted[0] {
-            Array::zeros(inputs[0].shape)
-        } else {
-            Array::nothing()
-        };
+        let mut of_x = Array::when(wanted[0], || Array::zeros(inputs[0].shape));
         let mut of_weight = Array::zeros(inputs[1].shape);
         let mut of_bias = Array::zeros(&[s.filters]);
         if gradient.values.is_empty() || image == 0 {
@@ -266,15 +264,12 @@ impl Kernel for Convolution {
             return found;
         }
         // Some images at a time: their gradients for x, and the sum of those for the weights.
-        let mut rest = of_x.values.as_mut_slice();
-        let mut parts = Vec::new();
-        for first in (0..s.batch).step_by(IMAGES) {
-            let count = IMAGES.min(s.batch - first);
-            let length = if wanted[0] { count * image } else { 0 };
-            let (part, after) = rest.split_at_mut(length);
-            parts.push((first..first + count, part));
-            rest = after;
-        }
+        let images = (0..s.batch)
+            .step_by(IMAGES)
+            .map(|first| first..(first + IMAGES).min(s.batch));
+        let parts = pieces_of(images, &mut of_x.values, |images| {
+            if wanted[0] { images.len() * image } else { 0 }
+        });
         let sums: Vec<(Vec<f32>, Vec<f32>)> = parts
             .into_par_iter()
             .map(|(images, of_x)| {
@@ -300,16 +295,8 @@ impl Kernel for Convolution {
             })
             .collect();
         for (weight, bias) in &sums {
-            of_weight
-                .values
-                .iter_mut()
-                .zip(weight)
-                .for_each(|(sum, w)| *sum += w);
-            of_bias
-                .values
-                .iter_mut()
-                .zip(bias)
-                .for_each(|(sum, b)| *sum += b);
+            add_scaled(&mut of_weight.values, weight, 1.0);
+            add_scaled(&mut of_bias.values, bias, 1.0);
         }
         let mut found = vec![of_x, of_weight];
         found.extend(inputs.get(2).map(|_| of_bias));
@@ -317,69 +304,97 @@ impl Kernel for Convolution {
     }
 }
 
+/// Where one kernel place brings a line of an image plane and a line of the output together.
+struct Meeting {
+    /// The kernel place.
+    place: usize,
+    /// From the first pixel that is met to the end of its line.
+    image: Range<usize>,
+    /// The output places, counted from the first of the rows that were asked for.
+    output: Range<usize>,
+}
+
+/// All meetings of some output rows; those of one kernel place follow each other.
+fn meetings(s: Sizes, rows: Range<usize>) -> Vec<Meeting> {
+    let mut found = Vec::new();
+    for ky in 0..s.kernel[0] {
+        let (inside_y, first_y) = s.inside(0, ky);
+        for kx in 0..s.kernel[1] {
+            let (inside_x, first_x) = s.inside(1, kx);
+            if inside_x.is_empty() {
+                continue;
+            }
+            for row in rows.clone().filter(|row| inside_y.contains(row)) {
+                let y = first_y + (row - inside_y.start) * s.moves.stride[0];
+                let output = (row - rows.start) * s.output[1];
+                found.push(Meeting {
+                    place: ky * s.kernel[1] + kx,
+                    image: y * s.image[1] + first_x..(y + 1) * s.image[1],
+                    output: output + inside_x.start..output + inside_x.end,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// `image += w output`, where neighbours in the output are `stride` apart in the image.
+fn add_to_image(image: &mut [f32], output: &[f32], stride: usize, w: f32) {
+    if stride == 1 {
+        add_scaled(&mut image[..output.len()], output, w);
+    } else {
+        let image = image.iter_mut().step_by(stride);
+        image.zip(output).for_each(|(to, from)| *to += w * from);
+    }
+}
+
 /// The columns of some output rows of one group: `[depth, rows * output width]`, zero outside the image.
-fn lay_out(s: Sizes, x: &[f32], rows: std::ops::Range<usize>, columns: &mut Vec<f32>) {
-    let width = s.output[1];
+fn lay_out(s: Sizes, x: &[f32], rows: Range<usize>, columns: &mut Vec<f32>) {
+    let length = rows.len() * s.output[1];
     columns.clear();
-    columns.resize(s.depth() * rows.len() * width, 0.0);
-    let mut lines = columns.chunks_exact_mut(rows.len() * width);
-    for plane in x.chunks_exact(s.pixels()) {
-        for ky in 0..s.kernel[0] {
-            let (inside_y, first_y) = s.inside(0, ky);
-            for kx in 0..s.kernel[1] {
-                let (inside_x, first_x) = s.inside(1, kx);
-                let Some(line) = lines.next() else { return };
-                for (row, line) in rows.clone().zip(line.chunks_exact_mut(width)) {
-                    if !inside_y.contains(&row) || inside_x.is_empty() {
-                        continue;
-                    }
-                    let y = first_y + (row - inside_y.start) * s.moves.stride[0];
-                    let from = &plane[y * s.image[1] + first_x..(y + 1) * s.image[1]];
-                    let to = &mut line[inside_x.clone()];
-                    if s.moves.stride[1] == 1 {
-                        let length = to.len();
-                        to.copy_from_slice(&from[..length]);
-                    } else {
-                        let from = from.iter().step_by(s.moves.stride[1]);
-                        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-                    }
-                }
+    columns.resize(s.depth() * length, 0.0);
+    let meetings = meetings(s, rows);
+    let blocks = columns.chunks_exact_mut(s.kernel_places() * length);
+    for (plane, block) in x.chunks_exact(s.pixels()).zip(blocks) {
+        for Meeting {
+            place,
+            image,
+            output,
+        } in &meetings
+        {
+            let from = &plane[image.clone()];
+            let to = &mut block[place * length..][output.clone()];
+            if s.moves.stride[1] == 1 {
+                let length = to.len();
+                to.copy_from_slice(&from[..length]);
+            } else {
+                let from = from.iter().step_by(s.moves.stride[1]);
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             }
         }
     }
 }
 
 /// The reverse of [`lay_out`]: adds columns to the places of the image that they came from.
-fn add_back(s: Sizes, columns: &[f32], rows: std::ops::Range<usize>, x: &mut [f32]) {
-    let width = s.output[1];
-    let mut lines = columns.chunks_exact(rows.len() * width);
-    for plane in x.chunks_exact_mut(s.pixels()) {
-        for ky in 0..s.kernel[0] {
-            let (inside_y, first_y) = s.inside(0, ky);
-            for kx in 0..s.kernel[1] {
-                let (inside_x, first_x) = s.inside(1, kx);
-                let Some(line) = lines.next() else { return };
-                for (row, line) in rows.clone().zip(line.chunks_exact(width)) {
-                    if !inside_y.contains(&row) || inside_x.is_empty() {
-                        continue;
-                    }
-                    let y = first_y + (row - inside_y.start) * s.moves.stride[0];
-                    let to = &mut plane[y * s.image[1] + first_x..(y + 1) * s.image[1]];
-                    let from = &line[inside_x.clone()];
-                    if s.moves.stride[1] == 1 {
-                        add_scaled(&mut to[..from.len()], from, 1.0);
-                    } else {
-                        let to = to.iter_mut().step_by(s.moves.stride[1]);
-                        to.zip(from).for_each(|(to, from)| *to += from);
-                    }
-                }
-            }
+fn add_back(s: Sizes, columns: &[f32], rows: Range<usize>, x: &mut [f32]) {
+    let length = rows.len() * s.output[1];
+    let meetings = meetings(s, rows);
+    let blocks = columns.chunks_exact(s.kernel_places() * length);
+    for (plane, block) in x.chunks_exact_mut(s.pixels()).zip(blocks) {
+        for Meeting {
+            place,
+            image,
+            output,
+        } in &meetings
+        {
+            let from = &block[place * length..][output.clone()];
+            add_to_image(&mut plane[image.clone()], from, s.moves.stride[1], 1.0);
         }
     }
 }
 
 /// Pieces of the output rows, one after the other.
-fn pieces(s: Sizes) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn pieces(s: Sizes) -> impl Iterator<Item = Range<usize>> {
     let at_once = if s.is_pointwise() {
         s.output[0]
     } else {
@@ -411,7 +426,7 @@ fn dense_forward(s: Sizes, x: &[f32], weight: &[f32], output: &mut [f32], column
             lay_out(s, x, rows.clone(), columns);
             let count = rows.len() * s.output[1];
             let columns = Matrix::new(columns, s.depth(), count);
-            crate::matrix_product::multiply_into(
+            multiply_into(
                 &mut output[rows.start * s.output[1]..],
                 s.outputs(),
                 weight,
@@ -471,44 +486,27 @@ fn dense_backward(
     }
 }
 
-/// The lines of an image plane and of an output plane that one kernel place brings together, with the place itself.
-fn meetings(s: Sizes) -> impl Iterator<Item = (usize, usize, usize, std::ops::Range<usize>)> {
-    let places = (0..s.kernel[0]).flat_map(move |ky| (0..s.kernel[1]).map(move |kx| (ky, kx)));
-    places.flat_map(move |(ky, kx)| {
-        let (inside_y, first_y) = s.inside(0, ky);
-        let (inside_x, first_x) = s.inside(1, kx);
-        let start = inside_y.start;
-        let rows = if inside_x.is_empty() { 0..0 } else { inside_y };
-        rows.map(move |row| {
-            let y = first_y + (row - start) * s.moves.stride[0];
-            let image = y * s.image[1] + first_x;
-            let output = row * s.output[1];
-            (
-                ky * s.kernel[1] + kx,
-                image,
-                y,
-                output + inside_x.start..output + inside_x.end,
-            )
-        })
-    })
-}
-
 fn depthwise_forward(s: Sizes, x: &[f32], weight: &[f32], output: &mut [f32]) {
+    let meetings = meetings(s, 0..s.output[0]);
     let planes = x
         .chunks_exact(s.pixels())
         .zip(output.chunks_exact_mut(s.outputs()));
-    for ((x, output), weight) in planes.zip(weight.chunks_exact(s.kernel_places())) {
-        for (place, image, y, at) in meetings(s) {
-            let from = &x[image..(y + 1) * s.image[1]];
-            let to = &mut output[at];
+    for ((x, out), weight) in planes.zip(weight.chunks_exact(s.kernel_places())) {
+        for Meeting {
+            place,
+            image,
+            output,
+        } in &meetings
+        {
+            let (from, to) = (&x[image.clone()], &mut out[output.clone()]);
             if s.moves.stride[1] == 1 {
                 let length = to.len();
-                add_scaled(to, &from[..length], weight[place]);
+                add_scaled(to, &from[..length], weight[*place]);
             } else {
                 let from = from.iter().step_by(s.moves.stride[1]);
                 to.iter_mut()
                     .zip(from)
-                    .for_each(|(to, from)| *to += weight[place] * from);
+                    .for_each(|(to, from)| *to += weight[*place] * from);
             }
         }
     }
@@ -523,35 +521,31 @@ fn depthwise_backward(
     mut of_weight: Option<&mut [f32]>,
 ) {
     let (pixels, places) = (s.pixels(), s.kernel_places());
+    let meetings = meetings(s, 0..s.output[0]);
     for channel in 0..s.channels {
         let x = &x[channel * pixels..(channel + 1) * pixels];
         let gradient = &gradient[channel * s.outputs()..(channel + 1) * s.outputs()];
         let weight = &weight[channel * places..(channel + 1) * places];
-        for (place, image, y, at) in meetings(s) {
-            let gradient = &gradient[at];
-            let end = (y + 1) * s.image[1];
+        for Meeting {
+            place,
+            image,
+            output,
+        } in &meetings
+        {
+            let (x, gradient) = (&x[image.clone()], &gradient[output.clone()]);
             if let Some(of_weight) = of_weight.as_deref_mut() {
                 let sum = &mut of_weight[channel * places + place];
                 *sum += if s.moves.stride[1] == 1 {
-                    dot(&x[image..image + gradient.len()], gradient)
+                    dot(&x[..gradient.len()], gradient)
                 } else {
-                    let x = x[image..end].iter().step_by(s.moves.stride[1]);
+                    let x = x.iter().step_by(s.moves.stride[1]);
                     x.zip(gradient).map(|(x, g)| x * g).sum::<f32>()
                 };
             }
             if let Some(of_x) = of_x.as_deref_mut() {
                 let of_x = &mut of_x[channel * pixels..(channel + 1) * pixels];
-                if s.moves.stride[1] == 1 {
-                    add_scaled(
-                        &mut of_x[image..image + gradient.len()],
-                        gradient,
-                        weight[place],
-                    );
-                } else {
-                    let of_x = of_x[image..end].iter_mut().step_by(s.moves.stride[1]);
-                    of_x.zip(gradient)
-                        .for_each(|(x, g)| *x += weight[place] * g);
-                }
+                let of_x = &mut of_x[image.clone()];
+                add_to_image(of_x, gradient, s.moves.stride[1], weight[*place]);
             }
         }
     }

@@ -1,7 +1,7 @@
 use burn::Tensor;
 
 use crate::array::{Array, View};
-use crate::error::equal;
+use crate::error::{cut_by_heads, equal};
 use crate::extension::{Kernel, is_cpu, run};
 use crate::portable;
 use crate::sparse_product::{scores, times};
@@ -26,14 +26,7 @@ pub fn edge_scores(
     equal(NAME, "rows of q", matrix.rows(), q_rows)?;
     equal(NAME, "rows of k", matrix.columns(), k_rows)?;
     equal(NAME, "width of k", width, k_width)?;
-    if heads == 0 || width % heads != 0 {
-        return Err(KernelError::shape(
-            NAME,
-            "width of q",
-            format!("a multiple of {heads} heads"),
-            width,
-        ));
-    }
+    cut_by_heads(NAME, "width of q", heads, width)?;
     if !is_cpu(&q.device()) {
         return Ok(portable::edge_scores(matrix, heads, q, k));
     }
@@ -63,14 +56,14 @@ impl Kernel for EdgeScores {
         wanted: &[bool],
     ) -> Vec<Array> {
         let weights = Some(gradient.values);
-        let of_q = || times(&self.matrix, None, weights, self.heads, inputs[1]);
-        let of_k = || {
-            let (mirrored, places) = self.matrix.mirrored();
-            times(mirrored, Some(places), weights, self.heads, inputs[0])
-        };
         vec![
-            if wanted[0] { of_q() } else { Array::nothing() },
-            if wanted[1] { of_k() } else { Array::nothing() },
+            Array::when(wanted[0], || {
+                times(&self.matrix, None, weights, self.heads, inputs[1])
+            }),
+            Array::when(wanted[1], || {
+                let (mirrored, places) = self.matrix.mirrored();
+                times(mirrored, Some(places), weights, self.heads, inputs[0])
+            }),
         ]
     }
 }

@@ -70,3 +70,34 @@ pub(crate) fn equal(
         Err(KernelError::shape(operation, what, expected, got))
     }
 }
+
+/// An error unless a width can be cut into one equal part for each head.
+pub(crate) fn cut_by_heads(
+    operation: &'static str,
+    what: &'static str,
+    heads: usize,
+    width: usize,
+) -> Result<(), KernelError> {
+    if heads > 0 && width.is_multiple_of(heads) {
+        return Ok(());
+    }
+    let expected = format!("a multiple of {heads} heads");
+    Err(KernelError::shape(operation, what, expected, width))
+}
+
+/// An error unless every number is finite.
+pub(crate) fn finite(
+    operation: &'static str,
+    what: &'static str,
+    values: &[f32],
+) -> Result<(), KernelError> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(place) => Err(KernelError::NotFinite {
+            operation,
+            what,
+            place,
+            value: values[place].to_string(),
+        }),
+    }
+}

@@ -26,7 +26,7 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     /// The output. `keep`: the backward pass will follow, and may want what was computed on the way.
     fn forward(&self, inputs: &[View], keep: bool) -> Array;
 
-    /// The gradient for each input, given that for the output; [`Array::nothing`] where it is not `wanted`.
+    /// The gradient for each input, given that for the output; anything, see [`Array::when`], where it is not `wanted`.
     fn backward(
         &self,
         inputs: &[View],

@@ -10,6 +10,7 @@ use crate::array::{Array, View};
 use crate::elementary::{sigmoid, tanh};
 use crate::error::equal;
 use crate::extension::{Kernel, is_cpu, run};
+use crate::lanes::add_scaled;
 use crate::matrix_product::{Matrix, multiply};
 
 const NAME: &str = "LSTM";
@@ -209,13 +210,7 @@ impl Kernel for Lstm {
         let mut found: Vec<Array> = inputs
             .iter()
             .zip(wanted)
-            .map(|(input, &wanted)| {
-                if wanted {
-                    Array::zeros(input.shape)
-                } else {
-                    Array::nothing()
-                }
-            })
+            .map(|(input, &wanted)| Array::when(wanted, || Array::zeros(input.shape)))
             .collect();
         let parts: Vec<Gradients> = blocks
             .par_iter()
@@ -240,9 +235,7 @@ impl Kernel for Lstm {
             }
             let sums = [&part.input_weights, &part.hidden_weights, &part.bias];
             for (found, part) in found[1..].iter_mut().zip(sums) {
-                for (sum, value) in found.values.iter_mut().zip(part) {
-                    *sum += value;
-                }
+                add_scaled(&mut found.values, part, 1.0);
             }
         }
         found

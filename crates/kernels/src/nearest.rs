@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use crate::error::equal;
+use crate::error::{equal, finite};
 use crate::lanes::dot;
 use crate::matrix_product::{Matrix, multiply};
 use crate::{Csr, KernelError};
@@ -48,14 +48,7 @@ pub fn nearest_neighbours(
             0,
         ));
     }
-    if let Some(place) = points.iter().position(|v| !v.is_finite()) {
-        return Err(KernelError::NotFinite {
-            operation: NAME,
-            what: "the points",
-            place,
-            value: points[place].to_string(),
-        });
-    }
+    finite(NAME, "the points", points)?;
     let jobs: Vec<(usize, usize, std::ops::Range<usize>)> = clouds
         .windows(2)
         .flat_map(|cloud| {

@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use burn::Tensor;
 use rayon::prelude::*;
 
-use crate::array::{Array, View};
+use crate::array::{Array, View, pieces_of};
 use crate::error::equal;
 use crate::extension::{Kernel, is_cpu, run};
 use crate::portable;
@@ -49,43 +49,43 @@ impl Kernel for NeighbourMax {
             return y;
         }
         let mut winners = vec![NOBODY; if keep { y.values.len() } else { 0 }];
-        let mut parts = Vec::new();
-        let (mut rest, mut rest_winners) = (y.values.as_mut_slice(), winners.as_mut_slice());
-        for range in matrix.work(width, width) {
-            let (part, after) = rest.split_at_mut(range.len() * width);
-            let taken = if keep { part.len() } else { 0 };
-            let (won, after_won) = rest_winners.split_at_mut(taken);
-            parts.push((range, part, won));
-            (rest, rest_winners) = (after, after_won);
-        }
-        parts.into_par_iter().for_each(|(range, part, won)| {
-            for (i, row) in range.enumerate() {
-                let y = &mut part[i * width..(i + 1) * width];
-                let mut entries = matrix.indices()[matrix.row(row)].iter();
-                let Some(&first) = entries.next() else {
-                    continue;
-                };
-                let of = |column: u32| &x[column as usize * width..(column as usize + 1) * width];
-                y.copy_from_slice(of(first));
-                if keep {
-                    let won = &mut won[i * width..(i + 1) * width];
-                    won.fill(first);
-                    for &column in entries {
-                        for ((y, won), &x) in y.iter_mut().zip(won.iter_mut()).zip(of(column)) {
-                            let better = x > *y;
-                            *y = if better { x } else { *y };
-                            *won = if better { column } else { *won };
+        let work = matrix.work(width, width);
+        let parts = pieces_of(work.clone(), &mut y.values, |range| range.len() * width);
+        let won = pieces_of(work, &mut winners, |range| {
+            if keep { range.len() * width } else { 0 }
+        });
+        parts
+            .into_par_iter()
+            .zip(won)
+            .for_each(|((range, part), (_, won))| {
+                for (i, row) in range.enumerate() {
+                    let y = &mut part[i * width..(i + 1) * width];
+                    let mut entries = matrix.indices()[matrix.row(row)].iter();
+                    let Some(&first) = entries.next() else {
+                        continue;
+                    };
+                    let of =
+                        |column: u32| &x[column as usize * width..(column as usize + 1) * width];
+                    y.copy_from_slice(of(first));
+                    if keep {
+                        let won = &mut won[i * width..(i + 1) * width];
+                        won.fill(first);
+                        for &column in entries {
+                            for ((y, won), &x) in y.iter_mut().zip(won.iter_mut()).zip(of(column)) {
+                                let better = x > *y;
+                                *y = if better { x } else { *y };
+                                *won = if better { column } else { *won };
+                            }
                         }
-                    }
-                } else {
-                    for &column in entries {
-                        for (y, &x) in y.iter_mut().zip(of(column)) {
-                            *y = if x > *y { x } else { *y };
+                    } else {
+                        for &column in entries {
+                            for (y, &x) in y.iter_mut().zip(of(column)) {
+                                *y = if x > *y { x } else { *y };
+                            }
                         }
                     }
                 }
-            }
-        });
+            });
         if keep {
             // A kernel runs forwards once.
             let _ = self.winners.set(winners);

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use burn::Tensor;
 use rayon::prelude::*;
 
-use crate::array::{Array, View};
-use crate::error::equal;
+use crate::array::{Array, View, pieces_of};
+use crate::error::{cut_by_heads, equal, finite};
 use crate::extension::{Kernel, is_cpu, run};
 use crate::lanes::{Rows, dot, sparse_rows};
 use crate::portable;
@@ -37,14 +37,7 @@ pub fn weighted_sparse_product(
     x: Tensor<2>,
 ) -> Result<Tensor<2>, KernelError> {
     equal(NAME, "number of weights", matrix.entries(), weights.len())?;
-    if let Some(place) = weights.iter().position(|w| !w.is_finite()) {
-        return Err(KernelError::NotFinite {
-            operation: NAME,
-            what: "the weights",
-            place,
-            value: weights[place].to_string(),
-        });
-    }
+    finite(NAME, "the weights", weights)?;
     product(matrix, Some(weights.clone()), x)
 }
 
@@ -81,14 +74,7 @@ pub fn attention_product(
     let [columns, width] = x.dims();
     equal(NAME, "rows of the weights", matrix.entries(), entries)?;
     equal(NAME, "rows of x", matrix.columns(), columns)?;
-    if heads == 0 || width % heads != 0 {
-        return Err(KernelError::shape(
-            NAME,
-            "width of x",
-            format!("a multiple of {heads} heads"),
-            width,
-        ));
-    }
+    cut_by_heads(NAME, "width of x", heads, width)?;
     if !is_cpu(&x.device()) {
         return Ok(portable::attention_product(matrix, weights, x));
     }
@@ -125,19 +111,15 @@ impl Kernel for SparseProduct {
         wanted: &[bool],
     ) -> Vec<Array> {
         let weights = inputs.get(1).map(|w| w.values).or(self.weights.as_deref());
-        let mut found = vec![if wanted[0] {
+        let mut found = vec![Array::when(wanted[0], || {
             let (mirrored, places) = self.matrix.mirrored();
             times(mirrored, Some(places), weights, self.heads, gradient)
-        } else {
-            Array::nothing()
-        }];
-        if let Some(&wanted) = wanted.get(1) {
-            found.push(if wanted {
+        })];
+        found.extend(wanted.get(1).map(|&wanted| {
+            Array::when(wanted, || {
                 scores(&self.matrix, self.heads, gradient, inputs[0])
-            } else {
-                Array::nothing()
-            });
-        }
+            })
+        }));
         found
     }
 }
@@ -156,13 +138,7 @@ pub(crate) fn times(
         return y;
     }
     let work = matrix.work(width, width);
-    let mut rest = y.values.as_mut_slice();
-    let mut parts = Vec::with_capacity(work.len());
-    for range in work {
-        let (part, after) = rest.split_at_mut(range.len() * width);
-        parts.push((range, part));
-        rest = after;
-    }
+    let parts = pieces_of(work, &mut y.values, |range| range.len() * width);
     parts.into_par_iter().for_each(|(range, part)| {
         let rows = Rows {
             starts: &matrix.starts()[range.start..=range.end],
@@ -184,16 +160,12 @@ pub(crate) fn scores(matrix: &Csr, heads: usize, q: View, k: View) -> Array {
         return scores;
     }
     let head_width = width / heads;
-    let mut rest = scores.values.as_mut_slice();
-    let mut parts = Vec::new();
-    for range in matrix.work(1, width) {
-        let entries = matrix.starts()[range.end] - matrix.starts()[range.start];
-        let (part, after) = rest.split_at_mut(entries * heads);
-        parts.push((range, part));
-        rest = after;
-    }
+    let starts = matrix.starts();
+    let parts = pieces_of(matrix.work(1, width), &mut scores.values, |range| {
+        (starts[range.end] - starts[range.start]) * heads
+    });
     parts.into_par_iter().for_each(|(range, part)| {
-        let first = matrix.starts()[range.start];
+        let first = starts[range.start];
         for row in range {
             let q = &q.values[row * width..(row + 1) * width];
             for entry in matrix.row(row) {
