@@ -10,14 +10,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::module::{Module, Param};
-use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::activation::{log_softmax, relu};
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Distribution, Tensor};
 use candor_core::Seed;
-use candor_kernels::{Csr, Moves, convolution, lstm, neighbour_max, weighted_sparse_product};
+use candor_kernels::{
+    AdamW, AdamWConfig, Csr, Moves, Normalisation, Recycler, Truth, Window, average_pool,
+    convolution, cross_entropy, lstm, max_pool, neighbour_max, normalised_convolution, relu,
+    weighted_sparse_product,
+};
 use rand::RngExt;
+
+#[global_allocator]
+static MEMORY: Recycler = Recycler::new();
 
 type Step = Box<dyn FnMut()>;
 type Maker = (&'static str, fn() -> Step);
@@ -35,22 +39,16 @@ fn weights<const D: usize>(shape: [usize; D], inputs: usize) -> Param<Tensor<D>>
     Param::from_tensor(tensor)
 }
 
-fn labels(count: usize, classes: i32) -> Tensor<1, Int> {
+fn labels(count: usize, classes: u32) -> Truth {
     let mut rng = Seed(1).stream("labels", &[]);
-    let labels: Vec<i32> = (0..count).map(|_| rng.random_range(0..classes)).collect();
-    Tensor::from_data(TensorData::new(labels, [count]), &device())
-}
-
-fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-    let count = labels.dims()[0];
-    let picked = log_softmax(logits, 1).gather(1, labels.reshape([count, 1]));
-    -picked.mean()
+    let labels = (0..count).map(|_| rng.random_range(0..classes));
+    Truth::new(labels.collect::<Vec<u32>>())
 }
 
 /// One step of Adam after another on `loss`.
 fn training<M: Module + 'static>(module: M, loss: impl Fn(&M) -> Tensor<1> + 'static) -> Step {
     let mut module = Some(module);
-    let mut adam = AdamConfig::new().init();
+    let mut adam = AdamW::new(AdamWConfig::default());
     Box::new(move || {
         let current = module.take().unwrap();
         let gradients = GradientsParams::from_grads(loss(&current).backward(), &current);
@@ -78,38 +76,24 @@ fn recurrent() -> Step {
     training(module, move |m| {
         let states = lstm(x.clone(), m.input.val(), m.hidden.val(), m.bias.val(), None).unwrap();
         let last = states.narrow(1, 49, 1).reshape([64, 128]);
-        cross_entropy(last.matmul(m.head.val()), y.clone())
+        cross_entropy(last.matmul(m.head.val()), &y).unwrap()
     })
 }
 
 #[derive(Module, Debug)]
 struct Layers {
     weights: Vec<Param<Tensor<4>>>,
-    scales: Vec<Param<Tensor<4>>>,
-    shifts: Vec<Param<Tensor<4>>>,
+    scales: Vec<Param<Tensor<1>>>,
+    shifts: Vec<Param<Tensor<1>>>,
     head: Param<Tensor<2>>,
-}
-
-/// Batch normalisation of `[batch, channels, height, width]`.
-fn normalised(x: Tensor<4>, scale: Tensor<4>, shift: Tensor<4>) -> Tensor<4> {
-    let mean = x.clone().mean_dim(0).mean_dim(2).mean_dim(3);
-    let centred = x - mean;
-    let variance = centred
-        .clone()
-        .powi_scalar(2)
-        .mean_dim(0)
-        .mean_dim(2)
-        .mean_dim(3);
-    centred * ((variance + 1e-5).sqrt().recip() * scale) + shift
 }
 
 /// 64 images of 3 x 32 x 32; convolutions of 32, 64, then after pooling 128 filters, each with batch normalisation and ReLU.
 fn convolutional() -> Step {
     let (x, y) = (random([64, 3, 32, 32]), labels(64, 10));
     let sizes = [(3, 32), (32, 64), (64, 128)];
-    let channels = |value: f32, n: usize| {
-        Param::from_tensor(Tensor::<4>::ones([1, n, 1, 1], &device()) * value)
-    };
+    let channels =
+        |value: f32, n: usize| Param::from_tensor(Tensor::<1>::ones([n], &device()) * value);
     let module = Layers {
         weights: sizes
             .iter()
@@ -123,13 +107,16 @@ fn convolutional() -> Step {
         let mut x = x.clone();
         for layer in 0..3 {
             if layer == 2 {
-                x = max_pool2d(x, MaxPoolOptions::new([2, 2]));
+                x = max_pool(x, Window::new([2, 2])).unwrap();
             }
-            x = convolution(x, m.weights[layer].val(), None, Moves::same([3, 3])).unwrap();
-            x = relu(normalised(x, m.scales[layer].val(), m.shifts[layer].val()));
+            let (weight, moves) = (m.weights[layer].val(), Moves::same([3, 3]));
+            let (scale, shift) = (m.scales[layer].val(), m.shifts[layer].val());
+            let then = Normalisation::default();
+            let normalised = normalised_convolution(x, weight, scale, shift, moves, then);
+            x = normalised.unwrap().output;
         }
-        let x: Tensor<2> = x.mean_dim(2).mean_dim(3).reshape([64, 128]);
-        cross_entropy(x.matmul(m.head.val()), y.clone())
+        let x = average_pool(x, Window::new([16, 16])).unwrap();
+        cross_entropy(x.reshape([64, 128]).matmul(m.head.val()), &y).unwrap()
     })
 }
 
@@ -205,10 +192,8 @@ fn gcn_cora() -> Step {
         let x = weighted_sparse_product(&words, &ones, m.weights[0].val()).unwrap();
         let x = relu(weighted_sparse_product(&matrix, &norm, x).unwrap());
         let x = x.matmul(m.weights[1].val());
-        cross_entropy(
-            weighted_sparse_product(&matrix, &norm, x).unwrap(),
-            y.clone(),
-        )
+        let x = weighted_sparse_product(&matrix, &norm, x).unwrap();
+        cross_entropy(x, &y).unwrap()
     })
 }
 
@@ -232,7 +217,7 @@ fn gcn_large() -> Step {
                 x = relu(x);
             }
         }
-        cross_entropy(x, y.clone())
+        cross_entropy(x, &y).unwrap()
     })
 }
 

@@ -1,5 +1,9 @@
 use std::ops::Range;
 
+use rayon::prelude::*;
+
+use crate::matrix_product::Matrix;
+
 /// Numbers with a shape, row-major, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -7,10 +11,23 @@ pub(crate) struct View<'a> {
     pub values: &'a [f32],
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// Length of the last axis.
     pub fn width(&self) -> usize {
         self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// All axes but the last as one.
+    pub fn matrix(&self) -> Matrix<'a> {
+        let rows = self.shape[..self.shape.len().saturating_sub(1)]
+            .iter()
+            .product();
+        Matrix::new(self.values, rows, self.width())
+    }
+
+    /// Some rows of [`View::matrix`].
+    pub fn rows(&self, rows: Range<usize>) -> &'a [f32] {
+        &self.values[rows.start * self.width()..rows.end * self.width()]
     }
 }
 
@@ -53,4 +70,19 @@ pub(crate) fn pieces_of<T>(
         (range, piece)
     };
     ranges.into_iter().map(cut).collect()
+}
+
+/// Runs `work` on every part, on as many threads as there are; on the calling one alone where more would not help. `scratch` makes
+/// what one thread reuses from part to part.
+pub(crate) fn spread<T: Send, S>(
+    parts: Vec<T>,
+    scratch: impl Fn() -> S + Sync + Send,
+    work: impl Fn(&mut S, T) + Sync + Send,
+) {
+    if parts.len() < 2 || rayon::current_num_threads() < 2 {
+        let mut own = scratch();
+        parts.into_iter().for_each(|part| work(&mut own, part));
+    } else {
+        parts.into_par_iter().for_each_init(scratch, work);
+    }
 }

@@ -97,6 +97,33 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
+/// The sum of a slice, in sixteen partial sums.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn sum(values: &[f32]) -> f32 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0f32; LANES];
+    for block in blocks {
+        for lane in 0..LANES {
+            sums[lane] += block[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
+}
+
+/// The sum of squares around a centre, in sixteen partial sums.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn sum_of_squares(values: &[f32], centre: f32) -> f32 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let square = |value: f32| (value - centre) * (value - centre);
+    let mut sums = [0f32; LANES];
+    for block in blocks {
+        for lane in 0..LANES {
+            sums[lane] += square(block[lane]);
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|&value| square(value)).sum::<f32>()
+}
+
 /// `y += w x`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn add_scaled(y: &mut [f32], x: &[f32], w: f32) {

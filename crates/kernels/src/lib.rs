@@ -3,29 +3,47 @@
 //! Each operation is one file: a kernel on plain numbers, forwards and backwards, that Burn's automatic differentiation calls on the
 //! CPU, and the same made of Burn's own operations for every other device. Results do not depend on the number of threads.
 
+mod adamw;
 mod array;
 mod convolution;
+mod cross_entropy;
 mod csr;
 mod edge_scores;
 mod elementary;
 mod error;
 mod extension;
+mod gru;
 mod lanes;
+mod layer_norm;
 mod lstm;
 mod matrix_product;
 mod nearest;
 mod neighbour_max;
+mod pool;
 mod portable;
+mod recurrence;
+mod recycler;
+mod relu;
 mod segment_softmax;
 mod sparse_product;
+mod tiles;
 
-pub use convolution::{Moves, convolution};
+pub use adamw::{AdamW, AdamWConfig};
+pub use convolution::{
+    Moves, Normalisation, Normalised, batch_norm, convolution, fold, normalised_convolution,
+};
+pub use cross_entropy::{Truth, cross_entropy};
 pub use csr::Csr;
 pub use edge_scores::edge_scores;
 pub use error::KernelError;
+pub use gru::gru;
+pub use layer_norm::layer_norm;
 pub use lstm::lstm;
 pub use nearest::nearest_neighbours;
 pub use neighbour_max::neighbour_max;
+pub use pool::{Window, average_pool, max_pool};
+pub use recycler::Recycler;
+pub use relu::relu;
 pub use segment_softmax::segment_softmax;
 pub use sparse_product::{attention_product, sparse_product, weighted_sparse_product};
 

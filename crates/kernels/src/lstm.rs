@@ -8,10 +8,9 @@ use rayon::prelude::*;
 use crate::KernelError;
 use crate::array::{Array, View};
 use crate::elementary::{sigmoid, tanh};
-use crate::error::equal;
 use crate::extension::{Kernel, is_cpu, run};
-use crate::lanes::add_scaled;
-use crate::matrix_product::{Matrix, multiply};
+use crate::recurrence::{self, SEQUENCES, Sizes};
+use crate::tiles::{Panels, Rows};
 
 const NAME: &str = "LSTM";
 
@@ -37,37 +36,7 @@ pub fn lstm(
     bias: Tensor<1>,
     lengths: Option<&[usize]>,
 ) -> Result<Tensor<3>, KernelError> {
-    let [batch, steps, inputs] = x.dims();
-    let [hidden, gates] = hidden_weights.dims();
-    equal(NAME, "columns of the hidden weights", 4 * hidden, gates)?;
-    equal(
-        NAME,
-        "rows of the input weights",
-        inputs,
-        input_weights.dims()[0],
-    )?;
-    equal(
-        NAME,
-        "columns of the input weights",
-        gates,
-        input_weights.dims()[1],
-    )?;
-    equal(NAME, "length of the bias", gates, bias.dims()[0])?;
-    let lengths = match lengths {
-        None => vec![steps; batch],
-        Some(lengths) => {
-            equal(NAME, "number of lengths", batch, lengths.len())?;
-            if let Some(place) = lengths.iter().position(|&length| length > steps) {
-                return Err(KernelError::Index {
-                    operation: NAME,
-                    place,
-                    index: lengths[place] as u64,
-                    bound: steps + 1,
-                });
-            }
-            lengths.to_vec()
-        }
-    };
+    let lengths = recurrence::check(NAME, 4, &x, &input_weights, &hidden_weights, &bias, lengths)?;
     if !is_cpu(&x.device()) {
         return Ok(portable(x, input_weights, hidden_weights, bias, &lengths));
     }
@@ -121,9 +90,6 @@ pub(crate) fn portable(
     Tensor::cat(all, 1)
 }
 
-/// Sequences that one thread takes through all steps. Fixed, so that results do not depend on the number of threads.
-const SEQUENCES: usize = 32;
-
 /// Inputs: `x`, input weights, hidden weights, bias.
 #[derive(Debug)]
 struct Lstm {
@@ -131,64 +97,37 @@ struct Lstm {
     kept: OnceLock<Vec<Block>>,
 }
 
-/// What is kept of some sequences for the backward pass; time-major, so that a step is one piece.
+/// What is kept of some sequences for the backward pass.
 #[derive(Debug)]
 struct Block {
-    /// `[steps, sequences, inputs]`.
-    x: Vec<f32>,
-    /// Activated gates, `[steps, sequences, 4 hidden]`.
+    /// Activated gates, `[sequences, steps, 4 hidden]`.
     gates: Vec<f32>,
-    /// Cells, `[steps, sequences, hidden]`.
+    /// `[sequences, steps, hidden]`.
     cells: Vec<f32>,
-    /// `h`, `[steps, sequences, hidden]`.
-    hidden: Vec<f32>,
-}
-
-/// The sizes of one block.
-#[derive(Debug, Clone, Copy)]
-struct Sizes {
-    sequences: usize,
-    steps: usize,
-    inputs: usize,
-    hidden: usize,
-}
-
-impl Lstm {
-    fn sizes(&self, inputs: &[View]) -> (usize, Sizes) {
-        let [batch, steps, width] = [inputs[0].shape[0], inputs[0].shape[1], inputs[0].shape[2]];
-        let sizes = Sizes {
-            sequences: SEQUENCES,
-            steps,
-            inputs: width,
-            hidden: inputs[2].shape[0],
-        };
-        (batch, sizes)
-    }
 }
 
 impl Kernel for Lstm {
     fn forward(&self, inputs: &[View], keep: bool) -> Array {
-        let (batch, sizes) = self.sizes(inputs);
-        let hidden = sizes.hidden;
-        let mut output = Array::zeros(&[batch, sizes.steps, hidden]);
+        let sizes = Sizes::of(inputs);
+        let mut output = Array::zeros(&[sizes.sequences, sizes.steps, sizes.hidden]);
         if output.values.is_empty() {
             return output;
         }
+        let hidden_weights = Panels::new(inputs[2].matrix());
         let blocks: Vec<Block> = output
             .values
-            .par_chunks_mut(SEQUENCES * sizes.steps * hidden)
+            .par_chunks_mut(SEQUENCES * sizes.steps * sizes.hidden)
             .enumerate()
-            .map(|(number, output)| {
-                let first = number * SEQUENCES;
-                let sequences = SEQUENCES.min(batch - first);
-                let sizes = Sizes { sequences, ..sizes };
-                let from = first * sizes.steps * sizes.inputs;
-                let x = &inputs[0].values[from..][..sequences * sizes.steps * sizes.inputs];
-                let x = time_major(x, sequences, sizes.steps, sizes.inputs);
-                let lengths = &self.lengths[first..first + sequences];
-                let block = forward(sizes, x, inputs, lengths);
-                sequence_major(&block.hidden, output, sizes);
-                block
+            .map(|(number, states)| {
+                let (sizes, range) = sizes.block(number);
+                forward(
+                    sizes,
+                    inputs,
+                    &hidden_weights,
+                    &self.lengths[range.clone()],
+                    range.start,
+                    states,
+                )
             })
             .collect();
         if keep {
@@ -201,291 +140,207 @@ impl Kernel for Lstm {
     fn backward(
         &self,
         inputs: &[View],
-        _output: View,
+        output: View,
         gradient: View,
         wanted: &[bool],
     ) -> Vec<Array> {
-        let (batch, sizes) = self.sizes(inputs);
+        let sizes = Sizes::of(inputs);
         let blocks = self.kept.get().map(Vec::as_slice).unwrap_or_default();
-        let mut found: Vec<Array> = inputs
-            .iter()
-            .zip(wanted)
-            .map(|(input, &wanted)| Array::when(wanted, || Array::zeros(input.shape)))
-            .collect();
-        let parts: Vec<Gradients> = blocks
-            .par_iter()
-            .enumerate()
-            .map(|(number, block)| {
-                let first = number * SEQUENCES;
-                let sequences = SEQUENCES.min(batch - first);
-                let sizes = Sizes { sequences, ..sizes };
-                let width = sizes.steps * sizes.hidden;
-                let gradient = &gradient.values[first * width..][..sequences * width];
-                let gradient = time_major(gradient, sequences, sizes.steps, sizes.hidden);
-                let lengths = &self.lengths[first..first + sequences];
-                backward(sizes, block, inputs, &gradient, lengths, wanted)
-            })
-            .collect();
-        let mut first = 0;
-        for part in parts {
-            if wanted[0] {
-                let to = &mut found[0].values[first..first + part.x.len()];
-                to.copy_from_slice(&part.x);
-                first += part.x.len();
-            }
-            let sums = [&part.input_weights, &part.hidden_weights, &part.bias];
-            for (found, part) in found[1..].iter_mut().zip(sums) {
-                add_scaled(&mut found.values, part, 1.0);
-            }
-        }
-        found
+        let hidden_weights = Panels::new(inputs[2].matrix().transposed());
+        recurrence::gather(inputs, wanted, blocks, |number, block, of_x| {
+            let (sizes, range) = sizes.block(number);
+            let rows = range.start * sizes.steps..range.end * sizes.steps;
+            let of_gates = backward(
+                sizes,
+                block,
+                &hidden_weights,
+                gradient.rows(rows.clone()),
+                &self.lengths[range],
+            );
+            let states = output.rows(rows.clone());
+            let x = inputs[0].rows(rows);
+            recurrence::of_weights(
+                sizes,
+                inputs,
+                x,
+                states,
+                (&of_gates, &of_gates),
+                of_x,
+                wanted,
+            )
+        })
     }
 }
 
-/// `[sequences, steps, width]` to `[steps, sequences, width]`.
-fn time_major(values: &[f32], sequences: usize, steps: usize, width: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(values.len());
-    for step in 0..steps {
-        for sequence in 0..sequences {
-            let at = (sequence * steps + step) * width;
-            out.extend_from_slice(&values[at..at + width]);
-        }
-    }
-    out
-}
-
-fn sequence_major(values: &[f32], out: &mut [f32], sizes: Sizes) {
+/// Fills `states`, `[sequences, steps, hidden]`.
+fn forward(
+    sizes: Sizes,
+    inputs: &[View],
+    hidden_weights: &Panels,
+    lengths: &[usize],
+    first: usize,
+    states: &mut [f32],
+) -> Block {
     let Sizes {
         sequences,
         steps,
-        hidden: width,
+        hidden,
         ..
     } = sizes;
+    let mut gates = recurrence::project(sizes, inputs, first, 4 * hidden);
+    let mut cells = vec![0.0; states.len()];
+    let nothing = vec![0.0; hidden];
     for step in 0..steps {
-        for sequence in 0..sequences {
-            let (from, to) = (
-                (step * sequences + sequence) * width,
-                (sequence * steps + step) * width,
-            );
-            out[to..to + width].copy_from_slice(&values[from..from + width]);
-        }
-    }
-}
-
-fn forward(sizes: Sizes, x: Vec<f32>, inputs: &[View], lengths: &[usize]) -> Block {
-    let Sizes {
-        sequences,
-        steps,
-        inputs: width,
-        hidden,
-    } = sizes;
-    let (w, u, bias) = (inputs[1].values, inputs[2].values, inputs[3].values);
-    let mut gates = Vec::with_capacity(steps * sequences * 4 * hidden);
-    for _ in 0..steps * sequences {
-        gates.extend_from_slice(bias);
-    }
-    multiply(
-        &mut gates,
-        Matrix::new(&x, steps * sequences, width),
-        Matrix::new(w, width, 4 * hidden),
-        true,
-    );
-    let per_step = sequences * hidden;
-    let mut cells = vec![0.0; steps * per_step];
-    let mut states = vec![0.0; steps * per_step];
-    for step in 0..steps {
-        let gates = &mut gates[step * 4 * per_step..(step + 1) * 4 * per_step];
-        let (cells_before, cells_after) = cells.split_at_mut(step * per_step);
-        let (states_before, states_after) = states.split_at_mut(step * per_step);
-        let earlier = step.saturating_sub(1) * per_step;
         if step > 0 {
-            let before = Matrix::new(&states_before[earlier..], sequences, hidden);
-            multiply(gates, before, Matrix::new(u, hidden, 4 * hidden), true);
+            let before = Rows {
+                values: &states[(step - 1) * hidden..],
+                count: sequences,
+                stride: steps * hidden,
+            };
+            let now = Rows {
+                values: &mut gates[step * 4 * hidden..],
+                count: sequences,
+                stride: steps * 4 * hidden,
+            };
+            hidden_weights.multiply(now, before, true);
         }
         for (sequence, &length) in lengths.iter().enumerate() {
-            let at = sequence * hidden..(sequence + 1) * hidden;
-            let gates = &mut gates[4 * at.start..4 * at.end];
             if step >= length {
                 continue;
             }
-            let before = (step > 0).then(|| &cells_before[earlier..][at.clone()]);
-            let (cell, state) = (&mut cells_after[at.clone()], &mut states_after[at]);
-            if let Some(before) = before {
-                cell.copy_from_slice(before);
-            }
-            activate(gates, cell, state);
+            let row = sequence * steps + step;
+            let at = row * hidden..(row + 1) * hidden;
+            let (earlier, cell) = cells.split_at_mut(at.start);
+            let before = if step > 0 {
+                &earlier[at.start - hidden..]
+            } else {
+                &nothing
+            };
+            let gates = &mut gates[4 * at.start..4 * at.end];
+            activate(
+                gates,
+                inputs[3].values,
+                before,
+                &mut cell[..hidden],
+                &mut states[at],
+            );
         }
     }
-    Block {
-        x,
-        gates,
-        cells,
-        hidden: states,
-    }
+    Block { gates, cells }
 }
 
-/// One sequence, one step: gates become activations, `cell` the next cell, `state` the next `h`.
+/// One sequence, one step: sums become activated gates; sets the cell and `state`, the next `h`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
-fn activate(gates: &mut [f32], cell: &mut [f32], state: &mut [f32]) {
+fn activate(gates: &mut [f32], bias: &[f32], before: &[f32], cell: &mut [f32], state: &mut [f32]) {
     let hidden = cell.len();
     let (input, rest) = gates.split_at_mut(hidden);
     let (forget, rest) = rest.split_at_mut(hidden);
     let (candidate, output) = rest.split_at_mut(hidden);
-    let (output, state) = (&mut output[..hidden], &mut state[..hidden]);
+    let (output, state, before) = (
+        &mut output[..hidden],
+        &mut state[..hidden],
+        &before[..hidden],
+    );
+    let [bias_i, bias_f, bias_g, bias_o] =
+        std::array::from_fn(|gate| &bias[gate * hidden..][..hidden]);
     for k in 0..hidden {
-        let (i, f) = (sigmoid(input[k]), sigmoid(forget[k]));
-        let (g, o) = (tanh(candidate[k]), sigmoid(output[k]));
-        let c = f * cell[k] + i * g;
+        let i = sigmoid(input[k] + bias_i[k]);
+        let f = sigmoid(forget[k] + bias_f[k]);
+        let g = tanh(candidate[k] + bias_g[k]);
+        let o = sigmoid(output[k] + bias_o[k]);
+        let c = f * before[k] + i * g;
         (input[k], forget[k], candidate[k], output[k]) = (i, f, g, o);
         cell[k] = c;
         state[k] = o * tanh(c);
     }
 }
 
-/// Gradients of one block.
-struct Gradients {
-    /// `[sequences, steps, inputs]`.
-    x: Vec<f32>,
-    input_weights: Vec<f32>,
-    hidden_weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
+/// The gradients of the gates before activation, `[sequences, steps, 4 hidden]`.
 fn backward(
     sizes: Sizes,
     block: &Block,
-    inputs: &[View],
+    hidden_weights: &Panels,
     gradient: &[f32],
     lengths: &[usize],
-    wanted: &[bool],
-) -> Gradients {
+) -> Vec<f32> {
     let Sizes {
         sequences,
         steps,
-        inputs: width,
         hidden,
+        ..
     } = sizes;
-    let (w, u) = (inputs[1].values, inputs[2].values);
-    let per_step = sequences * hidden;
-    // Gradients for the gates before activation, of all steps.
-    let mut gates = vec![0.0; steps * 4 * per_step];
-    let mut of_state = vec![0.0; per_step];
-    let mut of_cell = vec![0.0; per_step];
+    let mut of_gates = vec![0.0; block.gates.len()];
+    let mut of_state = vec![0.0; sequences * hidden];
+    let mut of_cell = vec![0.0; sequences * hidden];
+    let nothing = vec![0.0; hidden];
     for step in (0..steps).rev() {
-        for (sum, g) in of_state.iter_mut().zip(&gradient[step * per_step..]) {
-            *sum += g;
-        }
-        let of_gates = &mut gates[step * 4 * per_step..(step + 1) * 4 * per_step];
         for (sequence, &length) in lengths.iter().enumerate() {
-            let at = sequence * hidden..(sequence + 1) * hidden;
             if step >= length {
-                of_state[at].fill(0.0);
                 continue;
             }
-            let now = step * per_step + at.start..step * per_step + at.end;
-            let before = (step > 0).then(|| &block.cells[now.start - per_step..][..hidden]);
+            let row = sequence * steps + step;
+            let at = row * hidden..(row + 1) * hidden;
+            let before = if step > 0 {
+                &block.cells[at.start - hidden..at.start]
+            } else {
+                &nothing
+            };
+            let own = sequence * hidden..(sequence + 1) * hidden;
             differentiate(
-                &block.gates[4 * now.start..4 * now.end],
-                &block.cells[now],
+                &block.gates[4 * at.start..4 * at.end],
+                &block.cells[at.clone()],
                 before,
-                &of_state[at.clone()],
-                &mut of_cell[at.clone()],
+                [&gradient[at.clone()], &of_state[own.clone()]],
+                &mut of_cell[own],
                 &mut of_gates[4 * at.start..4 * at.end],
             );
         }
         if step > 0 {
-            let u = Matrix::new(u, hidden, 4 * hidden).transposed();
-            multiply(
-                &mut of_state,
-                Matrix::new(of_gates, sequences, 4 * hidden),
-                u,
-                false,
-            );
+            let of_gates = Rows {
+                values: &of_gates[step * 4 * hidden..],
+                count: sequences,
+                stride: steps * 4 * hidden,
+            };
+            let of_state = Rows {
+                values: of_state.as_mut_slice(),
+                count: sequences,
+                stride: hidden,
+            };
+            hidden_weights.multiply(of_state, of_gates, false);
         }
     }
-    let of_gates = Matrix::new(&gates, steps * sequences, 4 * hidden);
-    let product = |wanted: bool, a: &[f32], rows: usize, columns: usize, b: Matrix| {
-        let mut out = Vec::new();
-        if wanted {
-            out = vec![0.0; columns * 4 * hidden];
-            multiply(
-                &mut out,
-                Matrix::new(a, rows, columns).transposed(),
-                b,
-                false,
-            );
-        }
-        out
-    };
-    let input_weights = product(wanted[1], &block.x, steps * sequences, width, of_gates);
-    let later = (steps - 1) * sequences;
-    let hidden_weights = product(
-        wanted[2],
-        &block.hidden,
-        later,
-        hidden,
-        Matrix::new(&gates[4 * per_step..], later, 4 * hidden),
-    );
-    let mut bias = Vec::new();
-    if wanted[3] {
-        bias = vec![0.0; 4 * hidden];
-        for row in gates.chunks_exact(4 * hidden) {
-            bias.iter_mut().zip(row).for_each(|(b, g)| *b += g);
-        }
-    }
-    let mut x = Vec::new();
-    if wanted[0] {
-        let mut of_x = vec![0.0; steps * sequences * width];
-        multiply(
-            &mut of_x,
-            of_gates,
-            Matrix::new(w, width, 4 * hidden).transposed(),
-            false,
-        );
-        x = vec![0.0; of_x.len()];
-        let sizes = Sizes {
-            hidden: width,
-            ..sizes
-        };
-        sequence_major(&of_x, &mut x, sizes);
-    }
-    Gradients {
-        x,
-        input_weights,
-        hidden_weights,
-        bias,
-    }
+    of_gates
 }
 
-/// One sequence, one step: from the gradients of `h` and of the cell those of the gates before activation; `of_cell` becomes the
-/// gradient of the cell before.
+/// One sequence, one step: from the gradient of `h` (the sum of two) and of the cell those of the gates before activation; `of_cell`
+/// becomes the gradient of the cell before.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 fn differentiate(
     gates: &[f32],
     cells: &[f32],
-    before: Option<&[f32]>,
-    of_state: &[f32],
+    before: &[f32],
+    of_state: [&[f32]; 2],
     of_cell: &mut [f32],
     of_gates: &mut [f32],
 ) {
     let hidden = cells.len();
-    let (input, rest) = gates.split_at(hidden);
-    let (forget, rest) = rest.split_at(hidden);
-    let (candidate, output) = rest.split_at(hidden);
+    let [input, forget, candidate, output] =
+        std::array::from_fn(|gate| &gates[gate * hidden..][..hidden]);
     let (of_input, rest) = of_gates.split_at_mut(hidden);
     let (of_forget, rest) = rest.split_at_mut(hidden);
     let (of_candidate, of_output) = rest.split_at_mut(hidden);
-    let (of_state, of_cell) = (&of_state[..hidden], &mut of_cell[..hidden]);
-    let (output, of_output) = (&output[..hidden], &mut of_output[..hidden]);
+    let (of_output, of_cell) = (&mut of_output[..hidden], &mut of_cell[..hidden]);
+    let before = &before[..hidden];
+    let [from_above, from_later] = of_state.map(|gradient| &gradient[..hidden]);
     for k in 0..hidden {
         let (i, f, g, o) = (input[k], forget[k], candidate[k], output[k]);
+        let of_h = from_above[k] + from_later[k];
         let t = tanh(cells[k]);
-        let of_c = of_cell[k] + of_state[k] * o * (1.0 - t * t);
-        let earlier = before.map_or(0.0, |b| b[k]);
+        let of_c = of_cell[k] + of_h * o * (1.0 - t * t);
         of_input[k] = of_c * g * i * (1.0 - i);
-        of_forget[k] = of_c * earlier * f * (1.0 - f);
+        of_forget[k] = of_c * before[k] * f * (1.0 - f);
         of_candidate[k] = of_c * i * (1.0 - g * g);
-        of_output[k] = of_state[k] * t * o * (1.0 - o);
+        of_output[k] = of_h * t * o * (1.0 - o);
         of_cell[k] = of_c * f;
     }
 }

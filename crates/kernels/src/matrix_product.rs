@@ -38,6 +38,15 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Rows and columns.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    pub fn at(&self, row: usize, column: usize) -> f32 {
+        self.values[row * self.row_stride + column * self.column_stride]
+    }
+
     pub fn transposed(self) -> Matrix<'a> {
         Matrix {
             rows: self.columns,

@@ -1,0 +1,281 @@
+use std::array::from_fn;
+
+use multiversion::multiversion;
+use multiversion::target::match_target;
+
+use super::Scratch;
+use super::padded::{Correlation, SLACK};
+use crate::tiles::{panel_width, tile};
+
+/// A correlation as a matrix product whose right side, the image's columns, is laid out a panel at a time and never as a whole.
+pub(super) struct Plan {
+    correlation: Correlation,
+    offsets: Vec<usize>,
+}
+
+/// Neighbouring outputs of a row, inside a panel.
+struct Run {
+    lane: usize,
+    length: usize,
+    /// What its first output has to be offset by in the padded planes.
+    base: usize,
+}
+
+impl Plan {
+    pub fn new(correlation: Correlation) -> Plan {
+        Plan {
+            correlation,
+            offsets: correlation.offsets(),
+        }
+    }
+
+    /// `output`, `[filters, outputs]`, from planes and weights `[filters, depth]`.
+    pub fn correlate(
+        &self,
+        planes: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        output: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        self.correlation.pad(planes, &mut scratch.padded);
+        scratch.panel.clear();
+        let length = self.offsets.len() * panel_width() + SLACK;
+        scratch.panel.resize(length, 0.0);
+        correlate(
+            self,
+            &scratch.padded,
+            weight,
+            bias,
+            output,
+            &mut scratch.panel,
+        );
+    }
+
+    /// Numbers of a sum of weight gradients, see [`Plan::weight_gradient`].
+    pub fn sum_length(&self, filters: usize) -> usize {
+        filters.next_multiple_of(panel_width()) * self.offsets.len()
+    }
+
+    /// Adds to `sum` what planes and the gradient of their result, `[filters, outputs]`, contribute to the gradients of the weights:
+    /// `[panels of filters, depth, width of a panel]`.
+    pub fn weight_gradient(
+        &self,
+        planes: &[f32],
+        gradient: &[f32],
+        sum: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        self.correlation.pad(planes, &mut scratch.padded);
+        transpose(
+            gradient,
+            self.correlation.outputs(),
+            &mut scratch.transposed,
+        );
+        weight_gradient(self, &scratch.padded, &scratch.transposed, sum);
+    }
+
+    /// Adds such a sum to gradients `[filters, depth]`.
+    pub fn add_sum(&self, sum: &[f32], of_weight: &mut [f32]) {
+        let (width, depth) = (panel_width(), self.offsets.len());
+        for (filter, of_weight) in of_weight.chunks_exact_mut(depth).enumerate() {
+            let panel = &sum[filter / width * depth * width + filter % width..];
+            let panel = panel.iter().step_by(width);
+            of_weight
+                .iter_mut()
+                .zip(panel)
+                .for_each(|(to, from)| *to += from);
+        }
+    }
+
+    /// The rows of outputs that a panel from output `first` on consists of.
+    fn runs(&self, first: usize, lanes: usize, runs: &mut Vec<Run>) {
+        let Correlation { output, stride, .. } = self.correlation;
+        let width = self.correlation.padded()[1];
+        runs.clear();
+        let mut lane = 0;
+        while lane < lanes {
+            let (y, x) = ((first + lane) / output[1], (first + lane) % output[1]);
+            let length = (output[1] - x).min(lanes - lane);
+            runs.push(Run {
+                lane,
+                length,
+                base: y * stride[0] * width + x * stride[1],
+            });
+            lane += length;
+        }
+    }
+}
+
+/// `[filters, outputs]` to `[panels of filters, outputs, width of a panel]`, zero beyond the last filter.
+fn transpose(gradient: &[f32], outputs: usize, transposed: &mut Vec<f32>) {
+    /// Outputs at a time, so that what is written stays in the nearest cache.
+    const AT_ONCE: usize = 16;
+    let width = panel_width();
+    let filters = gradient.len() / outputs.max(1);
+    transposed.clear();
+    transposed.resize(filters.next_multiple_of(width) * outputs, 0.0);
+    for (filter, row) in gradient.chunks_exact(outputs).enumerate() {
+        let panel = &mut transposed[filter / width * outputs * width + filter % width..];
+        for (block, row) in row.chunks(AT_ONCE).enumerate() {
+            let panel = panel[block * AT_ONCE * width..].iter_mut().step_by(width);
+            panel.zip(row).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+fn correlate(
+    plan: &Plan,
+    padded: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    output: &mut [f32],
+    panel: &mut [f32],
+) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => correlate_by::<8, 32, true>(plan, padded, weight, bias, output, panel),
+        "x86_64+avx2+fma" => correlate_by::<4, 16, true>(plan, padded, weight, bias, output, panel),
+        "aarch64+neon" => correlate_by::<4, 16, true>(plan, padded, weight, bias, output, panel),
+        _ => correlate_by::<4, 8, false>(plan, padded, weight, bias, output, panel),
+    }
+}
+
+#[inline(always)]
+fn correlate_by<const R: usize, const W: usize, const FMA: bool>(
+    plan: &Plan,
+    padded: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    output: &mut [f32],
+    panel: &mut [f32],
+) {
+    let depth = plan.offsets.len();
+    let outputs = plan.correlation.outputs();
+    let filters = output.len() / outputs;
+    let mut runs = Vec::new();
+    for first in (0..outputs).step_by(W) {
+        let lanes = W.min(outputs - first);
+        plan.runs(first, lanes, &mut runs);
+        lay_out::<W>(plan, padded, &runs, panel);
+        let panel = &panel[..depth * W];
+        let place = |filter: usize| filter * outputs + first;
+        let mut filter = 0;
+        while filter + R <= filters {
+            some_filters::<R, W, FMA>(panel, weight, bias, filter, output, place, lanes);
+            filter += R;
+        }
+        while filter + 2 <= filters {
+            some_filters::<2, W, FMA>(panel, weight, bias, filter, output, place, lanes);
+            filter += 2;
+        }
+        if filter < filters {
+            some_filters::<1, W, FMA>(panel, weight, bias, filter, output, place, lanes);
+        }
+    }
+}
+
+#[inline(always)]
+fn some_filters<const R: usize, const W: usize, const FMA: bool>(
+    panel: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    filter: usize,
+    output: &mut [f32],
+    place: impl Fn(usize) -> usize,
+    lanes: usize,
+) {
+    let depth = panel.len() / W;
+    let mut sums = from_fn(|r| [bias.map_or(0.0, |bias| bias[filter + r]); W]);
+    let rows = from_fn(|r| &weight[(filter + r) * depth..][..depth]);
+    tile::<R, W, FMA>(&mut sums, rows, 1, panel);
+    for (r, sums) in sums.iter().enumerate() {
+        let to = &mut output[place(filter + r)..];
+        if lanes == W {
+            to[..W].copy_from_slice(sums);
+        } else {
+            to[..lanes].copy_from_slice(&sums[..lanes]);
+        }
+    }
+}
+
+/// The columns of a panel of outputs: `[depth, W]`. Copies whole vectors: what a run writes too far belongs to later runs.
+#[inline(always)]
+fn lay_out<const W: usize>(plan: &Plan, padded: &[f32], runs: &[Run], panel: &mut [f32]) {
+    let stride = plan.correlation.stride[1];
+    for (d, &offset) in plan.offsets.iter().enumerate() {
+        for run in runs {
+            let from = &padded[offset + run.base..];
+            let to = &mut panel[d * W + run.lane..];
+            if stride == 1 {
+                let mut lane = 0;
+                while lane + 16 <= run.length {
+                    to[lane..lane + 16].copy_from_slice(&from[lane..lane + 16]);
+                    lane += 16;
+                }
+                while lane < run.length {
+                    to[lane..lane + 8].copy_from_slice(&from[lane..lane + 8]);
+                    lane += 8;
+                }
+            } else {
+                let from = from.iter().step_by(stride);
+                let to = to[..run.length].iter_mut();
+                to.zip(from).for_each(|(to, from)| *to = *from);
+            }
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+fn weight_gradient(plan: &Plan, padded: &[f32], gradient: &[f32], sum: &mut [f32]) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => weight_gradient_by::<8, 32, true>(plan, padded, gradient, sum),
+        "x86_64+avx2+fma" => weight_gradient_by::<4, 16, true>(plan, padded, gradient, sum),
+        "aarch64+neon" => weight_gradient_by::<4, 16, true>(plan, padded, gradient, sum),
+        _ => weight_gradient_by::<4, 8, false>(plan, padded, gradient, sum),
+    }
+}
+
+#[inline(always)]
+fn weight_gradient_by<const R: usize, const W: usize, const FMA: bool>(
+    plan: &Plan,
+    padded: &[f32],
+    gradient: &[f32],
+    sum: &mut [f32],
+) {
+    let (depth, outputs) = (plan.offsets.len(), plan.correlation.outputs());
+    let panels = sum.chunks_exact_mut(depth * W);
+    for (sum, gradient) in panels.zip(gradient.chunks_exact(outputs * W)) {
+        let mut d = 0;
+        while d + R <= depth {
+            some_depths::<R, W, FMA>(plan, padded, gradient, d, sum);
+            d += R;
+        }
+        while d < depth {
+            some_depths::<1, W, FMA>(plan, padded, gradient, d, sum);
+            d += 1;
+        }
+    }
+}
+
+#[inline(always)]
+fn some_depths<const R: usize, const W: usize, const FMA: bool>(
+    plan: &Plan,
+    padded: &[f32],
+    gradient: &[f32],
+    d: usize,
+    sum: &mut [f32],
+) {
+    let Correlation { output, stride, .. } = plan.correlation;
+    let width = plan.correlation.padded()[1];
+    let reach = (output[1] - 1) * stride[1] + 1;
+    let mut sums: [[f32; W]; R] = from_fn(|r| from_fn(|lane| sum[(d + r) * W + lane]));
+    for (y, gradient) in gradient.chunks_exact(output[1] * W).enumerate() {
+        let row = y * stride[0] * width;
+        let rows = from_fn(|r| &padded[plan.offsets[d + r] + row..][..reach]);
+        tile::<R, W, FMA>(&mut sums, rows, stride[1], gradient);
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        sum[(d + r) * W..][..W].copy_from_slice(sums);
+    }
+}

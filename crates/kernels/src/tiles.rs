@@ -1,0 +1,197 @@
+//! Dense products whose right side is laid out in advance: sums of a few rows and a panel of columns stay in registers.
+
+use multiversion::multiversion;
+use multiversion::target::match_target;
+
+use crate::matrix_product::Matrix;
+
+/// `sums[r] += sum over k of a[r][k * step] b[k]`, where `b` holds rows of `W` numbers.
+#[inline(always)]
+pub(crate) fn tile<const R: usize, const W: usize, const FMA: bool>(
+    sums: &mut [[f32; W]; R],
+    a: [&[f32]; R],
+    step: usize,
+    b: &[f32],
+) {
+    // A copy of its own stays in registers, which what the caller copies into or out of in parts does not.
+    let mut own = *sums;
+    for (k, b) in b.as_chunks::<W>().0.iter().enumerate() {
+        for row in 0..R {
+            let a = a[row][k * step];
+            for lane in 0..W {
+                own[row][lane] = if FMA {
+                    a.mul_add(b[lane], own[row][lane])
+                } else {
+                    a * b[lane] + own[row][lane]
+                };
+            }
+        }
+    }
+    *sums = own;
+}
+
+/// The right side of a product, in panels of as many columns as the processor's registers favour.
+#[derive(Debug)]
+pub(crate) struct Panels {
+    /// `[panels, depth, width of a panel]`, zero beyond the last column.
+    values: Vec<f32>,
+    depth: usize,
+    columns: usize,
+}
+
+/// Some rows inside a slice: row `i` begins at `i * stride`.
+pub(crate) struct Rows<T> {
+    pub values: T,
+    pub count: usize,
+    pub stride: usize,
+}
+
+impl Panels {
+    /// `b` is `[depth, columns]`.
+    pub fn new(b: Matrix) -> Panels {
+        let width = panel_width();
+        let [depth, columns] = b.shape();
+        let mut values = vec![0.0; columns.div_ceil(width) * depth * width];
+        for column in 0..columns {
+            let panel = &mut values[column / width * depth * width..];
+            for row in 0..depth {
+                panel[row * width + column % width] = b.at(row, column);
+            }
+        }
+        Panels {
+            values,
+            depth,
+            columns,
+        }
+    }
+
+    /// `out = a b`, or `out += a b`, row by row.
+    pub fn multiply(&self, out: Rows<&mut [f32]>, a: Rows<&[f32]>, add: bool) {
+        assert_eq!(out.count, a.count, "rows of the product");
+        assert!(
+            self.columns <= out.stride && self.depth <= a.stride,
+            "rows overlap"
+        );
+        multiply(self, out, a, add);
+    }
+}
+
+/// Columns of a panel.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn panel_width() -> usize {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => 32,
+        "x86_64+avx2+fma" => 16,
+        "aarch64+neon" => 16,
+        _ => 8,
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+fn multiply(panels: &Panels, out: Rows<&mut [f32]>, a: Rows<&[f32]>, add: bool) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => all_rows::<8, 32, true>(panels, out, a, add),
+        "x86_64+avx2+fma" => all_rows::<4, 16, true>(panels, out, a, add),
+        "aarch64+neon" => all_rows::<4, 16, true>(panels, out, a, add),
+        _ => all_rows::<4, 8, false>(panels, out, a, add),
+    }
+}
+
+#[inline(always)]
+fn all_rows<const R: usize, const W: usize, const FMA: bool>(
+    panels: &Panels,
+    mut out: Rows<&mut [f32]>,
+    a: Rows<&[f32]>,
+    add: bool,
+) {
+    if panels.depth == 0 {
+        if !add {
+            (0..out.count)
+                .for_each(|row| out.values[row * out.stride..][..panels.columns].fill(0.0));
+        }
+        return;
+    }
+    for (number, panel) in panels.values.chunks_exact(panels.depth * W).enumerate() {
+        let columns = number * W..panels.columns.min((number + 1) * W);
+        let mut row = 0;
+        while row + R <= out.count {
+            some_rows::<R, W, FMA>(panel, &mut out, &a, row, columns.clone(), add);
+            row += R;
+        }
+        while row + 2 <= out.count {
+            some_rows::<2, W, FMA>(panel, &mut out, &a, row, columns.clone(), add);
+            row += 2;
+        }
+        if row < out.count {
+            some_rows::<1, W, FMA>(panel, &mut out, &a, row, columns, add);
+        }
+    }
+}
+
+#[inline(always)]
+fn some_rows<const R: usize, const W: usize, const FMA: bool>(
+    panel: &[f32],
+    out: &mut Rows<&mut [f32]>,
+    a: &Rows<&[f32]>,
+    first: usize,
+    columns: std::ops::Range<usize>,
+    add: bool,
+) {
+    let depth = panel.len() / W;
+    let mut sums = [[0f32; W]; R];
+    let place = |row: usize| (first + row) * out.stride + columns.start;
+    if add {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let from = &out.values[place(row)..][..columns.len()];
+            sums[..columns.len()].copy_from_slice(from);
+        }
+    }
+    let rows = std::array::from_fn(|row| &a.values[(first + row) * a.stride..][..depth]);
+    tile::<R, W, FMA>(&mut sums, rows, 1, panel);
+    for (row, sums) in sums.iter().enumerate() {
+        out.values[place(row)..][..columns.len()].copy_from_slice(&sums[..columns.len()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_of_every_number_of_rows_and_columns() {
+        for rows in 0..20 {
+            for (depth, columns) in [(1, 1), (3, 7), (5, 8), (0, 3), (4, 33), (2, 70)] {
+                let a: Vec<f32> = (0..rows * (depth + 2)).map(|i| (i % 7) as f32).collect();
+                let b: Vec<f32> = (0..depth * columns).map(|i| (i % 5) as f32).collect();
+                let panels = Panels::new(Matrix::new(&b, depth, columns));
+                for add in [false, true] {
+                    let stride = columns + 1;
+                    let mut out = vec![3.0; rows * stride];
+                    let a_rows = Rows {
+                        values: a.as_slice(),
+                        count: rows,
+                        stride: depth + 2,
+                    };
+                    let out_rows = Rows {
+                        values: out.as_mut_slice(),
+                        count: rows,
+                        stride,
+                    };
+                    panels.multiply(out_rows, a_rows, add);
+                    for row in 0..rows {
+                        for column in 0..stride {
+                            let term = |k| a[row * (depth + 2) + k] * b[k * columns + column];
+                            let before = if add { 3.0 } else { 0.0 };
+                            let expected = if column < columns {
+                                before + (0..depth).map(term).sum::<f32>()
+                            } else {
+                                3.0
+                            };
+                            assert_eq!(out[row * stride + column], expected);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
