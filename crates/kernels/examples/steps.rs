@@ -244,6 +244,11 @@ fn edge_convolution() -> Step {
 }
 
 fn main() {
+    // On a thread of the pool, as in a search: a step does not have to be handed over to it.
+    rayon::scope(|_| answer());
+}
+
+fn answer() {
     let makers: [Maker; 6] = [
         ("lstm", recurrent),
         ("cnn", convolutional),

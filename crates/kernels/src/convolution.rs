@@ -169,11 +169,6 @@ impl Sizes {
         self.kernel[0] * self.kernel[1]
     }
 
-    /// Numbers that one output depends on.
-    fn depth(&self) -> usize {
-        self.channels_per_group() * self.kernel_places()
-    }
-
     fn pixels(&self) -> usize {
         self.image[0] * self.image[1]
     }

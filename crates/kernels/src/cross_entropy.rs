@@ -4,6 +4,7 @@ use burn::Tensor;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, TensorData};
 use multiversion::multiversion;
+use multiversion::target::match_target;
 
 use crate::KernelError;
 use crate::array::{Array, View, spread};
@@ -217,12 +218,22 @@ impl Kernel for CrossEntropy {
 /// Sets the softmax of a row; gives the logarithm of the sum of its exponentials.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 fn softmax(shares: &mut [f32], x: &[f32]) -> f32 {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => softmax_by::<true>(shares, x),
+        "x86_64+avx2+fma" => softmax_by::<true>(shares, x),
+        "aarch64+neon" => softmax_by::<true>(shares, x),
+        _ => softmax_by::<false>(shares, x),
+    }
+}
+
+#[inline(always)]
+fn softmax_by<const FMA: bool>(shares: &mut [f32], x: &[f32]) -> f32 {
     let greatest = x
         .iter()
         .copied()
         .fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
     for (share, &x) in shares.iter_mut().zip(x) {
-        *share = exp(x - greatest);
+        *share = exp::<FMA>(x - greatest);
     }
     let sum: f32 = shares.iter().sum();
     shares.iter_mut().for_each(|share| *share /= sum);

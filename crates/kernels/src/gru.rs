@@ -3,6 +3,7 @@ use std::sync::OnceLock;
 use burn::Tensor;
 use burn::tensor::activation;
 use multiversion::multiversion;
+use multiversion::target::match_target;
 use rayon::prelude::*;
 
 use crate::KernelError;
@@ -117,7 +118,10 @@ impl Kernel for Gru {
         if output.values.is_empty() {
             return output;
         }
-        let hidden_weights = Panels::new(inputs[2].matrix());
+        let weights = [
+            Panels::new(inputs[1].matrix()),
+            Panels::new(inputs[2].matrix()),
+        ];
         let blocks: Vec<Block> = output
             .values
             .par_chunks_mut(SEQUENCES * sizes.steps * sizes.hidden)
@@ -125,7 +129,7 @@ impl Kernel for Gru {
             .map(|(number, states)| {
                 let (sizes, range) = sizes.block(number);
                 let lengths = &self.lengths[range.clone()];
-                forward(sizes, inputs, &hidden_weights, lengths, range.start, states)
+                forward(sizes, inputs, &weights, lengths, range.start, states)
             })
             .collect();
         if keep {
@@ -175,7 +179,7 @@ impl Kernel for Gru {
 fn forward(
     sizes: Sizes,
     inputs: &[View],
-    hidden_weights: &Panels,
+    [input_weights, hidden_weights]: &[Panels; 2],
     lengths: &[usize],
     first: usize,
     states: &mut [f32],
@@ -186,7 +190,7 @@ fn forward(
         hidden,
         ..
     } = sizes;
-    let mut gates = recurrence::project(sizes, inputs, first, 3 * hidden);
+    let mut gates = recurrence::project(sizes, inputs[0], first, input_weights, 3 * hidden);
     let mut recalled = vec![0.0; states.len()];
     let mut from_hidden = vec![0.0; sequences * 3 * hidden];
     let nothing = vec![0.0; hidden];
@@ -239,6 +243,23 @@ fn activate(
     recalled: &mut [f32],
     state: &mut [f32],
 ) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => activate_by::<true>(gates, from_hidden, bias, before, recalled, state),
+        "x86_64+avx2+fma" => activate_by::<true>(gates, from_hidden, bias, before, recalled, state),
+        "aarch64+neon" => activate_by::<true>(gates, from_hidden, bias, before, recalled, state),
+        _ => activate_by::<false>(gates, from_hidden, bias, before, recalled, state),
+    }
+}
+
+#[inline(always)]
+fn activate_by<const FMA: bool>(
+    gates: &mut [f32],
+    from_hidden: &[f32],
+    bias: &[f32],
+    before: &[f32],
+    recalled: &mut [f32],
+    state: &mut [f32],
+) {
     let hidden = state.len();
     let (reset, rest) = gates.split_at_mut(hidden);
     let (update, candidate) = rest.split_at_mut(hidden);
@@ -249,10 +270,10 @@ fn activate(
     let [bias_r, bias_z, bias_n, bias_h] =
         std::array::from_fn(|gate| &bias[gate * hidden..][..hidden]);
     for k in 0..hidden {
-        let r = sigmoid(reset[k] + from_r[k] + bias_r[k]);
-        let z = sigmoid(update[k] + from_z[k] + bias_z[k]);
+        let r = sigmoid::<FMA>(reset[k] + from_r[k] + bias_r[k]);
+        let z = sigmoid::<FMA>(update[k] + from_z[k] + bias_z[k]);
         let m = from_n[k] + bias_h[k];
-        let n = tanh(candidate[k] + bias_n[k] + r * m);
+        let n = tanh::<FMA>(candidate[k] + bias_n[k] + r * m);
         (reset[k], update[k], candidate[k], recalled[k]) = (r, z, n, m);
         state[k] = n + z * (before[k] - n);
     }

@@ -2,8 +2,6 @@
 
 use multiversion::multiversion;
 
-/// Numbers that are held in registers while the neighbours of a row are summed.
-const BLOCK: usize = 64;
 /// Partial sums of a dot product.
 const LANES: usize = 16;
 
@@ -24,57 +22,90 @@ pub(crate) struct Rows<'a> {
 /// `y[i] += sum over entries e of row i: w[e] x[column(e)]`; `x` and `y` have rows of `width` numbers.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn sparse_rows(y: &mut [f32], x: &[f32], width: usize, rows: &Rows) {
+    match (rows.weights, rows.places) {
+        (None, _) => weighted_rows(y, x, width, rows, |_, _| 1.0),
+        (Some(w), None) => {
+            weighted_rows(y, x, width, rows, |entry, head| {
+                w[entry * rows.heads + head]
+            });
+        }
+        (Some(w), Some(places)) => weighted_rows(y, x, width, rows, |entry, head| {
+            w[places[entry] as usize * rows.heads + head]
+        }),
+    }
+}
+
+#[inline(always)]
+fn weighted_rows(
+    y: &mut [f32],
+    x: &[f32],
+    width: usize,
+    rows: &Rows,
+    weight: impl Fn(usize, usize) -> f32 + Copy,
+) {
     let head_width = width / rows.heads;
     for (row, y) in y.chunks_exact_mut(width).enumerate() {
         let entries = rows.starts[row]..rows.starts[row + 1];
         for (head, y) in y.chunks_exact_mut(head_width).enumerate() {
-            let weight = |entry: usize| match (rows.weights, rows.places) {
-                (None, _) => 1.0,
-                (Some(w), None) => w[entry * rows.heads + head],
-                (Some(w), Some(places)) => w[places[entry] as usize * rows.heads + head],
-            };
-            let from = |entry: usize, offset: usize| {
-                rows.indices[entry] as usize * width + head * head_width + offset
+            let weighted = |offset: usize| {
+                let of = move |entry: usize| {
+                    let at = rows.indices[entry] as usize * width + head * head_width + offset;
+                    (weight(entry, head), at)
+                };
+                entries.clone().map(of)
             };
             let mut offset = 0;
-            while offset + BLOCK <= head_width {
-                let mut sum = [0f32; BLOCK];
-                for entry in entries.clone() {
-                    let (w, at) = (weight(entry), from(entry, offset));
-                    let x = &x[at..at + BLOCK];
-                    for lane in 0..BLOCK {
-                        sum[lane] += w * x[lane];
-                    }
-                }
-                for (y, s) in y[offset..offset + BLOCK].iter_mut().zip(sum) {
-                    *y += s;
-                }
-                offset += BLOCK;
+            while offset + 64 <= head_width {
+                add_block::<64>(&mut y[offset..], x, weighted(offset));
+                offset += 64;
             }
             while offset + LANES <= head_width {
-                let mut sum = [0f32; LANES];
-                for entry in entries.clone() {
-                    let (w, at) = (weight(entry), from(entry, offset));
-                    let x = &x[at..at + LANES];
-                    for lane in 0..LANES {
-                        sum[lane] += w * x[lane];
-                    }
-                }
-                for (y, s) in y[offset..offset + LANES].iter_mut().zip(sum) {
-                    *y += s;
-                }
+                add_block::<LANES>(&mut y[offset..], x, weighted(offset));
                 offset += LANES;
             }
             if offset < head_width {
-                let rest = &mut y[offset..];
-                for entry in entries.clone() {
-                    let (w, at) = (weight(entry), from(entry, offset));
-                    for (y, x) in rest.iter_mut().zip(&x[at..]) {
-                        *y += w * x;
-                    }
-                }
+                add_rest(&mut y[offset..], x, weighted(offset));
             }
         }
+    }
+}
+
+/// Adds `B` neighbouring numbers of each entry, which are summed in registers.
+#[inline(always)]
+fn add_block<const B: usize>(
+    y: &mut [f32],
+    x: &[f32],
+    entries: impl Iterator<Item = (f32, usize)>,
+) {
+    let mut sum = [0f32; B];
+    for (w, at) in entries {
+        let x = &x[at..at + B];
+        for lane in 0..B {
+            sum[lane] += w * x[lane];
+        }
+    }
+    for (y, s) in y[..B].iter_mut().zip(sum) {
+        *y += s;
+    }
+}
+
+/// Adds fewer than [`LANES`] numbers of each entry; whole vectors are read wherever there is enough left of `x`.
+#[inline(always)]
+fn add_rest(y: &mut [f32], x: &[f32], entries: impl Iterator<Item = (f32, usize)>) {
+    let mut sum = [0f32; LANES];
+    for (w, at) in entries {
+        if let Some(x) = x[at..].first_chunk::<LANES>() {
+            for lane in 0..LANES {
+                sum[lane] += w * x[lane];
+            }
+        } else {
+            for (y, x) in y.iter_mut().zip(&x[at..]) {
+                *y += w * x;
+            }
+        }
+    }
+    for (y, s) in y.iter_mut().zip(sum) {
+        *y += s;
     }
 }
 

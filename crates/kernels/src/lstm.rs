@@ -3,6 +3,7 @@ use std::sync::OnceLock;
 use burn::Tensor;
 use burn::tensor::activation;
 use multiversion::multiversion;
+use multiversion::target::match_target;
 use rayon::prelude::*;
 
 use crate::KernelError;
@@ -113,7 +114,10 @@ impl Kernel for Lstm {
         if output.values.is_empty() {
             return output;
         }
-        let hidden_weights = Panels::new(inputs[2].matrix());
+        let weights = [
+            Panels::new(inputs[1].matrix()),
+            Panels::new(inputs[2].matrix()),
+        ];
         let blocks: Vec<Block> = output
             .values
             .par_chunks_mut(SEQUENCES * sizes.steps * sizes.hidden)
@@ -123,7 +127,7 @@ impl Kernel for Lstm {
                 forward(
                     sizes,
                     inputs,
-                    &hidden_weights,
+                    &weights,
                     &self.lengths[range.clone()],
                     range.start,
                     states,
@@ -176,7 +180,7 @@ impl Kernel for Lstm {
 fn forward(
     sizes: Sizes,
     inputs: &[View],
-    hidden_weights: &Panels,
+    [input_weights, hidden_weights]: &[Panels; 2],
     lengths: &[usize],
     first: usize,
     states: &mut [f32],
@@ -187,7 +191,7 @@ fn forward(
         hidden,
         ..
     } = sizes;
-    let mut gates = recurrence::project(sizes, inputs, first, 4 * hidden);
+    let mut gates = recurrence::project(sizes, inputs[0], first, input_weights, 4 * hidden);
     let mut cells = vec![0.0; states.len()];
     let nothing = vec![0.0; hidden];
     for step in 0..steps {
@@ -232,6 +236,22 @@ fn forward(
 /// One sequence, one step: sums become activated gates; sets the cell and `state`, the next `h`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 fn activate(gates: &mut [f32], bias: &[f32], before: &[f32], cell: &mut [f32], state: &mut [f32]) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => activate_by::<true>(gates, bias, before, cell, state),
+        "x86_64+avx2+fma" => activate_by::<true>(gates, bias, before, cell, state),
+        "aarch64+neon" => activate_by::<true>(gates, bias, before, cell, state),
+        _ => activate_by::<false>(gates, bias, before, cell, state),
+    }
+}
+
+#[inline(always)]
+fn activate_by<const FMA: bool>(
+    gates: &mut [f32],
+    bias: &[f32],
+    before: &[f32],
+    cell: &mut [f32],
+    state: &mut [f32],
+) {
     let hidden = cell.len();
     let (input, rest) = gates.split_at_mut(hidden);
     let (forget, rest) = rest.split_at_mut(hidden);
@@ -244,14 +264,14 @@ fn activate(gates: &mut [f32], bias: &[f32], before: &[f32], cell: &mut [f32], s
     let [bias_i, bias_f, bias_g, bias_o] =
         std::array::from_fn(|gate| &bias[gate * hidden..][..hidden]);
     for k in 0..hidden {
-        let i = sigmoid(input[k] + bias_i[k]);
-        let f = sigmoid(forget[k] + bias_f[k]);
-        let g = tanh(candidate[k] + bias_g[k]);
-        let o = sigmoid(output[k] + bias_o[k]);
+        let i = sigmoid::<FMA>(input[k] + bias_i[k]);
+        let f = sigmoid::<FMA>(forget[k] + bias_f[k]);
+        let g = tanh::<FMA>(candidate[k] + bias_g[k]);
+        let o = sigmoid::<FMA>(output[k] + bias_o[k]);
         let c = f * before[k] + i * g;
         (input[k], forget[k], candidate[k], output[k]) = (i, f, g, o);
         cell[k] = c;
-        state[k] = o * tanh(c);
+        state[k] = o * tanh::<FMA>(c);
     }
 }
 
@@ -323,6 +343,23 @@ fn differentiate(
     of_cell: &mut [f32],
     of_gates: &mut [f32],
 ) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => differentiate_by::<true>(gates, cells, before, of_state, of_cell, of_gates),
+        "x86_64+avx2+fma" => differentiate_by::<true>(gates, cells, before, of_state, of_cell, of_gates),
+        "aarch64+neon" => differentiate_by::<true>(gates, cells, before, of_state, of_cell, of_gates),
+        _ => differentiate_by::<false>(gates, cells, before, of_state, of_cell, of_gates),
+    }
+}
+
+#[inline(always)]
+fn differentiate_by<const FMA: bool>(
+    gates: &[f32],
+    cells: &[f32],
+    before: &[f32],
+    of_state: [&[f32]; 2],
+    of_cell: &mut [f32],
+    of_gates: &mut [f32],
+) {
     let hidden = cells.len();
     let [input, forget, candidate, output] =
         std::array::from_fn(|gate| &gates[gate * hidden..][..hidden]);
@@ -335,7 +372,7 @@ fn differentiate(
     for k in 0..hidden {
         let (i, f, g, o) = (input[k], forget[k], candidate[k], output[k]);
         let of_h = from_above[k] + from_later[k];
-        let t = tanh(cells[k]);
+        let t = tanh::<FMA>(cells[k]);
         let of_c = of_cell[k] + of_h * o * (1.0 - t * t);
         of_input[k] = of_c * g * i * (1.0 - i);
         of_forget[k] = of_c * before[k] * f * (1.0 - f);

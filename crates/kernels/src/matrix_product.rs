@@ -64,12 +64,6 @@ pub(crate) fn multiply(out: &mut [f32], a: Matrix, b: Matrix, add: bool) {
     product(out, b.columns, a, b, add);
 }
 
-/// `out += a b`, where a row of `out` begins every `stride` numbers.
-pub(crate) fn multiply_into(out: &mut [f32], stride: usize, a: Matrix, b: Matrix) {
-    assert!(b.columns <= stride, "rows of the result overlap");
-    product(out, stride, a, b, true);
-}
-
 fn product(out: &mut [f32], stride: usize, a: Matrix, b: Matrix, add: bool) {
     assert_eq!(a.columns, b.rows, "inner lengths");
     if a.rows == 0 || b.columns == 0 {

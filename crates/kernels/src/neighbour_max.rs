@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use burn::Tensor;
 use rayon::prelude::*;
 
-use crate::array::{Array, View, pieces_of};
+use crate::array::{Array, View, pieces_of, spread};
 use crate::error::equal;
 use crate::extension::{Kernel, is_cpu, run};
 use crate::portable;
@@ -54,10 +54,11 @@ impl Kernel for NeighbourMax {
         let won = pieces_of(work, &mut winners, |range| {
             if keep { range.len() * width } else { 0 }
         });
-        parts
-            .into_par_iter()
-            .zip(won)
-            .for_each(|((range, part), (_, won))| {
+        let parts = parts.into_iter().zip(won).collect();
+        spread(
+            parts,
+            || (),
+            |(), ((range, part), (_, won))| {
                 for (i, row) in range.enumerate() {
                     let y = &mut part[i * width..(i + 1) * width];
                     let mut entries = matrix.indices()[matrix.row(row)].iter();
@@ -85,7 +86,8 @@ impl Kernel for NeighbourMax {
                         }
                     }
                 }
-            });
+            },
+        );
         if keep {
             // A kernel runs forwards once.
             let _ = self.winners.set(winners);

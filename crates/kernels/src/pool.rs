@@ -255,17 +255,11 @@ fn max_of_plane(
                 let at = row * width + first;
                 let x = &x[at..(row + 1) * width];
                 let (result, winners) = (&mut result[places.clone()], &mut winners[places]);
-                let stride = window.stride[1];
-                let x = &x[..(result.len() - 1) * stride + 1];
-                for i in 0..result.len() {
-                    let value = x[i * stride];
-                    let better = value > result[i];
-                    result[i] = if better { value } else { result[i] };
-                    winners[i] = if better {
-                        (at + i * stride) as u32
-                    } else {
-                        winners[i]
-                    };
+                match window.stride[1] {
+                    1 => greater::<1>(x, at, result, winners),
+                    2 => greater::<2>(x, at, result, winners),
+                    3 => greater::<3>(x, at, result, winners),
+                    stride => greater_apart(x, at, stride, result, winners),
                 }
             }
         }
@@ -273,6 +267,33 @@ fn max_of_plane(
     for (result, &winner) in result.iter_mut().zip(winners.iter()) {
         if *result == f32::NEG_INFINITY {
             *result = x[winner as usize];
+        }
+    }
+}
+
+/// Takes every `S`th pixel, the first of which is number `at` of its plane, where it is greater.
+#[inline(always)]
+fn greater<const S: usize>(x: &[f32], at: usize, result: &mut [f32], winners: &mut [u32]) {
+    let whole = (x.len() / S).min(result.len());
+    let (x_whole, x_rest) = x.split_at(whole * S);
+    let (result, result_rest) = result.split_at_mut(whole);
+    let (winners, winners_rest) = winners.split_at_mut(whole);
+    let groups = x_whole.as_chunks::<S>().0.iter();
+    let places = result.iter_mut().zip(winners).enumerate();
+    for ((i, (result, winner)), group) in places.zip(groups) {
+        let better = group[0] > *result;
+        *result = if better { group[0] } else { *result };
+        *winner = if better { (at + i * S) as u32 } else { *winner };
+    }
+    greater_apart(x_rest, at + whole * S, S, result_rest, winners_rest);
+}
+
+#[inline(always)]
+fn greater_apart(x: &[f32], at: usize, stride: usize, result: &mut [f32], winners: &mut [u32]) {
+    let places = result.iter_mut().zip(winners).enumerate();
+    for ((i, (result, winner)), &value) in places.zip(x.iter().step_by(stride)) {
+        if value > *result {
+            (*result, *winner) = (value, (at + i * stride) as u32);
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::array::{Array, View, pieces_of};
 use crate::error::equal;
 use crate::lanes::add_scaled;
 use crate::matrix_product::{Matrix, multiply};
+use crate::tiles::{Panels, Rows, transposed_product};
 
 /// Sequences that one thread takes through all steps. Fixed, so that results do not depend on the number of threads.
 pub(crate) const SEQUENCES: usize = 16;
@@ -91,12 +92,27 @@ impl Sizes {
 }
 
 /// `x W` for the sequences of a block from `first` on: `[sequences, steps, columns]`.
-pub(crate) fn project(sizes: Sizes, inputs: &[View], first: usize, columns: usize) -> Vec<f32> {
-    let rows = sizes.sequences * sizes.steps;
+pub(crate) fn project(
+    sizes: Sizes,
+    x: View,
+    first: usize,
+    weights: &Panels,
+    columns: usize,
+) -> Vec<f32> {
+    let count = sizes.sequences * sizes.steps;
     let first = first * sizes.steps;
-    let mut sums = vec![0.0; rows * columns];
-    let x = Matrix::new(inputs[0].rows(first..first + rows), rows, sizes.inputs);
-    multiply(&mut sums, x, inputs[1].matrix(), false);
+    let mut sums = vec![0.0; count * columns];
+    let out = Rows {
+        values: sums.as_mut_slice(),
+        count,
+        stride: columns,
+    };
+    let x = Rows {
+        values: x.rows(first..first + count),
+        count,
+        stride: sizes.inputs,
+    };
+    weights.multiply(out, x, false);
     sums
 }
 
@@ -124,15 +140,14 @@ pub(crate) fn of_weights(
     if wanted[0] {
         multiply(of_x, of_gates, inputs[1].matrix().transposed(), false);
     }
-    let product = |wanted: bool, a: &[f32], width: usize, of_gates: Matrix| {
-        let mut sums = vec![0.0; if wanted { width * columns } else { 0 }];
+    let product = |wanted: bool, a: &[f32], width: usize, of_gates: &[f32]| {
         if wanted {
-            let a = Matrix::new(a, rows, width).transposed();
-            multiply(&mut sums, a, of_gates, false);
+            transposed_product(a, width, of_gates, columns)
+        } else {
+            Vec::new()
         }
-        sums
     };
-    let input_weights = product(wanted[1], x, sizes.inputs, of_gates);
+    let input_weights = product(wanted[1], x, sizes.inputs, of_input);
     let mut before = vec![0.0; if wanted[2] { states.len() } else { 0 }];
     let length = sizes.steps * sizes.hidden;
     for (before, states) in before
@@ -141,8 +156,7 @@ pub(crate) fn of_weights(
     {
         before[sizes.hidden..].copy_from_slice(&states[..length - sizes.hidden]);
     }
-    let of_hidden_gates = Matrix::new(of_hidden, rows, columns);
-    let hidden_weights = product(wanted[2], &before, sizes.hidden, of_hidden_gates);
+    let hidden_weights = product(wanted[2], &before, sizes.hidden, of_hidden);
     let mut bias = vec![0.0; if wanted[3] { 4 * sizes.hidden } else { 0 }];
     if wanted[3] {
         for row in of_input.chunks_exact(columns) {

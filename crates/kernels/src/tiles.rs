@@ -13,16 +13,32 @@ pub(crate) fn tile<const R: usize, const W: usize, const FMA: bool>(
     step: usize,
     b: &[f32],
 ) {
+    if step == 1 {
+        // Of a length that the compiler sees is enough.
+        let a = a.map(|a| &a[..b.len() / W]);
+        tile_of::<R, W, FMA>(sums, b, |k| std::array::from_fn(|row| a[row][k]));
+    } else {
+        tile_of::<R, W, FMA>(sums, b, |k| std::array::from_fn(|row| a[row][k * step]));
+    }
+}
+
+/// Adds rows of `b` times the numbers that each result has for them.
+#[inline(always)]
+fn tile_of<const R: usize, const W: usize, const FMA: bool>(
+    sums: &mut [[f32; W]; R],
+    b: &[f32],
+    a: impl Fn(usize) -> [f32; R],
+) {
     // A copy of its own stays in registers, which what the caller copies into or out of in parts does not.
     let mut own = *sums;
     for (k, b) in b.as_chunks::<W>().0.iter().enumerate() {
+        let a = a(k);
         for row in 0..R {
-            let a = a[row][k * step];
             for lane in 0..W {
                 own[row][lane] = if FMA {
-                    a.mul_add(b[lane], own[row][lane])
+                    a[row].mul_add(b[lane], own[row][lane])
                 } else {
-                    a * b[lane] + own[row][lane]
+                    a[row] * b[lane] + own[row][lane]
                 };
             }
         }
@@ -153,9 +169,103 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
     }
 }
 
+/// `a^T b`, where `a` is `[depth, rows]` and `b` `[depth, columns]`.
+pub(crate) fn transposed_product(a: &[f32], rows: usize, b: &[f32], columns: usize) -> Vec<f32> {
+    let mut out = vec![0.0; rows * columns];
+    if !out.is_empty() {
+        assert_eq!(a.len() / rows, b.len() / columns, "inner lengths");
+        multiply_transposed(&mut out, a, rows, b, columns);
+    }
+    out
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+fn multiply_transposed(out: &mut [f32], a: &[f32], rows: usize, b: &[f32], columns: usize) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => multiply_transposed_by::<8, 32, true>(out, a, rows, b, columns),
+        "x86_64+avx2+fma" => multiply_transposed_by::<4, 16, true>(out, a, rows, b, columns),
+        "aarch64+neon" => multiply_transposed_by::<4, 16, true>(out, a, rows, b, columns),
+        _ => multiply_transposed_by::<4, 8, false>(out, a, rows, b, columns),
+    }
+}
+
+#[inline(always)]
+fn multiply_transposed_by<const R: usize, const W: usize, const FMA: bool>(
+    out: &mut [f32],
+    a: &[f32],
+    rows: usize,
+    b: &[f32],
+    columns: usize,
+) {
+    // Some rows of `b` at a time, so that a panel of them stays in the nearest cache.
+    let mut panel = vec![0.0; DEPTH * W];
+    let blocks = a.chunks(DEPTH * rows).zip(b.chunks(DEPTH * columns));
+    for (a, b) in blocks {
+        let panel = &mut panel[..b.len() / columns * W];
+        for first in (0..columns).step_by(W) {
+            let lanes = W.min(columns - first);
+            let panel_rows = panel.chunks_exact_mut(W).zip(b.chunks_exact(columns));
+            if lanes == W {
+                panel_rows.for_each(|(to, from)| to.copy_from_slice(&from[first..first + W]));
+            } else {
+                panel_rows.for_each(|(to, from)| to[..lanes].copy_from_slice(&from[first..]));
+            }
+            let mut row = 0;
+            while row < rows {
+                if row + R <= rows {
+                    columns_of::<R, W, FMA>(out, a, row, panel, [rows, columns, first, lanes]);
+                    row += R;
+                } else {
+                    columns_of::<1, W, FMA>(out, a, row, panel, [rows, columns, first, lanes]);
+                    row += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Rows that are multiplied at a time.
+const DEPTH: usize = 128;
+
+/// Adds some rows' sums to one panel of `out`.
+#[inline(always)]
+fn columns_of<const R: usize, const W: usize, const FMA: bool>(
+    out: &mut [f32],
+    a: &[f32],
+    row: usize,
+    panel: &[f32],
+    [rows, columns, first, lanes]: [usize; 4],
+) {
+    let place = |r: usize| (row + r) * columns + first;
+    let mut sums = [[0f32; W]; R];
+    tile_of::<R, W, FMA>(&mut sums, panel, |k| {
+        *a[k * rows + row..].first_chunk().unwrap_or(&[0.0; R])
+    });
+    for (r, sums) in sums.iter().enumerate() {
+        let out = &mut out[place(r)..][..lanes];
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn products_with_a_mirrored_left_side() {
+        for (depth, rows, columns) in [(1, 1, 1), (3, 8, 40), (2, 9, 32), (0, 3, 2), (5, 19, 7)] {
+            let a: Vec<f32> = (0..depth * rows).map(|i| (i % 7) as f32).collect();
+            let b: Vec<f32> = (0..depth * columns).map(|i| (i % 5) as f32).collect();
+            let out = transposed_product(&a, rows, &b, columns);
+            for row in 0..rows {
+                for column in 0..columns {
+                    let term = |k| a[k * rows + row] * b[k * columns + column];
+                    let expected = (0..depth).map(term).sum::<f32>();
+                    assert_eq!(out[row * columns + column], expected);
+                }
+            }
+        }
+    }
 
     #[test]
     fn products_of_every_number_of_rows_and_columns() {

@@ -1,5 +1,3 @@
-use std::array::from_fn;
-
 use multiversion::multiversion;
 
 use super::padded::Correlation;
@@ -49,33 +47,72 @@ fn some_rows<const R: usize>(
     output: &mut [f32],
 ) {
     let width = c.padded()[1];
+    let taps = || {
+        let places = (0..c.kernel[0]).flat_map(|ky| (0..c.kernel[1]).map(move |kx| (ky, kx)));
+        let offset = move |(ky, kx)| ky * c.dilation[0] * width + kx * c.dilation[1];
+        places.map(offset).zip(kernel)
+    };
     for x in (0..c.output[1]).step_by(LANES) {
-        let mut sums = [[bias; LANES]; R];
-        for ky in 0..c.kernel[0] {
-            for kx in 0..c.kernel[1] {
-                let w = kernel[ky * c.kernel[1] + kx];
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let row = (y + r) * c.stride[0] + ky * c.dilation[0];
-                    let from = &padded[row * width + x * c.stride[1] + kx * c.dilation[1]..];
-                    if c.stride[1] == 1 {
-                        let from = &from[..LANES];
-                        for lane in 0..LANES {
-                            sums[lane] += w * from[lane];
-                        }
-                    } else {
-                        let from = from.iter().step_by(c.stride[1]);
-                        sums.iter_mut()
-                            .zip(from)
-                            .for_each(|(sum, from)| *sum += w * from);
-                    }
-                }
+        let first = y * c.stride[0] * width + x * c.stride[1];
+        let row = c.stride[0] * width;
+        let sums: [[f32; LANES]; R] = if c.stride[1] == 1 {
+            neighbouring(padded, first, row, taps(), bias)
+        } else {
+            apart(padded, first, row, c.stride[1], taps(), bias)
+        };
+        let count = LANES.min(c.output[1] - x);
+        for r in 0..R {
+            let to = &mut output[(y + r) * c.output[1] + x..];
+            if count == LANES {
+                to[..LANES].copy_from_slice(&sums[r]);
+            } else {
+                (0..count).for_each(|lane| to[lane] = sums[r][lane]);
             }
         }
-        let count = LANES.min(c.output[1] - x);
-        for (r, sums) in sums.iter().enumerate() {
-            output[(y + r) * c.output[1] + x..][..count].copy_from_slice(&sums[..count]);
+    }
+}
+
+/// Sums of weighted neighbours for `R` rows, from each place of the kernel's offset and weight.
+#[inline(always)]
+fn neighbouring<'a, const R: usize>(
+    padded: &[f32],
+    first: usize,
+    row: usize,
+    taps: impl Iterator<Item = (usize, &'a f32)>,
+    bias: f32,
+) -> [[f32; LANES]; R] {
+    let mut sums = [[bias; LANES]; R];
+    for (offset, &w) in taps {
+        for r in 0..R {
+            let from = &padded[first + offset + r * row..][..LANES];
+            for lane in 0..LANES {
+                sums[r][lane] += w * from[lane];
+            }
         }
     }
+    sums
+}
+
+/// The same where neighbours are `stride` apart.
+#[inline(always)]
+fn apart<'a, const R: usize>(
+    padded: &[f32],
+    first: usize,
+    row: usize,
+    stride: usize,
+    taps: impl Iterator<Item = (usize, &'a f32)>,
+    bias: f32,
+) -> [[f32; LANES]; R] {
+    let mut sums = [[bias; LANES]; R];
+    for (offset, &w) in taps {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let from = padded[first + offset + r * row..].iter().step_by(stride);
+            sums.iter_mut()
+                .zip(from)
+                .for_each(|(sum, from)| *sum += w * from);
+        }
+    }
+    sums
 }
 
 /// Adds to `sum`, `[planes, kernel]`, what planes and the gradient of their result contribute to the gradients of the weights.
@@ -131,29 +168,62 @@ fn some_places<const N: usize>(
 ) -> usize {
     let width = c.padded()[1];
     let row = rows.len() / c.output[0];
-    let mut sums = [[0f32; LANES]; N];
-    for (y, gradient) in rows.chunks_exact(row).enumerate() {
-        let from = (y * c.stride[0] + ky * c.dilation[0]) * width + kx * c.dilation[1];
-        for (block, gradient) in gradient.as_chunks::<LANES>().0.iter().enumerate() {
-            for (n, sums) in sums.iter_mut().enumerate() {
-                let from = &padded[from + n * c.dilation[1] + block * LANES * c.stride[1]..];
-                if c.stride[1] == 1 {
-                    let from: &[f32; LANES] = &from_fn(|lane| from[..LANES][lane]);
-                    for lane in 0..LANES {
-                        sums[lane] += gradient[lane] * from[lane];
-                    }
-                } else {
-                    let from = from.iter().step_by(c.stride[1]);
-                    let pairs = gradient.iter().zip(from);
-                    sums.iter_mut()
-                        .zip(pairs)
-                        .for_each(|(sum, (g, x))| *sum += g * x);
-                }
-            }
-        }
-    }
+    let first = ky * c.dilation[0] * width + kx * c.dilation[1];
+    let lines = rows
+        .chunks_exact(row)
+        .zip((first..).step_by(c.stride[0] * width));
+    let sums: [[f32; LANES]; N] = if c.stride[1] == 1 {
+        products(padded, lines, c.dilation[1])
+    } else {
+        products_apart(padded, lines, c.dilation[1], c.stride[1])
+    };
     for (to, sums) in sum.iter_mut().zip(&sums) {
         *to += sums.iter().sum::<f32>();
     }
     N
+}
+
+/// Products of lines of the gradient, and where they meet the padded plane, with what stands there and `dilation` further on, summed
+/// in lanes.
+#[inline(always)]
+fn products<'a, const N: usize>(
+    padded: &[f32],
+    lines: impl Iterator<Item = (&'a [f32], usize)>,
+    dilation: usize,
+) -> [[f32; LANES]; N] {
+    let mut sums = [[0f32; LANES]; N];
+    for (gradient, from) in lines {
+        for (block, gradient) in gradient.as_chunks::<LANES>().0.iter().enumerate() {
+            for n in 0..N {
+                let from = &padded[from + n * dilation + block * LANES..][..LANES];
+                for lane in 0..LANES {
+                    sums[n][lane] += gradient[lane] * from[lane];
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// The same where neighbours are `stride` apart.
+#[inline(always)]
+fn products_apart<'a, const N: usize>(
+    padded: &[f32],
+    lines: impl Iterator<Item = (&'a [f32], usize)>,
+    dilation: usize,
+    stride: usize,
+) -> [[f32; LANES]; N] {
+    let mut sums = [[0f32; LANES]; N];
+    for (gradient, from) in lines {
+        for (block, gradient) in gradient.as_chunks::<LANES>().0.iter().enumerate() {
+            for (n, sums) in sums.iter_mut().enumerate() {
+                let from = from + n * dilation + block * LANES * stride;
+                let pairs = gradient.iter().zip(padded[from..].iter().step_by(stride));
+                sums.iter_mut()
+                    .zip(pairs)
+                    .for_each(|(sum, (g, x))| *sum += g * x);
+            }
+        }
+    }
+    sums
 }

@@ -277,62 +277,68 @@ fn apply(
     output
 }
 
-/// The sums of the gradient, and of the gradient times the distance of `x` from its mean; of each plane where the result was not cut.
+/// The result that [`scale_plane`] gave, computed again: cheaper than to read it.
+#[inline(always)]
+fn passed(g: f32, x: f32, [mean, factor, shift]: [f32; 3], relu: bool) -> f32 {
+    let y = (x - mean) * factor + shift;
+    if !relu || y > 0.0 { g } else { 0.0 }
+}
+
+/// The sums of the gradient, and of the gradient times the distance of `x` from its mean, where the result was not cut.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
-fn plane_sums(gradient: &[f32], output: &[f32], x: &[f32], mean: f32, relu: bool) -> [f32; 2] {
+fn plane_sums(gradient: &[f32], x: &[f32], numbers: [f32; 3], relu: bool) -> [f32; 2] {
     const LANES: usize = 16;
-    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    let passed = |g: f32, y: f32| if y > floor { g } else { 0.0 };
     let (g, rest_g) = gradient.as_chunks::<LANES>();
-    let (y, rest_y) = output.as_chunks::<LANES>();
     let (x, rest_x) = x.as_chunks::<LANES>();
     let (mut sums, mut products) = ([0f32; LANES], [0f32; LANES]);
-    for ((g, y), x) in g.iter().zip(y).zip(x) {
+    for (g, x) in g.iter().zip(x) {
         for lane in 0..LANES {
-            let g = passed(g[lane], y[lane]);
+            let g = passed(g[lane], x[lane], numbers, relu);
             sums[lane] += g;
-            products[lane] += g * (x[lane] - mean);
+            products[lane] += g * (x[lane] - numbers[0]);
         }
     }
     let mut found = [sums.iter().sum::<f32>(), products.iter().sum()];
-    for ((&g, &y), &x) in rest_g.iter().zip(rest_y).zip(rest_x) {
-        found[0] += passed(g, y);
-        found[1] += passed(g, y) * (x - mean);
+    for (&g, &x) in rest_g.iter().zip(rest_x) {
+        let g = passed(g, x, numbers, relu);
+        found[0] += g;
+        found[1] += g * (x - numbers[0]);
     }
     found
 }
 
-/// The gradient of `x`: `factor (passed gradient - a - (x - mean) b)`.
+/// The gradient of `x`: `factor (passed gradient - its mean - (x - mean) slope)`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
-fn of_plane(
-    out: &mut [f32],
-    gradient: &[f32],
-    output: &[f32],
-    x: &[f32],
-    [mean, factor, a, b]: [f32; 4],
-    relu: bool,
-) {
-    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    let others = gradient.iter().zip(output).zip(x);
-    for (out, ((&g, &y), &x)) in out.iter_mut().zip(others) {
-        let g = if y > floor { g } else { 0.0 };
-        *out = factor * (g - a - (x - mean) * b);
+fn of_plane(out: &mut [f32], gradient: &[f32], x: &[f32], of: OfChannel, relu: bool) {
+    let [mean, factor, _] = of.numbers;
+    for (out, (&g, &x)) in out.iter_mut().zip(gradient.iter().zip(x)) {
+        let g = passed(g, x, of.numbers, relu);
+        *out = factor * (g - of.mean - (x - mean) * of.slope);
     }
 }
 
-/// What the backward pass of a normalisation needs of the whole batch: gradients of scale and shift, and for each channel the numbers
-/// of [`of_plane`].
+/// What a channel's gradient is computed from, see [`of_plane`].
+#[derive(Clone, Copy)]
+struct OfChannel {
+    /// Mean, factor and shift.
+    numbers: [f32; 3],
+    /// Mean of the passed gradient.
+    mean: f32,
+    /// How the gradient grows with the distance of `x` from its mean.
+    slope: f32,
+}
+
+/// What the backward pass of a normalisation needs of the whole batch: gradients of scale and shift, and numbers for each channel.
 struct Backward {
     of_scale: Array,
     of_shift: Array,
-    numbers: Vec<[f32; 4]>,
+    channels: Vec<OfChannel>,
 }
 
 fn sums_of(
     x: &[f32],
-    output: &[f32],
     gradient: &[f32],
-    scale: &[f32],
+    [scale, shift]: [&[f32]; 2],
     moments: &Moments,
     pixels: usize,
     then: Normalisation,
@@ -340,6 +346,10 @@ fn sums_of(
     let channels = scale.len();
     let length = channels * pixels;
     let batch = x.len() / length.max(1);
+    let numbers = |channel: usize| {
+        let factor = moments.inverse_deviation(channel, then) * scale[channel];
+        [moments.mean[channel], factor, shift[channel]]
+    };
     let mut sums = vec![[0f32; 2]; batch * channels];
     let images: Vec<_> = sums.chunks_exact_mut(channels.max(1)).enumerate().collect();
     spread(
@@ -349,8 +359,7 @@ fn sums_of(
             for (channel, sums) in sums.iter_mut().enumerate() {
                 let first = number * length + channel * pixels;
                 let at = first..first + pixels;
-                let (g, y, x) = (&gradient[at.clone()], &output[at.clone()], &x[at]);
-                *sums = plane_sums(g, y, x, moments.mean[channel], then.relu);
+                *sums = plane_sums(&gradient[at.clone()], &x[at], numbers(channel), then.relu);
             }
         },
     );
@@ -358,7 +367,7 @@ fn sums_of(
     let mut found = Backward {
         of_scale: Array::zeros(&[channels]),
         of_shift: Array::zeros(&[channels]),
-        numbers: Vec::with_capacity(channels),
+        channels: Vec::with_capacity(channels),
     };
     for channel in 0..channels {
         let total = |i: usize| -> f64 {
@@ -370,12 +379,11 @@ fn sums_of(
         let square = f64::from(inverse) * f64::from(inverse);
         found.of_scale.values[channel] = (product * f64::from(inverse)) as f32;
         found.of_shift.values[channel] = sum as f32;
-        found.numbers.push([
-            moments.mean[channel],
-            scale[channel] * inverse,
-            (sum / count) as f32,
-            (product * square / count) as f32,
-        ]);
+        found.channels.push(OfChannel {
+            numbers: numbers(channel),
+            mean: (sum / count) as f32,
+            slope: (product * square / count) as f32,
+        });
     }
     found
 }
@@ -423,7 +431,7 @@ impl Kernel for BatchNorm {
     fn backward(
         &self,
         inputs: &[View],
-        output: View,
+        _output: View,
         gradient: View,
         wanted: &[bool],
     ) -> Vec<Array> {
@@ -433,10 +441,10 @@ impl Kernel for BatchNorm {
                 .map(|input| Array::zeros(input.shape))
                 .collect();
         };
-        let (x, scale) = (inputs[0].values, inputs[1].values);
-        let (output, gradient) = (output.values, gradient.values);
+        let (x, gradient) = (inputs[0].values, gradient.values);
+        let factors = [inputs[1].values, inputs[2].values];
         let (then, pixels) = (self.then, self.pixels);
-        let found = sums_of(x, output, gradient, scale, moments, pixels, then);
+        let found = sums_of(x, gradient, factors, moments, pixels, then);
         let mut of_x = Array::when(wanted[0], || Array::zeros(inputs[0].shape));
         if wanted[0] {
             let length = self.image_length();
@@ -448,8 +456,8 @@ impl Kernel for BatchNorm {
                     for (channel, of_x) in of_x.chunks_exact_mut(pixels).enumerate() {
                         let first = number * length + channel * pixels;
                         let at = first..first + pixels;
-                        let (g, y, x) = (&gradient[at.clone()], &output[at.clone()], &x[at]);
-                        of_plane(of_x, g, y, x, found.numbers[channel], then.relu);
+                        let (g, x) = (&gradient[at.clone()], &x[at]);
+                        of_plane(of_x, g, x, found.channels[channel], then.relu);
                     }
                 },
             );
@@ -494,7 +502,7 @@ impl Kernel for NormalisedConvolution {
     fn backward(
         &self,
         inputs: &[View],
-        output: View,
+        _output: View,
         gradient: View,
         wanted: &[bool],
     ) -> Vec<Array> {
@@ -505,25 +513,22 @@ impl Kernel for NormalisedConvolution {
                 .collect();
         };
         let (s, then, pixels) = (self.sizes, self.then, self.sizes.outputs());
-        let (scale, y) = (inputs[2].values, convolved.values.as_slice());
-        let found = sums_of(
-            y,
-            output.values,
-            gradient.values,
-            scale,
-            moments,
-            pixels,
-            then,
-        );
+        let y = convolved.values.as_slice();
+        let factors = [inputs[2].values, inputs[3].values];
+        let found = sums_of(y, gradient.values, factors, moments, pixels, then);
         let change = |number: usize, gradient: &[f32], of_convolved: &mut Vec<f32>| {
             of_convolved.resize(gradient.len(), 0.0);
             let planes = of_convolved.chunks_exact_mut(pixels);
             for (channel, (of_plane_of, g)) in planes.zip(gradient.chunks_exact(pixels)).enumerate()
             {
                 let first = number * s.output_length() + channel * pixels;
-                let at = first..first + pixels;
-                let (z, y) = (&output.values[at.clone()], &y[at]);
-                of_plane(of_plane_of, g, z, y, found.numbers[channel], then.relu);
+                of_plane(
+                    of_plane_of,
+                    g,
+                    &y[first..first + pixels],
+                    found.channels[channel],
+                    then.relu,
+                );
             }
         };
         let wanted = [wanted[0], wanted[1]];
