@@ -5,6 +5,29 @@ use multiversion::target::match_target;
 
 use crate::matrix_product::Matrix;
 
+/// Adds `b[k]` times what each result has for it, for every row `b[k]` of `W` numbers.
+///
+/// A macro, because a closure would not be compiled for the caller's instructions. What is summed is a copy that stays in registers,
+/// which what the caller copies into or out of in parts does not.
+macro_rules! add_products {
+    ($sums:ident, $b:ident, $k:ident, $row:ident, $a:expr) => {
+        let mut own = *$sums;
+        for ($k, b) in $b.as_chunks::<W>().0.iter().enumerate() {
+            for $row in 0..R {
+                let a: f32 = $a;
+                for lane in 0..W {
+                    own[$row][lane] = if FMA {
+                        a.mul_add(b[lane], own[$row][lane])
+                    } else {
+                        a * b[lane] + own[$row][lane]
+                    };
+                }
+            }
+        }
+        *$sums = own;
+    };
+}
+
 /// `sums[r] += sum over k of a[r][k * step] b[k]`, where `b` holds rows of `W` numbers.
 #[inline(always)]
 pub(crate) fn tile<const R: usize, const W: usize, const FMA: bool>(
@@ -14,36 +37,16 @@ pub(crate) fn tile<const R: usize, const W: usize, const FMA: bool>(
     b: &[f32],
 ) {
     if step == 1 {
-        // Of a length that the compiler sees is enough.
-        let a = a.map(|a| &a[..b.len() / W]);
-        tile_of::<R, W, FMA>(sums, b, |k| std::array::from_fn(|row| a[row][k]));
-    } else {
-        tile_of::<R, W, FMA>(sums, b, |k| std::array::from_fn(|row| a[row][k * step]));
-    }
-}
-
-/// Adds rows of `b` times the numbers that each result has for them.
-#[inline(always)]
-fn tile_of<const R: usize, const W: usize, const FMA: bool>(
-    sums: &mut [[f32; W]; R],
-    b: &[f32],
-    a: impl Fn(usize) -> [f32; R],
-) {
-    // A copy of its own stays in registers, which what the caller copies into or out of in parts does not.
-    let mut own = *sums;
-    for (k, b) in b.as_chunks::<W>().0.iter().enumerate() {
-        let a = a(k);
+        // Of a length that the compiler sees to be enough.
+        let depth = b.as_chunks::<W>().0.len();
+        let mut rows: [&[f32]; R] = [&[]; R];
         for row in 0..R {
-            for lane in 0..W {
-                own[row][lane] = if FMA {
-                    a[row].mul_add(b[lane], own[row][lane])
-                } else {
-                    a[row] * b[lane] + own[row][lane]
-                };
-            }
+            rows[row] = &a[row][..depth];
         }
+        add_products!(sums, b, k, row, rows[row][k]);
+    } else {
+        add_products!(sums, b, k, row, a[row][k * step]);
     }
-    *sums = own;
 }
 
 /// The right side of a product, in panels of as many columns as the processor's registers favour.
@@ -238,9 +241,9 @@ fn columns_of<const R: usize, const W: usize, const FMA: bool>(
 ) {
     let place = |r: usize| (row + r) * columns + first;
     let mut sums = [[0f32; W]; R];
-    tile_of::<R, W, FMA>(&mut sums, panel, |k| {
-        *a[k * rows + row..].first_chunk().unwrap_or(&[0.0; R])
-    });
+    let reach = (panel.len() / W - 1) * rows + 1;
+    let a = std::array::from_fn(|r| &a[row + r..][..reach]);
+    tile::<R, W, FMA>(&mut sums, a, rows, panel);
     for (r, sums) in sums.iter().enumerate() {
         let out = &mut out[place(r)..][..lanes];
         out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
