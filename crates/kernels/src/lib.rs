@@ -4,12 +4,16 @@
 //! CPU, and the same made of Burn's own operations for every other device. Results do not depend on the number of threads.
 
 mod array;
+mod ball_query;
+mod clouds;
 mod convolution;
 mod csr;
 mod edge_scores;
 mod elementary;
 mod error;
 mod extension;
+mod k_nearest;
+mod kd_tree;
 mod lanes;
 mod lstm;
 mod matrix_product;
@@ -19,10 +23,13 @@ mod portable;
 mod segment_softmax;
 mod sparse_product;
 
+pub use ball_query::ball_query;
 pub use convolution::{Moves, convolution};
 pub use csr::Csr;
 pub use edge_scores::edge_scores;
 pub use error::KernelError;
+pub use k_nearest::k_nearest;
+pub use kd_tree::KdTree;
 pub use lstm::lstm;
 pub use nearest::nearest_neighbours;
 pub use neighbour_max::neighbour_max;
