@@ -21,7 +21,9 @@ mod matrix_product;
 mod nearest;
 mod neighbour_max;
 mod portable;
+mod segment_max;
 mod segment_softmax;
+mod segment_sum;
 mod sparse_product;
 
 pub use ball_query::ball_query;
@@ -35,7 +37,9 @@ pub use kd_tree::KdTree;
 pub use lstm::lstm;
 pub use nearest::nearest_neighbours;
 pub use neighbour_max::neighbour_max;
+pub use segment_max::segment_max;
 pub use segment_softmax::segment_softmax;
+pub use segment_sum::{segment_mean, segment_sum};
 pub use sparse_product::{attention_product, sparse_product, weighted_sparse_product};
 
 #[cfg(test)]
