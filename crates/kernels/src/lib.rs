@@ -5,6 +5,8 @@
 
 mod adamw;
 mod array;
+mod ball_query;
+mod clouds;
 mod convolution;
 mod cross_entropy;
 mod csr;
@@ -12,7 +14,10 @@ mod edge_scores;
 mod elementary;
 mod error;
 mod extension;
+mod farthest_points;
 mod gru;
+mod k_nearest;
+mod kd_tree;
 mod lanes;
 mod layer_norm;
 mod lstm;
@@ -24,11 +29,14 @@ mod portable;
 mod recurrence;
 mod recycler;
 mod relu;
+mod segment_max;
 mod segment_softmax;
+mod segment_sum;
 mod sparse_product;
 mod tiles;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use ball_query::ball_query;
 pub use convolution::{
     Moves, Normalisation, Normalised, batch_norm, convolution, fold, normalised_convolution,
 };
@@ -36,7 +44,10 @@ pub use cross_entropy::{Truth, cross_entropy};
 pub use csr::Csr;
 pub use edge_scores::edge_scores;
 pub use error::KernelError;
+pub use farthest_points::farthest_points;
 pub use gru::gru;
+pub use k_nearest::k_nearest;
+pub use kd_tree::KdTree;
 pub use layer_norm::layer_norm;
 pub use lstm::lstm;
 pub use nearest::nearest_neighbours;
@@ -44,7 +55,9 @@ pub use neighbour_max::neighbour_max;
 pub use pool::{Window, average_pool, max_pool};
 pub use recycler::Recycler;
 pub use relu::relu;
+pub use segment_max::segment_max;
 pub use segment_softmax::segment_softmax;
+pub use segment_sum::{segment_mean, segment_sum};
 pub use sparse_product::{attention_product, sparse_product, weighted_sparse_product};
 
 #[cfg(test)]

@@ -102,6 +102,23 @@ pub(crate) fn segment_softmax(matrix: &Csr, scores: Tensor<2>) -> Tensor<2> {
 }
 
 pub(crate) fn neighbour_max(matrix: &Csr, x: Tensor<2>) -> Tensor<2> {
+    let columns = columns(matrix, &x.device());
+    segment_max(matrix, x.select(0, columns))
+}
+
+pub(crate) fn segment_sum(matrix: &Csr, x: Tensor<2>) -> Tensor<2> {
+    gathered(matrix, x)
+}
+
+pub(crate) fn segment_mean(matrix: &Csr, x: Tensor<2>) -> Tensor<2> {
+    let degrees = matrix.degrees().into_iter();
+    let shares: Vec<f32> = degrees.map(|d| 1.0 / d.max(1) as f32).collect();
+    let shares = TensorData::new(shares, [matrix.rows(), 1]);
+    let shares: Tensor<2> = Tensor::from_data(shares, &x.device());
+    gathered(matrix, x) * shares
+}
+
+pub(crate) fn segment_max(matrix: &Csr, x: Tensor<2>) -> Tensor<2> {
     let width = x.dims()[1];
     let device = x.device();
     if matrix.entries() == 0 {
@@ -109,8 +126,7 @@ pub(crate) fn neighbour_max(matrix: &Csr, x: Tensor<2>) -> Tensor<2> {
     }
     let padded = padded(matrix, &device);
     let shape = [matrix.rows(), padded.longest, width];
-    let messages = x.select(0, columns(matrix, &device));
-    let wide: Tensor<3> = messages.select(0, padded.entries).reshape(shape);
+    let wide: Tensor<3> = x.select(0, padded.entries).reshape(shape);
     let greatest = wide
         .mask_fill(padded.absent.expand(shape), f32::MIN)
         .max_dim(1)

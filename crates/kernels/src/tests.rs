@@ -649,3 +649,5 @@ fn arguments_that_do_not_fit_are_named() {
         assert!(message.starts_with("LSTM: "), "{message}");
     }
 }
+
+mod segments;
