@@ -3,6 +3,8 @@ mod depthwise;
 mod normalised;
 mod padded;
 
+#[cfg(test)]
+pub(crate) use normalised::portable as portable_norm;
 pub use normalised::{Normalisation, Normalised, batch_norm, fold, normalised_convolution};
 
 use burn::Tensor;

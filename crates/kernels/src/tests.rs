@@ -650,4 +650,5 @@ fn arguments_that_do_not_fit_are_named() {
     }
 }
 
+mod layers;
 mod segments;
