@@ -8,10 +8,15 @@ mod progress;
 
 use std::process::ExitCode;
 
+use candor_kernels::Recycler;
 use clap::Parser;
 
 use crate::args::{Candor, Command};
 use crate::failure::Failure;
+
+/// Training allocates the same large arrays step after step.
+#[global_allocator]
+static MEMORY: Recycler = Recycler::new();
 
 /// How a command that could be done ended.
 pub(crate) enum Ending {
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn run(candor: &Candor) -> Result<Ending, Failure> {
+    MEMORY.keep_at_most(kept_memory(&candor.command));
     let json = candor.json;
     let quiet = candor.quiet;
     match &candor.command {
@@ -48,5 +54,17 @@ fn run(candor: &Candor) -> Result<Ending, Failure> {
         Command::Runs(args) => command::runs::run(args, json),
         Command::Datasets => command::datasets::run(json),
         Command::Doctor => command::doctor::run(json),
+    }
+}
+
+/// Bytes of freed memory that a command may hold on to: much where it trains, but a small part of what the person allows it.
+fn kept_memory(command: &Command) -> usize {
+    match command {
+        Command::Fit(args) => {
+            let allowed = args.data.memory.map(|bytes| (bytes / 16) as usize);
+            allowed.map_or(Recycler::LIMIT, |bytes| bytes.min(Recycler::LIMIT))
+        }
+        Command::Resume(_) => Recycler::LIMIT,
+        _ => 1 << 26,
     }
 }

@@ -5,6 +5,7 @@
 
 mod adamw;
 mod array;
+mod attention;
 mod ball_query;
 mod clouds;
 mod convolution;
@@ -36,6 +37,7 @@ mod sparse_product;
 mod tiles;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use attention::attention;
 pub use ball_query::ball_query;
 pub use convolution::{
     Moves, Normalisation, Normalised, batch_norm, convolution, fold, normalised_convolution,

@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -67,22 +67,13 @@ impl AttentionBlock {
     }
 
     fn attend(&self, x: Tensor<3>) -> Tensor<3> {
-        let [units, tokens, width] = x.dims();
-        let split = |x: Tensor<3>| -> Tensor<4> {
-            x.reshape([units, tokens, self.heads, width / self.heads])
-                .swap_dims(1, 2)
-        };
         let (q, k, v) = (
-            split(self.query.forward(x.clone())),
-            split(self.key.forward(x.clone())),
-            split(self.value.forward(x)),
+            self.query.forward(x.clone()),
+            self.key.forward(x.clone()),
+            self.value.forward(x),
         );
-        let scale = 1.0 / ((width / self.heads) as f32).sqrt();
-        let weights = softmax(q.matmul(k.swap_dims(2, 3)) * scale, 3);
-        let mixed: Tensor<3> = weights
-            .matmul(v)
-            .swap_dims(1, 2)
-            .reshape([units, tokens, width]);
+        let mixed = candor_kernels::attention(q, k, v, self.heads)
+            .unwrap_or_else(|e| unreachable!("made for this width and these heads: {e}"));
         self.join.forward(mixed)
     }
 }

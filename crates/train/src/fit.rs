@@ -1,9 +1,9 @@
 use std::time::Instant;
 
-use burn::grad_clipping::GradientClippingConfig;
-use burn::optim::{AdamWConfig, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use candor_core::{Clock, Distribution, Seed, Stop, Targets};
+use candor_kernels::{AdamW, AdamWConfig};
 use candor_nn::{HeadKind, Pass, Weights, WeightsError};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -129,13 +129,11 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
 
     let mut network = network;
     let optimizer = || {
-        AdamWConfig::new()
-            .with_weight_decay(recipe.weight_decay as f32)
-            .with_epsilon(1e-8)
-            .with_grad_clipping(Some(GradientClippingConfig::Norm(
-                recipe.gradient_norm as f32,
-            )))
-            .init()
+        AdamW::new(AdamWConfig {
+            weight_decay: recipe.weight_decay as f32,
+            gradient_norm: Some(recipe.gradient_norm as f32),
+            ..AdamWConfig::default()
+        })
     };
     let mut adamw = optimizer();
     let mut average = Weights::of(&network);

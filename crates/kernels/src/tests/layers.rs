@@ -630,6 +630,16 @@ fn layers_name_what_does_not_fit() {
             "NaN at place 1",
         ),
         (
+            crate::attention(
+                Tensor::zeros([2, 3, 4], &device),
+                Tensor::zeros([2, 3, 4], &device),
+                Tensor::zeros([2, 2, 4], &device),
+                2,
+            )
+            .map(|_| ()),
+            "attention: the values",
+        ),
+        (
             gru(
                 Tensor::zeros([2, 3, 4], &device),
                 logits(),
@@ -645,4 +655,47 @@ fn layers_name_what_does_not_fit() {
         let message = result.unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
     }
+}
+
+#[test]
+fn tokens_attend_to_each_other_right() {
+    check("attention", |rng, number| {
+        let [units, tokens, heads, head] = match number {
+            0 => [1, 1, 1, 1],
+            _ => [4, 40, 4, 9].map(|most| rng.random_range(1..most)),
+        };
+        let width = heads * head;
+        let (shape, length) = ([units, tokens, width], units * tokens * width);
+        let reference = move |values: &[Vec<f64>]| {
+            let mut out = vec![0.0; length];
+            let at =
+                |unit: usize, token: usize, h: usize| (unit * tokens + token) * width + h * head;
+            for unit in 0..units {
+                for (h, i) in (0..heads).flat_map(|h| (0..tokens).map(move |i| (h, i))) {
+                    let score = |j: usize| -> f64 {
+                        let (q, k) = (&values[0][at(unit, i, h)..], &values[1][at(unit, j, h)..]);
+                        let terms = q[..head].iter().zip(k).map(|(q, k)| q * k);
+                        (terms.sum::<f64>() / (head as f64).sqrt()).exp()
+                    };
+                    let total: f64 = (0..tokens).map(score).sum();
+                    for j in 0..tokens {
+                        let weight = score(j) / total;
+                        for d in 0..head {
+                            out[at(unit, i, h) + d] += weight * values[2][at(unit, j, h) + d];
+                        }
+                    }
+                }
+            }
+            out
+        };
+        let inputs = (0..3).map(|_| numbers(rng, length)).collect();
+        case(inputs, reference, move |values, portable| {
+            let [q, k, v] = [0, 1, 2].map(|i| shaped(&values[i], shape));
+            flat(if portable {
+                crate::attention::portable(q, k, v, heads)
+            } else {
+                crate::attention(q, k, v, heads).unwrap()
+            })
+        })
+    });
 }

@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use candor_design::{Choice, DesignError, Space};
+use candor_kernels::relu;
 use candor_nn::{
     AttentionBlock, AttentionBlockConfig, CategoricalEmbedding, CategoricalEmbeddingConfig, Head,
     HeadConfig, HeadKind, LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass,
