@@ -1,13 +1,17 @@
 """Training steps of the kernels beside PyTorch's, in one run, in turn, as ratios.
 
-    python benches/peers/kernels.py [--threads 1,2] [--rounds 9] [--steps lstm,cnn,...]
+    python benches/peers/kernels.py [--threads 1,2] [--rounds 9] [--steps lstm,cnn,...] [--memory]
 
 Needs `cargo build --release -p candor-kernels --example steps`, and a virtual environment with `torch` (and `torch_geometric` for the
-graphs). A round times both sides one after the other; printed are the medians of both and of the ratios, with their range.
+graphs). A round times both sides one after the other; printed are the medians of both and of the ratios, with their range,
+and the floor: what the operations and the bytes of a step would take at the pace of a large product and of a large copy, which are
+measured first, by PyTorch. With `--memory` each side runs in a process of its own, and printed is the greatest resident memory, less that
+before the step was made.
 """
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -102,18 +106,113 @@ def peers(torch):
     }
 
 
+def needs():
+    """Operations (a multiply-add is two) and bytes of each step, as far as no implementation can do without them.
+
+    Operations: products forwards, for the weights, and, except before the first weights, for the inputs. Bytes: what layers hand to each
+    other is written and read forwards and backwards; a sparse product reads a row for each entry.
+    """
+    lstm = 2 * 64 * 50 * 128 * 512
+    layers = [(1024, 27, 32), (1024, 288, 64), (256, 576, 128)]
+    products = [2 * 64 * pixels * depth * filters for pixels, depth, filters in layers]
+    images = [64 * pixels * filters for pixels, _, filters in layers]
+    depthwise = [2 * 32 * 44 * 256 * k for k in (9, 25)]
+    pointwise = 2 * 32 * 256 * 44 * 44
+    words, edges = 49_216, 10_556 + 2_708
+    large, n = 1_200_000 + 170_000, 170_000
+    return {
+        "lstm": (5 * lstm, 4 * 64 * 50 * (2 * 128 + 4 * 512 + 4 * 128)),
+        "cnn": (3 * sum(products) - products[0], 4 * (2 * 64 * 3 * 1024 + 4 * sum(images))),
+        "separable": (3 * sum(depthwise) - depthwise[0] + 6 * pointwise, 4 * 4 * 4 * 32 * 44 * 256),
+        "gcn-cora": (4 * 16 * words + 4 * 23 * edges + 6 * 2708 * 16 * 7, 8 * 16 * words + 8 * 23 * edges),
+        "gcn-large": (
+            2 * n * (2 * 128 * 256 + 3 * 256 * 256 + 3 * 256 * 40) + 2 * large * (128 + 2 * 256 + 2 * 40),
+            4 * large * (128 + 2 * 256 + 2 * 40) + 4 * 4 * n * (128 + 256 + 256 + 40),
+        ),
+        "edge-convolution": (4 * 2 * 8192 * 64 * 64, 4 * 2 * 8192 * 20 * 64),
+    }
+
+
+def paces(torch):
+    """Operations and bytes a second: the best of some large products and copies."""
+
+    def best(work, call):
+        call()
+        seconds = []
+        for _ in range(5):
+            started = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - started)
+        return work / min(seconds)
+
+    a = torch.randn(2048, 2048)
+    out = torch.empty_like(a)
+    big, copy = torch.randn(1 << 25), torch.empty(1 << 25)
+    return best(2 * 2048**3, lambda: torch.mm(a, a, out=out)), best(8 << 25, lambda: copy.copy_(big))
+
+
+def peak():
+    """The greatest resident memory of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def memory(names):
+    print("greatest resident memory above that at the start, MB")
+    print(f"{'step':<18}{'ours':>10}{'PyTorch':>10}{'ratio':>8}")
+    for name in names:
+        ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def high_water():
+            status = Path(f"/proc/{ours.pid}/status").read_text()
+            return next(int(line.split()[1]) / 1e3 for line in status.splitlines() if line.startswith("VmHWM"))
+
+        before = high_water()
+        ours.stdin.write(f"{name} 3\n")
+        ours.stdin.flush()
+        ours.stdout.readline()
+        mine = high_water() - before
+        ours.stdin.close()
+        ours.wait()
+        peer = subprocess.run([sys.executable, __file__, "--alone", name], capture_output=True, text=True, check=True)
+        theirs = float(peer.stdout)
+        print(f"{name:<18}{mine:>10.0f}{theirs:>10.0f}{mine / theirs:>8.2f}", flush=True)
+
+
+def alone(name):
+    """Three steps of the peer, for their memory."""
+    import torch
+
+    if name.startswith("gcn"):
+        import torch_geometric.nn  # noqa: F401
+
+    before = peak()
+    step = peers(torch)[name][0]()
+    for _ in range(3):
+        step()
+    print(peak() - before)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.alone:
+        return alone(arguments.alone)
+    chosen = arguments.steps.split(",") if arguments.steps else list(needs())
+    if arguments.memory:
+        return memory(chosen)
     import torch
 
     print(f"PyTorch {torch.__version__}; milliseconds a training step, medians of {arguments.rounds} rounds")
-    print(f"{'step':<18}{'threads':>8}{'ours':>10}{'PyTorch':>10}{'ratio':>8}  range")
+    print(f"{'step':<18}{'threads':>8}{'floor':>10}{'ours':>10}{'PyTorch':>10}{'ratio':>8}  range")
     for threads in arguments.threads.split(","):
         torch.set_num_threads(int(threads))
+        operations_a_second, bytes_a_second = paces(torch)
+        print(f"{threads} threads: {operations_a_second / 1e9:.0f} G operations/s, {bytes_a_second / 1e9:.1f} GB/s", flush=True)
         environment = os.environ | {"RAYON_NUM_THREADS": threads}
         ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
@@ -123,7 +222,7 @@ def main():
             return float(ours.stdout.readline())
 
         for name, (make, count) in peers(torch).items():
-            if arguments.steps and name not in arguments.steps.split(","):
+            if name not in chosen:
                 continue
             step = make()
             step()
@@ -138,7 +237,9 @@ def main():
             ratios = [a / b for a, b in rounds]
             a, b = (1e3 * statistics.median(side) for side in zip(*rounds))
             spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            print(f"{name:<18}{threads:>8}{a:>10.2f}{b:>10.2f}{statistics.median(ratios):>8.2f}  {spread}", flush=True)
+            operations, size = needs()[name]
+            floor = 1e3 * max(operations / operations_a_second, size / bytes_a_second)
+            print(f"{name:<18}{threads:>8}{floor:>10.2f}{a:>10.2f}{b:>10.2f}{statistics.median(ratios):>8.2f}  {spread}", flush=True)
         ours.stdin.close()
         ours.wait()
 

@@ -209,14 +209,11 @@ fn gcn_large() -> Step {
         ],
     };
     training(module, move |m| {
-        let mut x = x.clone();
-        for layer in 0..3 {
-            x = x.matmul(m.weights[layer].val());
-            x = weighted_sparse_product(&matrix, &norm, x).unwrap();
-            if layer < 2 {
-                x = relu(x);
-            }
-        }
+        let propagated = |x| weighted_sparse_product(&matrix, &norm, x).unwrap();
+        // The product with the graph where rows are shorter; before the first weights it has no gradient either.
+        let x = relu(propagated(x.clone()).matmul(m.weights[0].val()));
+        let x = relu(propagated(x.matmul(m.weights[1].val())));
+        let x = propagated(x.matmul(m.weights[2].val()));
         cross_entropy(x, &y).unwrap()
     })
 }

@@ -122,7 +122,7 @@ struct CrossEntropy {
 }
 
 /// Numbers that a thread takes at a time, about. Fixed, so that sums do not depend on the number of threads.
-const PIECE: usize = 1 << 14;
+const PIECE: usize = 1 << 16;
 
 impl CrossEntropy {
     fn total(&self, rows: usize) -> f32 {

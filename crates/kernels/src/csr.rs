@@ -153,8 +153,8 @@ impl Csr {
     }
 }
 
-/// Multiply-adds of one piece of work: some ten microseconds, well above what handing it to a thread costs.
-const WORK: usize = 1 << 16;
+/// Multiply-adds of one piece of work: about fifty microseconds, well above what waking a thread costs.
+const WORK: usize = 1 << 18;
 
 fn check_indices(indices: &[u32], bound: usize) -> Result<(), KernelError> {
     match indices.iter().position(|&i| i as usize >= bound) {

@@ -228,7 +228,7 @@ fn multiply_transposed_by<const R: usize, const W: usize, const FMA: bool>(
 }
 
 /// Rows that are multiplied at a time.
-const DEPTH: usize = 128;
+const DEPTH: usize = 64;
 
 /// Adds some rows' sums to one panel of `out`.
 #[inline(always)]
