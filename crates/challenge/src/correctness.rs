@@ -5,7 +5,7 @@ use statrs::function::erf::erf;
 use crate::ChallengeError;
 use crate::empirical::standard_deviation;
 use crate::labelled::{
-    Classified, Measured, Normals, Probabilities, check_finite, check_length, top,
+    Classified, Measured, Number, Numbers, Probabilities, check_finite, check_length, top,
 };
 
 const INSTRUMENT: &str = "correctness";
@@ -18,7 +18,7 @@ pub enum Correctness {
     /// The most probable class is the true one. Confidence: its probability.
     TopClass,
     /// Every target is within its tolerance of the predicted mean. Confidence: the product over
-    /// targets of `P(|Y - mu| <= tolerance)` under the predicted normal distribution.
+    /// targets of `P(|Y - mu| <= tolerance)` under the predicted distribution.
     Within {
         /// One a target, in its own units, 0 or more.
         tolerance: Vec<f64>,
@@ -68,12 +68,11 @@ impl Correctness {
                 Ok(rows.rows().map(|row| top(row).1.min(1.0)).collect())
             }
             Correctness::Within { tolerance } => {
-                let normals = Normals::parse(INSTRUMENT, predicted)?;
-                check_length(INSTRUMENT, "targets", tolerance.len(), normals.width)?;
-                let mut confidence = vec![1.0; normals.len()];
-                for (i, (_, sd)) in normals.cells().enumerate() {
-                    let reach = tolerance[i % normals.width] / sd;
-                    confidence[i / normals.width] *= erf(reach / std::f64::consts::SQRT_2);
+                let numbers = Numbers::parse(INSTRUMENT, predicted)?;
+                check_length(INSTRUMENT, "targets", tolerance.len(), numbers.width)?;
+                let mut confidence = vec![1.0; numbers.len()];
+                for (i, number) in numbers.numbers().enumerate() {
+                    confidence[i / numbers.width] *= within(number, tolerance[i % numbers.width]);
                 }
                 Ok(confidence)
             }
@@ -112,6 +111,17 @@ impl Correctness {
     }
 }
 
+/// `P(|Y - mu| <= tolerance)`.
+fn within(number: Number, tolerance: f64) -> f64 {
+    match number {
+        Number::Normal { sd, .. } => erf(tolerance / sd / std::f64::consts::SQRT_2),
+        Number::Quantiles(quantiles) => {
+            let mean = quantiles.mean();
+            quantiles.cumulative(mean + tolerance) - quantiles.cumulative(mean - tolerance)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +137,23 @@ mod tests {
         assert_eq!(rule, Correctness::TopClass);
         assert_eq!(rule.confidence(&predicted).unwrap(), [0.75, 0.5]);
         assert_eq!(rule.wrong(&predicted, &truth).unwrap(), [true, false]);
+    }
+
+    #[test]
+    fn confidence_in_quantiles_is_the_mass_about_their_mean() {
+        // Half of the mass is uniform on [0, 2], about the mean of 1.
+        let predicted = Distribution::Quantiles {
+            width: 1,
+            levels: vec![0.25, 0.75],
+            values: vec![0.0, 2.0],
+        };
+        for (tolerance, confidence) in [(0.0, 0.0), (0.5, 0.25), (1.0, 0.5)] {
+            let rule = Correctness::Within {
+                tolerance: vec![tolerance],
+            };
+            let found = rule.confidence(&predicted).unwrap()[0];
+            assert!((found - confidence).abs() < 1e-12, "{found}");
+        }
     }
 
     #[test]

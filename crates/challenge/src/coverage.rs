@@ -7,8 +7,8 @@ use crate::binomial::beta_binomial_cdf;
 use crate::empirical::equal_mass_bins;
 use crate::labelled::{Classified, Measured};
 use crate::{
-    ChallengeError, ConformalClassifier, ConformalRegressor, ProportionInterval, clopper_pearson,
-    coverage_law,
+    ChallengeError, ConformalClassifier, ConformalQuantileRegressor, ConformalRegressor,
+    ProportionInterval, clopper_pearson, coverage_law,
 };
 
 const INSTRUMENT: &str = "coverage report";
@@ -179,17 +179,40 @@ impl CoverageReport {
     ) -> Result<CoverageReport, ChallengeError> {
         let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
         let intervals = regressor.predict(predicted)?;
-        let cells = intervals.iter().zip(measured.cells());
+        let promise = (regressor.alpha, regressor.calibration_units);
+        CoverageReport::of_intervals(&measured, &intervals, promise, slices)
+    }
+
+    /// Judges a conformal quantile regressor on units that it was not calibrated on.
+    ///
+    /// # Errors
+    /// As [`CoverageReport::of_regressor`].
+    pub fn of_quantile_regressor(
+        regressor: &ConformalQuantileRegressor,
+        predicted: &Distribution,
+        truth: &Targets,
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
+        let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
+        let intervals = regressor.predict(predicted)?;
+        let promise = (regressor.alpha, regressor.calibration_units);
+        CoverageReport::of_intervals(&measured, &intervals, promise, slices)
+    }
+
+    /// `promise`: the share that may be missed, and the calibration rows.
+    fn of_intervals(
+        measured: &Measured,
+        intervals: &[(f64, f64)],
+        (alpha, n): (f64, usize),
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
+        let cells = intervals.iter().zip(measured.truth());
         let held: Vec<bool> = cells
-            .map(|((low, high), (_, _, y))| *low <= y && y <= *high)
+            .map(|((low, high), y)| *low <= y && y <= *high)
             .collect();
         let widths = intervals.iter().map(|(low, high)| high - low);
         let finite: Vec<f64> = widths.filter(|w| w.is_finite()).collect();
-        let (width, n, alpha) = (
-            measured.width(),
-            regressor.calibration_units,
-            regressor.alpha,
-        );
+        let width = measured.width();
         let of_target = |target| held.iter().skip(target).step_by(width).copied().collect();
         let targets: Vec<Vec<bool>> = (0..width).map(of_target).collect();
         let worst = targets

@@ -1,8 +1,8 @@
 use candor_core::{Distribution, Targets};
 use serde::{Deserialize, Serialize};
 
-use crate::ChallengeError;
-use crate::labelled::{Classified, Measured, Normals, Probabilities, top};
+use crate::labelled::{Classified, Measured, Numbers, Probabilities, top};
+use crate::{ChallengeError, SpreadScale};
 
 const TEMPERATURE: &str = "temperature";
 const VARIANCE_SCALE: &str = "variance scale";
@@ -174,16 +174,21 @@ impl VarianceScale {
     /// # Errors
     /// When predictions are not numbers, or have another number of targets.
     pub fn apply(&self, predicted: &Distribution) -> Result<Distribution, ChallengeError> {
-        let normals = Normals::parse(VARIANCE_SCALE, predicted)?;
-        let (width, expected) = (normals.width, self.factors.len());
+        let numbers = Numbers::parse(VARIANCE_SCALE, predicted)?;
+        let (width, expected) = (numbers.width, self.factors.len());
         crate::labelled::check_length(VARIANCE_SCALE, "targets", expected, width)?;
         let mut scaled = predicted.clone();
-        if let Distribution::Gaussian { variance, .. } = &mut scaled {
-            for (i, v) in variance.iter_mut().enumerate() {
-                let value = f64::from(*v) * self.factors[i % width];
-                // Stays finite and positive in 32 bits.
-                *v = value.clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)) as f32;
-            }
+        let Distribution::Gaussian { variance, .. } = &mut scaled else {
+            return Err(ChallengeError::WrongKind {
+                instrument: VARIANCE_SCALE,
+                expected: "means and variances",
+                got: "quantiles",
+            });
+        };
+        for (i, v) in variance.iter_mut().enumerate() {
+            let value = f64::from(*v) * self.factors[i % width];
+            // Stays finite and positive in 32 bits.
+            *v = value.clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)) as f32;
         }
         Ok(scaled)
     }
@@ -195,15 +200,17 @@ impl VarianceScale {
 pub enum Recalibration {
     /// For classes.
     Temperature(Temperature),
-    /// For numbers.
+    /// For numbers by mean and variance.
     VarianceScale(VarianceScale),
+    /// For numbers by quantiles.
+    SpreadScale(SpreadScale),
 }
 
 impl Recalibration {
     /// Fits the kind that the predictions call for.
     ///
     /// # Errors
-    /// As [`Temperature::fit`] and [`VarianceScale::fit`].
+    /// As [`Temperature::fit`], [`VarianceScale::fit`] and [`SpreadScale::fit`].
     pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<Recalibration, ChallengeError> {
         match predicted {
             Distribution::Categorical { .. } => {
@@ -211,6 +218,9 @@ impl Recalibration {
             }
             Distribution::Gaussian { .. } => {
                 VarianceScale::fit(predicted, truth).map(Recalibration::VarianceScale)
+            }
+            Distribution::Quantiles { .. } => {
+                SpreadScale::fit(predicted, truth).map(Recalibration::SpreadScale)
             }
         }
     }
@@ -223,6 +233,7 @@ impl Recalibration {
         match self {
             Recalibration::Temperature(temperature) => temperature.apply(predicted),
             Recalibration::VarianceScale(scale) => scale.apply(predicted),
+            Recalibration::SpreadScale(scale) => scale.apply(predicted),
         }
     }
 }

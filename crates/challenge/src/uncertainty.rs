@@ -2,7 +2,7 @@ use candor_core::{Distribution, PredictionError};
 use serde::{Deserialize, Serialize};
 
 use crate::ChallengeError;
-use crate::labelled::{Normals, Probabilities, check_length};
+use crate::labelled::{Numbers, Probabilities, check_length};
 
 const INSTRUMENT: &str = "uncertainty";
 
@@ -11,7 +11,8 @@ const INSTRUMENT: &str = "uncertainty";
 /// Classification, in nats: `H[mean p] = E[H[p]] + I`, where the mutual information `I` between class
 /// and member is the epistemic part (Depeweg et al. 2018, equation 8). Regression, in squared units of
 /// the target: `E[sigma^2] + Var[mu]` (Lakshminarayanan et al. 2017, section 2.4), averaged over targets;
-/// with targets of different units look at `per_target`.
+/// with targets of different units look at `per_target`. A member that gives quantiles enters by mean and variance of its
+/// distribution; both parts then sum to the variance of the exact mixture, of which the one that is served keeps the quantiles.
 ///
 /// With few members the epistemic part is too small: on average the variance of M members' means is
 /// `(M - 1) / M` of the true one, and the mutual information likewise to second order. It is not
@@ -53,7 +54,9 @@ impl Uncertainty {
         let weights = normalised_weights(members)?;
         match first {
             Distribution::Categorical { .. } => of_classes(members, &weights),
-            Distribution::Gaussian { .. } => of_numbers(members, &weights),
+            Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => {
+                of_numbers(members, &weights)
+            }
         }
     }
 
@@ -141,9 +144,9 @@ fn of_numbers(
     members: &[(f64, &Distribution)],
     weights: &[f64],
 ) -> Result<Uncertainty, ChallengeError> {
-    let parsed: Vec<Normals> = members
+    let parsed: Vec<Numbers> = members
         .iter()
-        .map(|(_, member)| Normals::parse(INSTRUMENT, member))
+        .map(|(_, member)| Numbers::parse(INSTRUMENT, member))
         .collect::<Result<_, _>>()?;
     let (width, units) = (parsed[0].width, parsed[0].len());
     let cells = units * width;
@@ -224,6 +227,26 @@ mod tests {
         assert!((found.0 - 2.0).abs() < 1e-12 && (found.1 - 3.0).abs() < 1e-12);
         assert!((found.2 - 5.0).abs() < 1e-12);
         assert!((parts.effective_members - 1.6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn quantiles_beside_a_normal_distribution_worked_by_hand() {
+        // Half of the mass uniform on [0, 2], a quarter in each tail, of mean excess 1: mean 1, variance
+        // 1/2 * 1/3 + 1/2 * ((1 + 1)^2 + 1) = 8/3.
+        let quantiles = Distribution::Quantiles {
+            width: 1,
+            levels: vec![0.25, 0.75],
+            values: vec![0.0, 2.0],
+        };
+        let normal = normal(&[3.0], &[1.0]);
+        for members in [
+            [(1.0, &quantiles), (1.0, &normal)],
+            [(1.0, &normal), (1.0, &quantiles)],
+        ] {
+            let parts = Uncertainty::decompose(&members).unwrap();
+            assert!((parts.aleatoric[0] - 11.0 / 6.0).abs() < 1e-12);
+            assert!((parts.epistemic[0] - 1.0).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Distribution, Targets, Task};
+use crate::normal::normal_cdf;
+use crate::{Distribution, QuantileFunction, Targets, Task};
 
 /// How predictions are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,9 +27,9 @@ pub enum Metric {
     Mae,
     /// Share of the target's variance that is explained.
     R2,
-    /// Mean negative log-density of the true value under the predicted normal distribution, in nats.
+    /// Mean negative log-density of the true value under the predicted distribution, in nats.
     Nll,
-    /// Continuous ranked probability score of the predicted normal distribution, in the target's units.
+    /// Continuous ranked probability score of the predicted distribution, in the target's units.
     Crps,
 }
 
@@ -180,15 +181,41 @@ impl Metric {
                     width: truth_width,
                     values,
                 },
-            ) if width == truth_width => self.score_values(*width, mean, variance, values),
+            ) if width == truth_width => {
+                let cell = |i: usize| Cell::Normal {
+                    mean: f64::from(mean[i]),
+                    variance: f64::from(variance[i]),
+                };
+                self.score_values(*width, cell, values)
+            }
+            (
+                Distribution::Quantiles {
+                    width,
+                    levels,
+                    values,
+                },
+                Targets::Values {
+                    width: truth_width,
+                    values: truth,
+                },
+            ) if width == truth_width => {
+                let count = levels.len();
+                let cell = |i: usize| {
+                    let values = &values[i * count..(i + 1) * count];
+                    Cell::Quantiles(QuantileFunction::trusted(levels, values))
+                };
+                self.score_values(*width, cell, truth)
+            }
             (Distribution::Categorical { .. }, _) => Err(MetricError::WrongKind {
                 metric: self,
                 got: "classes against numbers",
             }),
-            (Distribution::Gaussian { .. }, _) => Err(MetricError::WrongKind {
-                metric: self,
-                got: "numbers of another kind",
-            }),
+            (Distribution::Gaussian { .. } | Distribution::Quantiles { .. }, _) => {
+                Err(MetricError::WrongKind {
+                    metric: self,
+                    got: "numbers of another kind",
+                })
+            }
         }
     }
 
@@ -263,51 +290,43 @@ impl Metric {
         }
     }
 
-    fn score_values(
+    fn score_values<'a>(
         self,
         width: usize,
-        mean: &[f32],
-        variance: &[f32],
+        cell: impl Fn(usize) -> Cell<'a>,
         truth: &[f32],
     ) -> Result<f64, MetricError> {
         let units = truth.len() / width;
         let mut total = 0.0;
         for target in 0..width {
-            let at = |i: usize| {
-                let i = i * width + target;
-                (
-                    f64::from(mean[i]),
-                    f64::from(variance[i]),
-                    f64::from(truth[i]),
-                )
-            };
-            let average = |f: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
-                (0..units)
-                    .map(|i| {
-                        let (m, v, y) = at(i);
-                        f(m, v, y)
-                    })
-                    .sum::<f64>()
-                    / units as f64
+            let average = |f: &dyn Fn(Cell, f64) -> f64| -> f64 {
+                let places = (0..units).map(|unit| unit * width + target);
+                let sum: f64 = places.map(|i| f(cell(i), f64::from(truth[i]))).sum();
+                sum / units as f64
             };
             total += match self {
-                Metric::Rmse => average(&|m, _, y| (m - y).powi(2)).sqrt(),
-                Metric::Mae => average(&|m, _, y| (m - y).abs()),
+                Metric::Rmse => average(&|said, y| (said.mean() - y).powi(2)).sqrt(),
+                Metric::Mae => average(&|said, y| (said.mean() - y).abs()),
                 Metric::R2 => {
-                    let centre = average(&|_, _, y| y);
-                    let spread = average(&|_, _, y| (y - centre).powi(2));
+                    let column = || {
+                        truth
+                            .iter()
+                            .skip(target)
+                            .step_by(width)
+                            .map(|&y| f64::from(y))
+                    };
+                    let centre = column().sum::<f64>() / units as f64;
+                    let spread = column().map(|y| (y - centre).powi(2)).sum::<f64>() / units as f64;
                     if spread == 0.0 {
                         return Err(MetricError::Undefined {
                             metric: self,
                             reason: "the target is constant",
                         });
                     }
-                    1.0 - average(&|m, _, y| (m - y).powi(2)) / spread
+                    1.0 - average(&|said, y| (said.mean() - y).powi(2)) / spread
                 }
-                Metric::Nll => average(&|m, v, y| {
-                    0.5 * ((2.0 * std::f64::consts::PI * v).ln() + (y - m).powi(2) / v)
-                }),
-                Metric::Crps => average(&crps_gaussian),
+                Metric::Nll => average(&|said, y| -said.log_density(y)),
+                Metric::Crps => average(&|said, y| said.crps(y)),
                 _ => {
                     return Err(MetricError::WrongKind {
                         metric: self,
@@ -317,6 +336,39 @@ impl Metric {
             };
         }
         Ok(total / width as f64)
+    }
+}
+
+/// What is said of one number.
+#[derive(Clone, Copy)]
+enum Cell<'a> {
+    Normal { mean: f64, variance: f64 },
+    Quantiles(QuantileFunction<'a>),
+}
+
+impl Cell<'_> {
+    fn mean(self) -> f64 {
+        match self {
+            Cell::Normal { mean, .. } => mean,
+            Cell::Quantiles(quantiles) => quantiles.mean(),
+        }
+    }
+
+    fn log_density(self, y: f64) -> f64 {
+        match self {
+            Cell::Normal { mean, variance } => {
+                -0.5 * ((2.0 * std::f64::consts::PI * variance).ln()
+                    + (y - mean).powi(2) / variance)
+            }
+            Cell::Quantiles(quantiles) => quantiles.log_density(y),
+        }
+    }
+
+    fn crps(self, y: f64) -> f64 {
+        match self {
+            Cell::Normal { mean, variance } => crps_gaussian(mean, variance, y),
+            Cell::Quantiles(quantiles) => quantiles.crps(y),
+        }
     }
 }
 
@@ -349,22 +401,6 @@ fn crps_gaussian(mean: f64, variance: f64, truth: f64) -> f64 {
     let z = (truth - mean) / sd;
     let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
     sd * (z * (2.0 * normal_cdf(z) - 1.0) + 2.0 * density - 1.0 / std::f64::consts::PI.sqrt())
-}
-
-/// Standard normal distribution function; Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7).
-fn normal_cdf(z: f64) -> f64 {
-    let x = z.abs() / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let poly = t
-        * (0.254_829_592
-            + t * (-0.284_496_736
-                + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
-    let erf = 1.0 - poly * (-x * x).exp();
-    if z >= 0.0 {
-        0.5 * (1.0 + erf)
-    } else {
-        0.5 * (1.0 - erf)
-    }
 }
 
 impl fmt::Display for Metric {
@@ -446,6 +482,32 @@ mod tests {
         // CRPS of a standard normal at its mean: (sqrt(2) - 1) / sqrt(pi).
         let at_mean = crps_gaussian(0.0, 1.0, 0.0);
         assert!((at_mean - (2f64.sqrt() - 1.0) / std::f64::consts::PI.sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn quantiles_of_a_normal_score_nearly_as_the_normal() {
+        let levels: Vec<f32> = (1..40).map(|i| i as f32 / 40.0).collect();
+        let normal = Distribution::Gaussian {
+            width: 1,
+            mean: vec![1.0, 3.0],
+            variance: vec![1.0, 4.0],
+        };
+        let quantiles = normal.at_levels(&levels).unwrap();
+        let truth = Targets::Values {
+            width: 1,
+            values: vec![2.0, 2.5],
+        };
+        for (metric, tolerance) in [
+            (Metric::Rmse, 1e-5),
+            (Metric::Mae, 1e-5),
+            (Metric::R2, 1e-4),
+            (Metric::Nll, 0.02),
+            (Metric::Crps, 0.002),
+        ] {
+            let exact = metric.score(&normal, &truth).unwrap();
+            let near = metric.score(&quantiles, &truth).unwrap();
+            assert!((exact - near).abs() < tolerance, "{metric}: {exact} {near}");
+        }
     }
 
     #[test]

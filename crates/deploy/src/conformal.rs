@@ -1,4 +1,7 @@
-use candor_challenge::{ChallengeError, ConformalClassifier, ConformalMethod, ConformalRegressor};
+use candor_challenge::{
+    ChallengeError, ConformalClassifier, ConformalMethod, ConformalQuantileRegressor,
+    ConformalRegressor,
+};
 use candor_core::{Distribution, Seed, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +11,10 @@ use serde::{Deserialize, Serialize};
 pub enum Conformal {
     /// Sets of classes.
     Classifier(ConformalClassifier),
-    /// Intervals of numbers.
+    /// Intervals of numbers, about the predicted mean.
     Regressor(ConformalRegressor),
+    /// Intervals of numbers, between predicted quantiles.
+    QuantileRegressor(ConformalQuantileRegressor),
 }
 
 impl Conformal {
@@ -36,6 +41,10 @@ impl Conformal {
             Distribution::Gaussian { .. } => {
                 ConformalRegressor::fit(alpha, predicted, truth).map(Conformal::Regressor)
             }
+            Distribution::Quantiles { .. } => {
+                ConformalQuantileRegressor::fit(alpha, predicted, truth)
+                    .map(Conformal::QuantileRegressor)
+            }
         }
     }
 
@@ -44,6 +53,7 @@ impl Conformal {
         1.0 - match self {
             Conformal::Classifier(c) => c.alpha,
             Conformal::Regressor(r) => r.alpha,
+            Conformal::QuantileRegressor(r) => r.alpha,
         }
     }
 }

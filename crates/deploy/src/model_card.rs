@@ -85,7 +85,7 @@ impl ModelCard<'_> {
         let promised = 100.0 * parts.conformal.coverage();
         let what = match parts.conformal {
             Conformal::Classifier(_) => "Prediction sets",
-            Conformal::Regressor(_) => "Intervals",
+            Conformal::Regressor(_) | Conformal::QuantileRegressor(_) => "Intervals",
         };
         line(format!(
             "- {what} hold the truth for {promised:.0} % of units like those of the training data, on average: not for \

@@ -366,6 +366,9 @@ impl<'a> Judge<'a> {
             Conformal::Regressor(r) => {
                 CoverageReport::of_regressor(r, &self.said, &self.truth, &slices)?
             }
+            Conformal::QuantileRegressor(r) => {
+                CoverageReport::of_quantile_regressor(r, &self.said, &self.truth, &slices)?
+            }
         };
         result
             .verdicts

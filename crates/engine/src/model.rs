@@ -38,8 +38,8 @@ impl Model {
             file: "bundle.json".into(),
             problem: format!("the encoding of columns: {error}"),
         })?;
-        let card = bundle.card.clone();
-        let predictor = Predictor::load(bundle, &TableLearner::new()?)?;
+        let (card, task) = (bundle.card.clone(), bundle.parts.target.task);
+        let predictor = Predictor::load(bundle, &TableLearner::new(task)?)?;
         Ok(Model {
             predictor,
             encoder,

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use candor_challenge::{AbstentionRule, Correctness, Gate, KnnBank, OodDetector, Recalibration};
-use candor_core::{Distribution, Seed, Step, Targets};
+use candor_core::{Distribution, Metric, Seed, Step, Targets};
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
 use candor_train::{Features, select_ensemble};
 use rand::seq::SliceRandom;
@@ -152,17 +152,22 @@ impl Designed {
         candidates: &[Candidate],
         distinct: usize,
     ) -> Result<Vec<(usize, f64)>, EngineError> {
+        let prepared = &self.prepared;
+        // Thousands of mixtures are tried: scores that look at the mean alone need no more than moments.
+        let by_mean = matches!(prepared.metric, Metric::Rmse | Metric::Mae | Metric::R2);
         let joined = candidates
             .iter()
-            .map(|c| joined(&c.members))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|c| {
+                let said = joined(&c.members)?;
+                Ok(if by_mean { said.by_moments() } else { said })
+            })
+            .collect::<Result<Vec<_>, EngineError>>()?;
         let views: Vec<&Distribution> = joined.iter().collect();
         let lengths: Vec<usize> = candidates[0]
             .members
             .iter()
             .map(|(_, m)| m.validation.len())
             .collect();
-        let prepared = &self.prepared;
         let loss = |mixed: &Distribution| {
             let parts = cut(mixed, &lengths);
             let parts: Vec<(usize, &Distribution)> = parts.iter().enumerate().collect();

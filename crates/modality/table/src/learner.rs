@@ -5,9 +5,9 @@ use candor_baselines::{
     Baseline, BaselineConfig, BaselineError, BinnedMatrix, Bins, BoostingConfig, Dataset,
     ForestConfig, LinearConfig, Matrix,
 };
-use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
+use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets, Task};
 use candor_design::{Design, DesignError, Space};
-use candor_nn::{HeadKind, Weights};
+use candor_nn::{HeadKind, QUANTILE_LEVELS, Weights};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
     SavedMember, TrainError, Units, Validation, fit, predict,
@@ -15,7 +15,10 @@ use candor_train::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Backbone, NetworkDesign, Numbers, Preparation, PreparedTable, TableNetwork, space};
+use crate::{
+    Backbone, NetworkDesign, NumberDistribution, Numbers, Preparation, PreparedTable, TableNetwork,
+    space,
+};
 
 /// Rows as the models of this modality take them.
 pub struct TableUnits {
@@ -58,15 +61,17 @@ impl TableUnits {
 /// Trains and reads the models of tables: networks and classical baselines.
 pub struct TableLearner {
     space: Space,
+    task: Task,
 }
 
 impl TableLearner {
-    /// With the full design space.
+    /// With the full design space of a task.
     ///
     /// # Errors
     /// Never for the space as it stands.
-    pub fn new() -> Result<TableLearner, DesignError> {
-        Ok(TableLearner { space: space()? })
+    pub fn new(task: Task) -> Result<TableLearner, DesignError> {
+        let space = space(task)?;
+        Ok(TableLearner { space, task })
     }
 }
 
@@ -168,7 +173,7 @@ impl Learner for TableLearner {
             baseline: true,
         };
         let network = |name: &'static str, design: NetworkDesign| HandMade {
-            design: design_of(&design),
+            design: design_of(&design, self.task),
             name,
             baseline: false,
         };
@@ -177,7 +182,7 @@ impl Learner for TableLearner {
             numbers: Numbers::Piecewise,
             ..NetworkDesign::default()
         };
-        vec![
+        let mut designs = vec![
             baseline("majority or mean", "trivial"),
             baseline("linear", "linear"),
             // Early, so that a short search has a network, and with it a test for strange rows.
@@ -204,7 +209,15 @@ impl Learner for TableLearner {
                     ..NetworkDesign::default()
                 },
             ),
-        ]
+        ];
+        if self.task == Task::Regression {
+            let design = NetworkDesign {
+                distribution: NumberDistribution::Quantile,
+                ..NetworkDesign::default()
+            };
+            designs.push(network("MLP with quantiles", design));
+        }
+        designs
     }
 
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
@@ -230,6 +243,7 @@ impl Learner for TableLearner {
             } => {
                 design.check().map_err(malformed)?;
                 preparation.check().map_err(malformed)?;
+                head.check().map_err(malformed)?;
                 let weights =
                     Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
                 let network = build(&design, &preparation, &head, Seed(0), &Device::flex());
@@ -248,7 +262,7 @@ impl Learner for TableLearner {
 }
 
 /// The design's choices as a value of the space, without those that its model does not have.
-fn design_of(network: &NetworkDesign) -> Design {
+fn design_of(network: &NetworkDesign, task: Task) -> Design {
     let attention = network.backbone == Backbone::Attention;
     let embedded = network.numbers != Numbers::Plain;
     let keep = |name: &str| match name {
@@ -256,6 +270,7 @@ fn design_of(network: &NetworkDesign) -> Design {
         "number_width" => embedded && !attention,
         "bins" => network.numbers == Numbers::Piecewise && !attention,
         "sigma" => network.numbers == Numbers::Periodic && !attention,
+        "distribution" => task == Task::Regression,
         "members" => false,
         _ => true,
     };
@@ -407,17 +422,17 @@ fn build(
 }
 
 fn head_for(design: &NetworkDesign, target: &Target) -> HeadKind {
-    if target.task.is_classification() {
-        let label_smoothing = design.label_smoothing;
-        HeadKind::Softmax {
-            classes: target.width(),
-            label_smoothing,
-        }
-    } else {
-        HeadKind::Gaussian {
-            width: target.width(),
-            beta: 0.5,
-        }
+    let width = target.width();
+    match (target.task, design.distribution) {
+        (Task::Binary | Task::Multiclass, _) => HeadKind::Softmax {
+            classes: width,
+            label_smoothing: design.label_smoothing,
+        },
+        (Task::Regression, NumberDistribution::Gaussian) => HeadKind::Gaussian { width, beta: 0.5 },
+        (Task::Regression, NumberDistribution::Quantile) => HeadKind::Quantile {
+            width,
+            levels: QUANTILE_LEVELS.to_vec(),
+        },
     }
 }
 
@@ -427,7 +442,7 @@ fn watched_loss(metric: Metric, predicted: &Distribution, truth: &Targets) -> f6
         |_| {
             let stand_in = match predicted {
                 Distribution::Categorical { .. } => Metric::LogLoss,
-                Distribution::Gaussian { .. } => Metric::Rmse,
+                Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => Metric::Rmse,
             };
             stand_in.score(predicted, truth).unwrap_or(f64::NAN)
         },

@@ -112,25 +112,34 @@ impl Preparation {
     }
 
     /// The distribution in the target's own units.
-    pub fn unscale(&self, distribution: Distribution) -> Distribution {
-        let Distribution::Gaussian {
-            width,
-            mut mean,
-            mut variance,
-        } = distribution
-        else {
-            return distribution;
-        };
-        for (i, value) in mean.iter_mut().enumerate() {
-            let (centre, sd) = self.target_scale[i % width];
-            *value = centre + sd * *value;
-            variance[i] *= sd * sd;
+    pub fn unscale(&self, mut distribution: Distribution) -> Distribution {
+        match &mut distribution {
+            Distribution::Categorical { .. } => {}
+            Distribution::Gaussian {
+                width,
+                mean,
+                variance,
+            } => {
+                for (i, value) in mean.iter_mut().enumerate() {
+                    let (centre, sd) = self.target_scale[i % *width];
+                    *value = centre + sd * *value;
+                    variance[i] *= sd * sd;
+                }
+            }
+            Distribution::Quantiles {
+                width,
+                levels,
+                values,
+            } => {
+                let cells = values.chunks_exact_mut(levels.len().max(1));
+                for (i, cell) in cells.enumerate() {
+                    let (centre, sd) = self.target_scale[i % *width];
+                    cell.iter_mut()
+                        .for_each(|value| *value = centre + sd * *value);
+                }
+            }
         }
-        Distribution::Gaussian {
-            width,
-            mean,
-            variance,
-        }
+        distribution
     }
 
     /// Why this preparation cannot be used, if so: it may come from a damaged file.

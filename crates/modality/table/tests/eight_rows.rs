@@ -28,7 +28,6 @@ fn units() -> Units {
 
 #[test]
 fn every_network_learns_eight_rows_by_heart() {
-    let learner = TableLearner::new().unwrap();
     let units = units();
     let rows: Vec<usize> = (0..ROWS).collect();
     let cases = [
@@ -56,6 +55,7 @@ fn every_network_learns_eight_rows_by_heart() {
             names: vec!["y".into()],
             classes: classes.clone(),
         };
+        let learner = TableLearner::new(*task).unwrap();
         for hand_made in learner.hand_made().into_iter().filter(|h| !h.baseline) {
             let assignment = Assignment {
                 design: &hand_made.design,
