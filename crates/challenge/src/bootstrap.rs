@@ -208,7 +208,9 @@ impl<'a> Scored<'a> {
                 resamples: 0,
             });
         }
-        let per_unit = if is_mean_over_units(metric) {
+        // The mean over labels is none over units when some labels are not known.
+        let labels = matches!(truth, Targets::Labels { .. });
+        let per_unit = if is_mean_over_units(metric) && !labels {
             let one = |i| metric.score(&predicted.select(&[i]), &truth.select(&[i]));
             Some((0..truth.len()).map(one).collect::<Result<_, _>>()?)
         } else {
@@ -244,7 +246,7 @@ fn is_mean_over_units(metric: Metric) -> bool {
         | Metric::Mae
         | Metric::Nll
         | Metric::Crps => true,
-        Metric::BalancedAccuracy | Metric::RocAuc | Metric::Rmse | Metric::R2 => false,
+        Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc | Metric::Rmse | Metric::R2 => false,
     }
 }
 

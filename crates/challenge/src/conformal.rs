@@ -3,10 +3,12 @@
 //! future rows are exchangeable.
 
 mod classifier;
+mod label_sets;
 mod quantile_regressor;
 mod regressor;
 
 pub use classifier::{ConformalClassifier, ConformalMethod};
+pub use label_sets::ConformalLabelSets;
 pub use quantile_regressor::ConformalQuantileRegressor;
 pub use regressor::ConformalRegressor;
 

@@ -28,7 +28,7 @@ impl<'a> Probabilities<'a> {
             return Err(ChallengeError::WrongKind {
                 instrument,
                 expected: "probabilities of classes",
-                got: "predicted numbers",
+                got: kind_of(predicted),
             });
         };
         let (classes, values) = (*classes, probabilities.as_slice());
@@ -57,6 +57,138 @@ impl<'a> Probabilities<'a> {
     }
 }
 
+/// Probabilities of labels `[units, width]`, each from 0 to 1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LabelProbabilities<'a> {
+    pub width: usize,
+    values: &'a [f32],
+}
+
+impl<'a> LabelProbabilities<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+    ) -> Result<LabelProbabilities<'a>, ChallengeError> {
+        let Distribution::Bernoulli {
+            width,
+            probabilities,
+        } = predicted
+        else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "probabilities of labels",
+                got: kind_of(predicted),
+            });
+        };
+        check_rectangular(instrument, *width, probabilities.len())?;
+        check_finite(instrument, "probability", *width, probabilities)?;
+        if let Some(i) = probabilities.iter().position(|p| !(0.0..=1.0).contains(p)) {
+            return Err(ChallengeError::Setting {
+                instrument,
+                name: "a label's probability",
+                value: f64::from(probabilities[i]),
+                range: "between 0 and 1",
+            });
+        }
+        Ok(LabelProbabilities {
+            width: *width,
+            values: probabilities,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len() / self.width.max(1)
+    }
+
+    /// The probabilities of each unit.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [f32]> + use<'a> {
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// One label as two classes, of which the second means that it applies.
+    pub fn as_classes(&self, label: usize) -> Distribution {
+        two_classes(self.values.iter().skip(label).step_by(self.width.max(1)))
+    }
+
+    /// All labels of all units as two classes, row-major.
+    pub fn pooled(&self) -> Distribution {
+        two_classes(self.values.iter())
+    }
+}
+
+fn two_classes<'p>(probabilities: impl Iterator<Item = &'p f32>) -> Distribution {
+    Distribution::Categorical {
+        classes: 2,
+        probabilities: probabilities.flat_map(|&p| [1.0 - p, p]).collect(),
+    }
+}
+
+/// Probabilities of labels beside what is known of them, at least one unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Labelled<'a> {
+    pub probabilities: LabelProbabilities<'a>,
+    values: &'a [Option<bool>],
+}
+
+impl<'a> Labelled<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+        truth: &'a Targets,
+    ) -> Result<Labelled<'a>, ChallengeError> {
+        let probabilities = LabelProbabilities::parse(instrument, predicted)?;
+        let Targets::Labels { width, values } = truth else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "true labels",
+                got: "another kind of target",
+            });
+        };
+        check_length(instrument, "labels", probabilities.width, *width)?;
+        check_rectangular(instrument, *width, values.len())?;
+        check_units(instrument, probabilities.len(), truth.len())?;
+        Ok(Labelled {
+            probabilities,
+            values,
+        })
+    }
+
+    /// Each unit's probabilities and what is known of its labels.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (&'a [f32], &'a [Option<bool>])> + use<'a> {
+        let known = self.values.chunks_exact(self.probabilities.width.max(1));
+        self.probabilities.rows().zip(known)
+    }
+
+    /// One label on the units where it is known, as two classes.
+    pub fn known(&self, label: usize) -> (Distribution, Targets) {
+        self.known_cells(|i| i % self.probabilities.width.max(1) == label)
+    }
+
+    /// All known labels of all units, as two classes.
+    pub fn pooled(&self) -> (Distribution, Targets) {
+        self.known_cells(|_| true)
+    }
+
+    fn known_cells(&self, wanted: impl Fn(usize) -> bool) -> (Distribution, Targets) {
+        let cells = self.probabilities.values.iter().zip(self.values);
+        let (said, truth): (Vec<&f32>, Vec<u32>) = cells
+            .enumerate()
+            .filter(|(i, _)| wanted(*i))
+            .filter_map(|(_, (p, applies))| applies.map(|applies| (p, u32::from(applies))))
+            .unzip();
+        (two_classes(said.into_iter()), Targets::Classes(truth))
+    }
+}
+
+/// What a prediction is of, for messages.
+fn kind_of(predicted: &Distribution) -> &'static str {
+    match predicted {
+        Distribution::Categorical { .. } => "probabilities of classes",
+        Distribution::Bernoulli { .. } => "probabilities of labels",
+        Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => "predicted numbers",
+    }
+}
+
 /// The most probable class (the first of equals) and its probability.
 pub(crate) fn top(row: &[f32]) -> (usize, f64) {
     let best = (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
@@ -81,7 +213,7 @@ impl<'a> Classified<'a> {
             return Err(ChallengeError::WrongKind {
                 instrument,
                 expected: "true classes",
-                got: "true numbers",
+                got: "another kind of target",
             });
         };
         check_units(instrument, probabilities.len(), labels.len())?;
@@ -215,11 +347,11 @@ impl<'a> Numbers<'a> {
                 }
                 (*width, NumbersKind::Quantiles { levels, values })
             }
-            Distribution::Categorical { .. } => {
+            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {
                 return Err(ChallengeError::WrongKind {
                     instrument,
                     expected: "predicted numbers",
-                    got: "probabilities of classes",
+                    got: kind_of(predicted),
                 });
             }
         };
@@ -280,7 +412,7 @@ impl<'a> Measured<'a> {
             return Err(ChallengeError::WrongKind {
                 instrument,
                 expected: "true numbers",
-                got: "true classes",
+                got: "another kind of target",
             });
         };
         check_length(instrument, "targets", numbers.width, *width)?;
@@ -330,6 +462,7 @@ pub(crate) fn check(
         Distribution::Categorical { .. } => {
             Classified::parse(instrument, predicted, truth).map(|_| ())
         }
+        Distribution::Bernoulli { .. } => Labelled::parse(instrument, predicted, truth).map(|_| ()),
         Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => {
             Measured::parse(instrument, predicted, truth).map(|_| ())
         }
@@ -427,6 +560,45 @@ mod tests {
         }
     }
 
+    fn labels_at(probabilities: &[f32]) -> Distribution {
+        Distribution::Bernoulli {
+            width: 2,
+            probabilities: probabilities.to_vec(),
+        }
+    }
+
+    fn known(values: &[Option<bool>]) -> Targets {
+        Targets::Labels {
+            width: 2,
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn labels_become_classes_where_they_are_known() {
+        let predicted = labels_at(&[0.25, 0.5, 0.75, 1.0]);
+        let truth = known(&[Some(true), None, Some(false), Some(true)]);
+        let labelled = Labelled::parse("test", &predicted, &truth).unwrap();
+        let classes = |p: &[f32]| classes(p);
+        assert_eq!(
+            labelled.known(0),
+            (
+                classes(&[0.75, 0.25, 0.25, 0.75]),
+                Targets::Classes(vec![1, 0])
+            )
+        );
+        assert_eq!(
+            labelled.known(1),
+            (classes(&[0.0, 1.0]), Targets::Classes(vec![1]))
+        );
+        let pooled = classes(&[0.75, 0.25, 0.25, 0.75, 0.0, 1.0]);
+        assert_eq!(labelled.pooled(), (pooled, Targets::Classes(vec![1, 0, 1])));
+        assert_eq!(
+            labelled.probabilities.as_classes(1),
+            classes(&[0.5, 0.5, 0.0, 1.0])
+        );
+    }
+
     fn quantiles(values: &[f32]) -> Distribution {
         Distribution::Quantiles {
             width: 1,
@@ -474,6 +646,18 @@ mod tests {
                 "out of order is 2",
             ),
             (quantiles(&[0.0]), number(1.0), "whole rows"),
+            (
+                labels_at(&[0.5, 1.5]),
+                known(&[None, None]),
+                "between 0 and 1",
+            ),
+            (
+                labels_at(&[0.5, f32::NAN]),
+                known(&[None, None]),
+                "probability of unit 1 is NaN",
+            ),
+            (labels_at(&[0.5, 0.5]), labels(&[0]), "true labels"),
+            (labels_at(&[0.5; 4]), known(&[None, None]), "expected 2"),
             (
                 quantiles(&[0.0, f32::NAN]),
                 number(1.0),

@@ -9,7 +9,7 @@
 //! | Can one number repair them? | [`Recalibration`] |
 //! | How exact is a score? | [`Bootstrap`] |
 //! | Is one model better than another? | [`PairedComparison`], [`McNemar`] |
-//! | Which sets or intervals hold the truth as often as promised? | [`ConformalClassifier`], [`ConformalRegressor`], [`ConformalQuantileRegressor`] |
+//! | Which sets or intervals hold the truth as often as promised? | [`ConformalClassifier`], [`ConformalLabelSets`], [`ConformalRegressor`], [`ConformalQuantileRegressor`] |
 //! | Do they keep the promise, for every class and group? | [`CoverageReport`], [`ResplitReport`] |
 //! | Is the doubt in the data or in the model? | [`Uncertainty`] |
 //! | Is this input unlike the training data? | [`OodDetector`], [`Detection`] |
@@ -48,8 +48,8 @@ pub use calibration_error::{
     CalibrationError, DEFAULT_BINS, NullDistribution, ReliabilityBin, reliability,
 };
 pub use conformal::{
-    ConformalClassifier, ConformalMethod, ConformalQuantileRegressor, ConformalRegressor,
-    coverage_law, quantile,
+    ConformalClassifier, ConformalLabelSets, ConformalMethod, ConformalQuantileRegressor,
+    ConformalRegressor, coverage_law, quantile,
 };
 pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};

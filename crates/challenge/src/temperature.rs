@@ -1,7 +1,9 @@
 use candor_core::{Distribution, Targets};
 use serde::{Deserialize, Serialize};
 
-use crate::labelled::{Classified, Measured, Numbers, Probabilities, top};
+use crate::labelled::{
+    Classified, LabelProbabilities, Labelled, Measured, Numbers, Probabilities, top,
+};
 use crate::{ChallengeError, SpreadScale};
 
 const TEMPERATURE: &str = "temperature";
@@ -36,11 +38,16 @@ impl Temperature {
     /// The most probable temperature, given calibration units and the prior.
     ///
     /// Newton steps on the derivative by `ln(1/T)`, guarded by bisection. When the likelihood does not depend on `T`
-    /// (a single class, uniform predictions) it is 1. The likelihood is never less than at 1.
+    /// (a single class, uniform predictions) it is 1. The likelihood is never less than at 1. Labels have one temperature
+    /// together, from all that are known.
     ///
     /// # Errors
     /// When predictions are not probabilities, do not fit the truth, or there are no units.
     pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<Temperature, ChallengeError> {
+        if matches!(predicted, Distribution::Bernoulli { .. }) {
+            let (predicted, truth) = Labelled::parse(TEMPERATURE, predicted, truth)?.pooled();
+            return Temperature::fit(&predicted, &truth);
+        }
         let classified = Classified::parse(TEMPERATURE, predicted, truth)?;
         let logs: Vec<(Vec<f64>, usize)> = classified
             .rows()
@@ -56,6 +63,15 @@ impl Temperature {
     /// # Errors
     /// When predictions are not probabilities.
     pub fn apply(&self, predicted: &Distribution) -> Result<Distribution, ChallengeError> {
+        if matches!(predicted, Distribution::Bernoulli { .. }) {
+            let labels = LabelProbabilities::parse(TEMPERATURE, predicted)?;
+            let cells = labels.rows().flatten();
+            let applies = |p: &f32| tempered(&[1.0 - p, *p], 1.0 / self.value)[1].min(1.0);
+            return Ok(Distribution::Bernoulli {
+                width: labels.width,
+                probabilities: cells.map(applies).collect(),
+            });
+        }
         let rows = Probabilities::parse(TEMPERATURE, predicted)?;
         let mut probabilities = Vec::with_capacity(rows.len() * rows.classes);
         for row in rows.rows() {
@@ -198,7 +214,7 @@ impl VarianceScale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recalibration {
-    /// For classes.
+    /// For classes and labels.
     Temperature(Temperature),
     /// For numbers by mean and variance.
     VarianceScale(VarianceScale),
@@ -213,7 +229,7 @@ impl Recalibration {
     /// As [`Temperature::fit`], [`VarianceScale::fit`] and [`SpreadScale::fit`].
     pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<Recalibration, ChallengeError> {
         match predicted {
-            Distribution::Categorical { .. } => {
+            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {
                 Temperature::fit(predicted, truth).map(Recalibration::Temperature)
             }
             Distribution::Gaussian { .. } => {
@@ -251,6 +267,32 @@ mod tests {
             classes: 2,
             probabilities: p.iter().flat_map(|&p| [1.0 - p, p]).collect(),
         }
+    }
+
+    #[test]
+    fn labels_have_the_temperature_of_all_that_are_known_together() {
+        let p = [0.9f32, 0.8, 0.3, 0.9, 0.6, 0.2];
+        let (yes, no) = (Some(true), Some(false));
+        let labels = Distribution::Bernoulli {
+            width: 2,
+            probabilities: p.to_vec(),
+        };
+        let truth = Targets::Labels {
+            width: 2,
+            values: vec![yes, None, no, no, yes, None],
+        };
+        let fitted = Temperature::fit(&labels, &truth).unwrap();
+        let pooled = binary(&[0.9, 0.3, 0.9, 0.6]);
+        let same = Temperature::fit(&pooled, &Targets::Classes(vec![1, 0, 0, 1])).unwrap();
+        assert_eq!(fitted, same);
+        // Odds to the power of 1/2: 9 to 1 becomes 3 to 1.
+        let two = Temperature { value: 2.0 };
+        let Distribution::Bernoulli { probabilities, .. } = two.apply(&labels).unwrap() else {
+            panic!("labels");
+        };
+        assert!(
+            (probabilities[0] - 0.75).abs() < 1e-6 && (probabilities[5] - 1.0 / 3.0).abs() < 1e-6
+        );
     }
 
     #[test]

@@ -2,14 +2,15 @@ use candor_core::{Distribution, PredictionError};
 use serde::{Deserialize, Serialize};
 
 use crate::ChallengeError;
-use crate::labelled::{Numbers, Probabilities, check_length};
+use crate::labelled::{LabelProbabilities, Numbers, Probabilities, check_length};
 
 const INSTRUMENT: &str = "uncertainty";
 
 /// How much of the doubt is in the data, and how much is in the model. One entry a unit.
 ///
 /// Classification, in nats: `H[mean p] = E[H[p]] + I`, where the mutual information `I` between class
-/// and member is the epistemic part (Depeweg et al. 2018, equation 8). Regression, in squared units of
+/// and member is the epistemic part (Depeweg et al. 2018, equation 8). Labels: the same for each label, summed over labels,
+/// which is the entropy of all labels of a unit as far as they are independent given the unit and the member. Regression, in squared units of
 /// the target: `E[sigma^2] + Var[mu]` (Lakshminarayanan et al. 2017, section 2.4), averaged over targets;
 /// with targets of different units look at `per_target`. A member that gives quantiles enters by mean and variance of its
 /// distribution; both parts then sum to the variance of the exact mixture, of which the one that is served keeps the quantiles.
@@ -54,6 +55,7 @@ impl Uncertainty {
         let weights = normalised_weights(members)?;
         match first {
             Distribution::Categorical { .. } => of_classes(members, &weights),
+            Distribution::Bernoulli { .. } => of_labels(members, &weights),
             Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => {
                 of_numbers(members, &weights)
             }
@@ -123,6 +125,42 @@ fn of_classes(
         epistemic,
         effective_members: effective_members(weights),
         per_target: None,
+    })
+}
+
+/// Each label as two classes, the parts of a unit's labels summed.
+fn of_labels(
+    members: &[(f64, &Distribution)],
+    weights: &[f64],
+) -> Result<Uncertainty, ChallengeError> {
+    let parsed: Vec<LabelProbabilities> = members
+        .iter()
+        .map(|(_, member)| LabelProbabilities::parse(INSTRUMENT, member))
+        .collect::<Result<_, _>>()?;
+    let width = parsed[0].width;
+    for member in &parsed {
+        check_length(INSTRUMENT, "labels", width, member.width)?;
+    }
+    let pooled: Vec<Distribution> = parsed.iter().map(LabelProbabilities::pooled).collect();
+    let pooled: Vec<(f64, &Distribution)> = weights.iter().copied().zip(pooled.iter()).collect();
+    let cells = of_classes(&pooled, weights)?;
+    let summed = |parts: &[f64]| {
+        parts
+            .chunks_exact(width)
+            .map(|row| row.iter().sum())
+            .collect()
+    };
+    let (aleatoric, epistemic): (Vec<f64>, Vec<f64>) =
+        (summed(&cells.aleatoric), summed(&cells.epistemic));
+    Ok(Uncertainty {
+        total: aleatoric
+            .iter()
+            .zip(&epistemic)
+            .map(|(a, e)| a + e)
+            .collect(),
+        aleatoric,
+        epistemic,
+        ..cells
     })
 }
 
@@ -216,6 +254,22 @@ mod tests {
         assert!((parts.epistemic[0] - ln2).abs() < 1e-12);
         assert!((parts.aleatoric[1] - ln2).abs() < 1e-12);
         assert_eq!(parts.epistemic_share(), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_parts_of_labels_add_up() {
+        let label = |probabilities: [f32; 2]| Distribution::Bernoulli {
+            width: 2,
+            probabilities: probabilities.to_vec(),
+        };
+        // Of the first label both are sure and contradict each other; of the second both say one half.
+        let (a, b) = (label([1.0, 0.5]), label([0.0, 0.5]));
+        let parts = Uncertainty::decompose(&[(1.0, &a), (1.0, &b)]).unwrap();
+        let ln2 = std::f64::consts::LN_2;
+        assert!((parts.aleatoric[0] - ln2).abs() < 1e-12);
+        assert!((parts.epistemic[0] - ln2).abs() < 1e-12);
+        assert!((parts.total[0] - 2.0 * ln2).abs() < 1e-12);
+        assert!(Uncertainty::decompose(&[(1.0, &a), (1.0, &binary(&[0.5]))]).is_err());
     }
 
     #[test]

@@ -11,10 +11,12 @@ use crate::{Distribution, QuantileFunction, Targets, Task};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Share of units whose most probable class is right.
+    /// Share of units whose most probable class is right; with several labels, of labels that are (Hamming accuracy).
     Accuracy,
     /// Mean over classes of the share of that class that is found.
     BalancedAccuracy,
+    /// Harmonic mean of precision and recall of a label, the mean over labels; defined for several labels only.
+    F1,
     /// Area under the ROC curve; for more than two classes the mean of one against the rest.
     RocAuc,
     /// Mean negative log-probability of the true class, in nats.
@@ -72,9 +74,10 @@ pub enum MetricError {
 
 impl Metric {
     /// Every metric, in the order in which messages list them.
-    pub const ALL: [Metric; 10] = [
+    pub const ALL: [Metric; 11] = [
         Metric::Accuracy,
         Metric::BalancedAccuracy,
+        Metric::F1,
         Metric::RocAuc,
         Metric::LogLoss,
         Metric::Brier,
@@ -90,6 +93,7 @@ impl Metric {
         match self {
             Metric::Accuracy => "accuracy",
             Metric::BalancedAccuracy => "balanced_accuracy",
+            Metric::F1 => "f1",
             Metric::RocAuc => "roc_auc",
             Metric::LogLoss => "log_loss",
             Metric::Brier => "brier",
@@ -101,11 +105,19 @@ impl Metric {
         }
     }
 
+    /// Whether the metric moves in jumps on few units: it counts hits or compares ranks.
+    pub fn jumps(self) -> bool {
+        matches!(
+            self,
+            Metric::Accuracy | Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc
+        )
+    }
+
     /// Whether a greater value is better.
     pub fn greater_is_better(self) -> bool {
         matches!(
             self,
-            Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc | Metric::R2
+            Metric::Accuracy | Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc | Metric::R2
         )
     }
 
@@ -124,7 +136,10 @@ impl Metric {
             self,
             Metric::Rmse | Metric::Mae | Metric::R2 | Metric::Nll | Metric::Crps
         );
-        regression != task.is_classification()
+        match self {
+            Metric::F1 => task == Task::Multilabel,
+            _ => regression != task.is_classification(),
+        }
     }
 
     /// The metric that a search optimises when nobody names one: a proper score for classes, the
@@ -146,7 +161,9 @@ impl Metric {
         std::iter::once(default).chain(others).collect()
     }
 
-    /// Scores predictions against the truth. With several regression targets, the mean over targets.
+    /// Scores predictions against the truth. With several regression targets, the mean over targets. With several labels, the
+    /// mean over labels of the score on the units where the label is known; labels for which it is undefined (one
+    /// value only, no value) are left out.
     ///
     /// # Errors
     /// When the metric does not fit, there are no units, lengths differ, or the value is undefined
@@ -206,6 +223,20 @@ impl Metric {
                 };
                 self.score_values(*width, cell, truth)
             }
+            (
+                Distribution::Bernoulli {
+                    width,
+                    probabilities,
+                },
+                Targets::Labels {
+                    width: truth_width,
+                    values,
+                },
+            ) if width == truth_width => self.score_labels(*width, probabilities, values),
+            (Distribution::Bernoulli { .. }, _) => Err(MetricError::WrongKind {
+                metric: self,
+                got: "labels against something else",
+            }),
             (Distribution::Categorical { .. }, _) => Err(MetricError::WrongKind {
                 metric: self,
                 got: "classes against numbers",
@@ -287,6 +318,78 @@ impl Metric {
                 metric: self,
                 got: "classes",
             }),
+        }
+    }
+
+    fn score_labels(
+        self,
+        width: usize,
+        p: &[f32],
+        truth: &[Option<bool>],
+    ) -> Result<f64, MetricError> {
+        if !self.fits(Task::Multilabel) {
+            return Err(MetricError::WrongKind {
+                metric: self,
+                got: "labels",
+            });
+        }
+        let score = |label: usize| {
+            let cells = p.iter().zip(truth).skip(label).step_by(width);
+            let known: Vec<(f32, bool)> = cells
+                .filter_map(|(&p, &applies)| Some((p, applies?)))
+                .collect();
+            self.score_label(&known)
+        };
+        let scores: Vec<f64> = (0..width).filter_map(score).collect();
+        if scores.is_empty() {
+            return Err(MetricError::Undefined {
+                metric: self,
+                reason: "no label has the values that it needs",
+            });
+        }
+        Ok(scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+
+    /// The score of one label on the units where it is known; `None` where it has no value.
+    fn score_label(self, known: &[(f32, bool)]) -> Option<f64> {
+        if known.is_empty() {
+            return None;
+        }
+        let said = |p: f32| p > 0.5;
+        let mean = |of: &dyn Fn(f32, bool) -> f64| {
+            known.iter().map(|&(p, y)| of(p, y)).sum::<f64>() / known.len() as f64
+        };
+        let count = |says: bool, is: bool| {
+            let of = known.iter().filter(|&&(p, y)| said(p) == says && y == is);
+            of.count() as f64
+        };
+        match self {
+            Metric::Accuracy => Some(mean(&|p, y| f64::from(u8::from(said(p) == y)))),
+            Metric::BalancedAccuracy => {
+                let share = |y: bool| {
+                    let all = count(true, y) + count(false, y);
+                    (all > 0.0).then(|| count(y, y) / all)
+                };
+                let found: Vec<f64> = [false, true].into_iter().filter_map(share).collect();
+                Some(found.iter().sum::<f64>() / found.len() as f64)
+            }
+            Metric::F1 => {
+                let hits = count(true, true);
+                let all = 2.0 * hits + count(true, false) + count(false, true);
+                (all > 0.0).then(|| 2.0 * hits / all)
+            }
+            Metric::RocAuc => {
+                let (scores, positive): (Vec<f32>, Vec<bool>) = known.iter().copied().unzip();
+                roc_auc(&scores, &positive)
+            }
+            Metric::LogLoss => Some(mean(&|p, y| {
+                let right = if y { f64::from(p) } else { 1.0 - f64::from(p) };
+                -right.clamp(1e-15, 1.0).ln()
+            })),
+            Metric::Brier => Some(mean(&|p, y| {
+                2.0 * (f64::from(p) - f64::from(u8::from(y))).powi(2)
+            })),
+            _ => None,
         }
     }
 
@@ -508,6 +611,56 @@ mod tests {
             let near = metric.score(&quantiles, &truth).unwrap();
             assert!((exact - near).abs() < tolerance, "{metric}: {exact} {near}");
         }
+    }
+
+    #[test]
+    fn scores_of_labels_worked_by_hand() {
+        // Label one on three of four units, label two always false, label three never known.
+        let predicted = Distribution::Bernoulli {
+            width: 3,
+            probabilities: vec![0.9, 0.2, 0.5, 0.4, 0.1, 0.5, 0.3, 0.6, 0.5, 0.8, 0.5, 0.5],
+        };
+        let (yes, no) = (Some(true), Some(false));
+        let truth = Targets::Labels {
+            width: 3,
+            values: vec![yes, no, None, no, no, None, yes, no, None, None, no, None],
+        };
+        let score = |metric: Metric| metric.score(&predicted, &truth).unwrap();
+        let close = |metric: Metric, expected: f64| {
+            let found = score(metric);
+            assert!((found - expected).abs() < 1e-6, "{metric}: {found}");
+        };
+        // One: 0.9 and 0.4 are right, 0.3 is not. Two: 0.2, 0.1 and 0.5 are right (a half is no yes), 0.6 is not.
+        close(Metric::Accuracy, (2.0 / 3.0 + 3.0 / 4.0) / 2.0);
+        // One: half of the two positives are found, and the negative; two: three of four negatives.
+        close(Metric::BalancedAccuracy, ((0.5 + 1.0) / 2.0 + 0.75) / 2.0);
+        // One: 2 hits twice over 2 + 0 + 1; two: no hit, one false alarm.
+        close(Metric::F1, (2.0 / 3.0 + 0.0) / 2.0);
+        // Only label one has both values: 0.9 above 0.4, 0.3 below.
+        close(Metric::RocAuc, 0.5);
+        let one = -(0.9f64.ln() + 0.6f64.ln() + 0.3f64.ln()) / 3.0;
+        let two = -(0.8f64.ln() + 0.9f64.ln() + 0.4f64.ln() + 0.5f64.ln()) / 4.0;
+        close(Metric::LogLoss, (one + two) / 2.0);
+        let one = 2.0 * (0.01 + 0.16 + 0.49) / 3.0;
+        let two = 2.0 * (0.04 + 0.01 + 0.36 + 0.25) / 4.0;
+        close(Metric::Brier, (one + two) / 2.0);
+        assert!(Metric::Rmse.score(&predicted, &truth).is_err());
+        assert!(
+            Metric::LogLoss
+                .score(&predicted, &Targets::Classes(vec![0; 4]))
+                .is_err()
+        );
+        let unknown = truth.select(&[3]);
+        assert!(
+            Metric::RocAuc
+                .score(&predicted.select(&[3]), &unknown)
+                .is_err()
+        );
+        assert!(
+            Metric::F1
+                .score(&two_classes(&[0.5]), &Targets::Classes(vec![1]))
+                .is_err()
+        );
     }
 
     #[test]

@@ -8,6 +8,13 @@ use crate::{QuantileFunction, normal_quantile};
 pub enum Targets {
     /// One class index a unit.
     Classes(Vec<u32>),
+    /// `[units, width]`, row-major: whether each label applies; `None` where nobody knows.
+    Labels {
+        /// Labels per unit.
+        width: usize,
+        /// What is known.
+        values: Vec<Option<bool>>,
+    },
     /// `[units, width]`, row-major, in the target's own units.
     Values {
         /// Numbers per unit.
@@ -22,6 +29,7 @@ impl Targets {
     pub fn len(&self) -> usize {
         match self {
             Targets::Classes(classes) => classes.len(),
+            Targets::Labels { width, values } => values.len() / (*width).max(1),
             Targets::Values { width, values } => values.len() / (*width).max(1),
         }
     }
@@ -37,6 +45,10 @@ impl Targets {
             Targets::Classes(classes) => {
                 Targets::Classes(indices.iter().map(|&i| classes[i]).collect())
             }
+            Targets::Labels { width, values } => Targets::Labels {
+                width: *width,
+                values: select_rows(values, *width, indices),
+            },
             Targets::Values { width, values } => Targets::Values {
                 width: *width,
                 values: select_rows(values, *width, indices),
@@ -53,6 +65,13 @@ pub enum Distribution {
         /// Columns.
         classes: usize,
         /// The probabilities.
+        probabilities: Vec<f32>,
+    },
+    /// Probabilities `[units, width]`, row-major, that each label applies; labels are independent given the unit.
+    Bernoulli {
+        /// Labels per unit.
+        width: usize,
+        /// The probabilities, 0 to 1.
         probabilities: Vec<f32>,
     },
     /// Independent normal distributions `[units, width]`, row-major, in the target's own units.
@@ -104,11 +123,13 @@ impl Distribution {
         self.len() == 0
     }
 
-    /// Columns: classes, or numbers per unit.
+    /// Columns: classes, labels, or numbers per unit.
     pub fn width(&self) -> usize {
         match self {
             Distribution::Categorical { classes, .. } => *classes,
-            Distribution::Gaussian { width, .. } | Distribution::Quantiles { width, .. } => *width,
+            Distribution::Bernoulli { width, .. }
+            | Distribution::Gaussian { width, .. }
+            | Distribution::Quantiles { width, .. } => *width,
         }
     }
 
@@ -140,6 +161,10 @@ impl Distribution {
                 classes: *classes,
                 probabilities: zeros,
             },
+            Distribution::Bernoulli { width, .. } => Distribution::Bernoulli {
+                width: *width,
+                probabilities: zeros,
+            },
             Distribution::Gaussian { width, .. } => Distribution::Gaussian {
                 width: *width,
                 mean: zeros.clone(),
@@ -160,6 +185,10 @@ impl Distribution {
                 classes,
                 probabilities,
             } => (*classes, probabilities),
+            Distribution::Bernoulli {
+                width,
+                probabilities,
+            } => (*width, probabilities),
             Distribution::Gaussian { width, mean, .. } => (*width, mean),
             Distribution::Quantiles {
                 width,
@@ -171,7 +200,8 @@ impl Distribution {
 
     fn block_mut(&mut self) -> &mut Vec<f32> {
         match self {
-            Distribution::Categorical { probabilities, .. } => probabilities,
+            Distribution::Categorical { probabilities, .. }
+            | Distribution::Bernoulli { probabilities, .. } => probabilities,
             Distribution::Gaussian { mean, .. } => mean,
             Distribution::Quantiles { values, .. } => values,
         }
@@ -227,7 +257,7 @@ impl Distribution {
 
     /// The weighted mixture of several members' distributions, in one distribution.
     ///
-    /// Classification: the mean of the probabilities. Normal distributions: the moments of the mixture, that is
+    /// Classes and labels: the mean of the probabilities. Normal distributions: the moments of the mixture, that is
     /// mean `E[mu]` and variance `E[sigma^2] + Var[mu]` (Lakshminarayanan et al. 2017, section 2.4).
     /// Quantiles: the distribution functions are averaged and read at the same levels. Averaging the quantiles at equal levels
     /// instead (Vincentization) would be sharper and would forget how far the members are apart (Lichtendahl,
@@ -251,22 +281,14 @@ impl Distribution {
         let total: f64 = members.iter().map(|(weight, _)| weight).sum();
         let mut mixed = first.zeros_like(first.len());
         match &mut mixed {
-            Distribution::Categorical { probabilities, .. } => {
-                let mut sum = vec![0.0f64; probabilities.len()];
+            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {
+                let mut sum = vec![0.0f64; mixed.block().1.len()];
                 for (weight, member) in members {
-                    if let Distribution::Categorical {
-                        probabilities: p, ..
-                    } = member
-                    {
-                        sum.iter_mut()
-                            .zip(p)
-                            .for_each(|(s, &p)| *s += weight / total * f64::from(p));
-                    }
+                    sum.iter_mut()
+                        .zip(member.block().1)
+                        .for_each(|(s, &p)| *s += weight / total * f64::from(p));
                 }
-                probabilities
-                    .iter_mut()
-                    .zip(sum)
-                    .for_each(|(p, s)| *p = s as f32);
+                *mixed.block_mut() = sum.into_iter().map(|s| s as f32).collect();
             }
             Distribution::Gaussian { mean, variance, .. } => {
                 let mut first_moment = vec![0.0f64; mean.len()];
@@ -361,7 +383,7 @@ impl Distribution {
         }
     }
 
-    /// The most probable class of each unit (the first of equals); `None` for regression.
+    /// The most probable class of each unit (the first of equals); `None` for labels and numbers.
     pub fn classes(&self) -> Option<Vec<u32>> {
         let Distribution::Categorical {
             classes,
@@ -410,6 +432,7 @@ impl Distribution {
             Distribution::Categorical { classes, .. } => {
                 format!("probabilities of {classes} classes")
             }
+            Distribution::Bernoulli { width, .. } => format!("probabilities of {width} labels"),
             Distribution::Gaussian { width, .. } => {
                 format!("means and variances of {width} targets")
             }
@@ -457,7 +480,7 @@ fn argmax(row: &[f32]) -> u32 {
     best as u32
 }
 
-fn select_rows(values: &[f32], width: usize, indices: &[usize]) -> Vec<f32> {
+fn select_rows<T: Copy>(values: &[T], width: usize, indices: &[usize]) -> Vec<T> {
     let mut selected = Vec::with_capacity(indices.len() * width);
     for &i in indices {
         selected.extend_from_slice(&values[i * width..(i + 1) * width]);
@@ -500,6 +523,37 @@ mod tests {
                 variance: vec![3.0]
             }
         );
+    }
+
+    #[test]
+    fn labels_are_selected_mixed_and_put_back() {
+        let said = |probabilities: &[f32]| Distribution::Bernoulli {
+            width: 2,
+            probabilities: probabilities.to_vec(),
+        };
+        let (a, b) = (said(&[0.2, 1.0, 0.5, 0.0]), said(&[0.6, 1.0, 0.5, 0.5]));
+        let mixed = Distribution::mixture(&[(3.0, &a), (1.0, &b)]).unwrap();
+        assert_eq!(mixed, said(&[0.3, 1.0, 0.5, 0.125]));
+        assert_eq!((mixed.len(), mixed.classes()), (2, None));
+        let mut gathered = a.zeros_like(2);
+        gathered.put(&[1], &a.select(&[1])).unwrap();
+        gathered.put(&[0], &a.select(&[0])).unwrap();
+        assert_eq!(gathered, a);
+        let truth = Targets::Labels {
+            width: 2,
+            values: vec![Some(true), None, Some(false), Some(true)],
+        };
+        let last = Targets::Labels {
+            width: 2,
+            values: vec![Some(false), Some(true)],
+        };
+        assert_eq!((truth.len(), truth.select(&[1])), (2, last));
+        let numbers = Distribution::Gaussian {
+            width: 2,
+            mean: vec![0.0; 4],
+            variance: vec![1.0; 4],
+        };
+        assert!(Distribution::mixture(&[(1.0, &a), (1.0, &numbers)]).is_err());
     }
 
     #[test]

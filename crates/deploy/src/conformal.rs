@@ -1,6 +1,6 @@
 use candor_challenge::{
-    ChallengeError, ConformalClassifier, ConformalMethod, ConformalQuantileRegressor,
-    ConformalRegressor,
+    ChallengeError, ConformalClassifier, ConformalLabelSets, ConformalMethod,
+    ConformalQuantileRegressor, ConformalRegressor,
 };
 use candor_core::{Distribution, Seed, Targets};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Conformal {
     /// Sets of classes.
     Classifier(ConformalClassifier),
+    /// A set of values for each label.
+    LabelSets(ConformalLabelSets),
     /// Intervals of numbers, about the predicted mean.
     Regressor(ConformalRegressor),
     /// Intervals of numbers, between predicted quantiles.
@@ -18,7 +20,7 @@ pub enum Conformal {
 }
 
 impl Conformal {
-    /// Fits sets (RAPS for three classes or more, else LAC) or intervals to the distribution at hand.
+    /// Fits sets (RAPS for three classes or more, else LAC; LAC for each label) or intervals to the distribution at hand.
     ///
     /// # Errors
     /// When predictions and true values do not fit, or `alpha` is not between 0 and 1.
@@ -38,6 +40,9 @@ impl Conformal {
                 ConformalClassifier::fit(method, alpha, predicted, truth, seed)
                     .map(Conformal::Classifier)
             }
+            Distribution::Bernoulli { .. } => {
+                ConformalLabelSets::fit(alpha, predicted, truth).map(Conformal::LabelSets)
+            }
             Distribution::Gaussian { .. } => {
                 ConformalRegressor::fit(alpha, predicted, truth).map(Conformal::Regressor)
             }
@@ -52,6 +57,7 @@ impl Conformal {
     pub fn coverage(&self) -> f64 {
         1.0 - match self {
             Conformal::Classifier(c) => c.alpha,
+            Conformal::LabelSets(l) => l.alpha,
             Conformal::Regressor(r) => r.alpha,
             Conformal::QuantileRegressor(r) => r.alpha,
         }

@@ -193,6 +193,25 @@ impl Predictor {
                 Ok(prediction.collect())
             }
             (
+                Distribution::Bernoulli {
+                    width,
+                    probabilities,
+                },
+                Conformal::LabelSets(sets),
+            ) => {
+                let sets = sets.predict(mixture)?;
+                let rows = probabilities.chunks(*width).zip(sets.chunks(*width));
+                let prediction = rows.map(|(row, sets)| Prediction::Labels {
+                    values: row.iter().map(|&p| name(u32::from(p > 0.5))).collect(),
+                    probabilities: row.iter().map(|&p| f64::from(p)).collect(),
+                    sets: sets
+                        .iter()
+                        .map(|set| set.iter().copied().map(name).collect())
+                        .collect(),
+                });
+                Ok(prediction.collect())
+            }
+            (
                 Distribution::Gaussian {
                     width,
                     mean,

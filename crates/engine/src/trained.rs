@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use candor_challenge::{AbstentionRule, Correctness, Gate, KnnBank, OodDetector, Recalibration};
-use candor_core::{Distribution, Metric, Seed, Step, Targets};
+use candor_core::{Distribution, Metric, Seed, Step, Targets, Task};
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
 use candor_train::{Features, select_ensemble};
 use rand::seq::SliceRandom;
@@ -366,8 +366,8 @@ impl Designed {
             _ => {
                 let share = Correctness::DEFAULT_SHARE;
                 let correctness = Correctness::with_share(&development, share)?;
-                // Nobody said how exact a number must be: nothing to promise.
-                let open = !prepared.target.task.is_classification();
+                // Nobody said how exact a number must be, or how many labels may be wrong: nothing to promise.
+                let open = matches!(prepared.target.task, Task::Multilabel | Task::Regression);
                 (correctness, open.then(|| Gate::open(settings.risk, DELTA)))
             }
         };

@@ -1,5 +1,5 @@
 use burn::module::Module;
-use burn::tensor::activation::{log_softmax, relu, softmax, softplus};
+use burn::tensor::activation::{log_sigmoid, log_softmax, relu, sigmoid, softmax, softplus};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use candor_core::{Distribution, QuantileFunction, normal_quantile};
 use rand_chacha::ChaCha8Rng;
@@ -16,6 +16,14 @@ pub enum HeadKind {
         /// Classes.
         classes: usize,
         /// Share of the probability mass that training spreads over all classes, 0 to 1 (Szegedy et al. 2016).
+        label_smoothing: f64,
+    },
+    /// Probabilities of several labels, each by a sigmoid of its own; trained on binary cross-entropy, the mean over the labels
+    /// that are known.
+    Sigmoid {
+        /// Labels per unit.
+        width: usize,
+        /// Share of the probability mass that training gives to the other value and its own in equal parts, 0 to 1.
         label_smoothing: f64,
     },
     /// Independent normal distributions; trained on the beta-weighted likelihood, so that the mean does not
@@ -115,6 +123,7 @@ impl HeadKind {
     fn outputs(&self) -> usize {
         match self {
             HeadKind::Softmax { classes, .. } => *classes,
+            HeadKind::Sigmoid { width, .. } => *width,
             HeadKind::Gaussian { width, .. } => width.saturating_mul(2),
             HeadKind::Quantile { width, levels } => width.saturating_mul(levels.len()),
         }
@@ -127,7 +136,7 @@ impl HeadKind {
             HeadKind::Softmax {
                 label_smoothing, ..
             } => *label_smoothing,
-            HeadKind::Gaussian { .. } | HeadKind::Quantile { .. } => 0.0,
+            _ => 0.0,
         };
         let [members, units, _] = raw.dims();
         let log_p = log_softmax(raw, 2);
@@ -139,11 +148,32 @@ impl HeadKind {
         picked * (1.0 - smoothing) + log_p.mean().neg() * smoothing
     }
 
+    /// Loss of raw parameters `[members, units, width]` against labels `[units, width]`, of which those count that are
+    /// `known` (1, else 0): `(1 - y) x - ln sigmoid(x)`, the mean over members and known labels. Zero when none is known.
+    pub fn loss_of_labels(
+        &self,
+        raw: Tensor<3>,
+        applies: Tensor<2>,
+        known: Tensor<2>,
+    ) -> Tensor<1> {
+        let smoothing = match self {
+            HeadKind::Sigmoid {
+                label_smoothing, ..
+            } => *label_smoothing,
+            _ => 0.0,
+        };
+        let members = raw.dims()[0] as f32;
+        let count = known.clone().sum().clamp_min(1.0) * members;
+        let not = applies.neg() * (1.0 - smoothing) + (1.0 - 0.5 * smoothing);
+        let losses = raw.clone() * not.unsqueeze() - log_sigmoid(raw);
+        (losses * known.unsqueeze()).sum() / count
+    }
+
     /// Loss of raw parameters `[members, units, outputs]` against numbers `[units, width]`.
     pub fn loss_of_values(&self, raw: Tensor<3>, values: Tensor<2>) -> Tensor<1> {
         let beta = match self {
             HeadKind::Gaussian { beta, .. } => *beta,
-            HeadKind::Softmax { .. } => 0.0,
+            HeadKind::Softmax { .. } | HeadKind::Sigmoid { .. } => 0.0,
             HeadKind::Quantile { levels, .. } => return pinball(raw, values, levels),
         };
         let (mean, log_variance) = split_gaussian(raw);
@@ -159,6 +189,10 @@ impl HeadKind {
             HeadKind::Softmax { classes, .. } => Distribution::Categorical {
                 classes: *classes,
                 probabilities: floats(softmax(raw, 1)),
+            },
+            HeadKind::Sigmoid { width, .. } => Distribution::Bernoulli {
+                width: *width,
+                probabilities: floats(sigmoid(raw)),
             },
             HeadKind::Gaussian { width, .. } => {
                 let (mean, log_variance) = split_gaussian(raw.unsqueeze());
@@ -263,6 +297,13 @@ mod tests {
         }
     }
 
+    fn sigmoid_of(width: usize, label_smoothing: f64) -> HeadKind {
+        HeadKind::Sigmoid {
+            width,
+            label_smoothing,
+        }
+    }
+
     fn gaussian(width: usize, beta: f64) -> HeadKind {
         HeadKind::Gaussian { width, beta }
     }
@@ -294,6 +335,7 @@ mod tests {
             let x = numbers([members, units, input], &mut stream);
             let kinds = [
                 (softmax_of(outputs, 0.0), outputs),
+                (sigmoid_of(outputs, 0.0), outputs),
                 (gaussian(outputs, 0.5), 2 * outputs),
                 (quantile(outputs, &[0.1, 0.5, 0.8]), 3 * outputs),
             ];
@@ -448,6 +490,102 @@ mod tests {
     }
 
     #[test]
+    fn cross_entropy_of_labels_worked_by_hand() {
+        let ln = f64::ln;
+        let three = 3f32.ln();
+        // Smoothing, members, raw parameters, labels and whether they are known, loss. Odds of 3 to 1 are 3/4.
+        type Case<'a> = (f64, usize, &'a [f32], &'a [f32], &'a [f32], f64);
+        let cases: [Case; 7] = [
+            (0.0, 1, &[0.0, 0.0], &[1.0, 0.0], &[1.0, 1.0], ln(2.0)),
+            (
+                0.0,
+                1,
+                &[three, three],
+                &[1.0, 0.0],
+                &[1.0, 1.0],
+                -(ln(0.75) + ln(0.25)) / 2.0,
+            ),
+            // What is not known does not count, whatever stands there.
+            (0.0, 1, &[three, 77.0], &[1.0, 0.0], &[1.0, 0.0], -ln(0.75)),
+            (0.0, 1, &[three, 77.0], &[1.0, 0.0], &[0.0, 0.0], 0.0),
+            // The mean over units with one known label and with two.
+            (
+                0.0,
+                1,
+                &[three, 9.0, 0.0, three],
+                &[0.0, 0.0, 1.0, 1.0],
+                &[1.0, 0.0, 1.0, 1.0],
+                -(ln(0.25) + ln(0.5) + ln(0.75)) / 3.0,
+            ),
+            // Two members.
+            (
+                0.0,
+                2,
+                &[three, 9.0, 0.0, 9.0],
+                &[1.0, 1.0],
+                &[1.0, 0.0],
+                -(ln(0.75) + ln(0.5)) / 2.0,
+            ),
+            // Targets are 0.95 and 0.05.
+            (
+                0.1,
+                1,
+                &[three, three],
+                &[1.0, 0.0],
+                &[1.0, 1.0],
+                -(ln(0.75) + ln(0.25)) / 2.0,
+            ),
+        ];
+        for (smoothing, members, values, applies, known, expected) in cases {
+            let units = applies.len() / 2;
+            let labels = |values: &[f32]| -> Tensor<2> {
+                let data = TensorData::new(values.to_vec(), [units, 2]);
+                Tensor::from_data(data, &Device::flex())
+            };
+            let raw = raw([members, units, 2], values);
+            let loss = sigmoid_of(2, smoothing).loss_of_labels(raw, labels(applies), labels(known));
+            assert_close(&loss, [1], &[expected]);
+        }
+        let Distribution::Bernoulli {
+            width,
+            probabilities,
+        } = sigmoid_of(2, 0.1).distribution(Tensor::from_data(
+            [[three, 0.0], [-three, 1e4]],
+            &Device::flex(),
+        ))
+        else {
+            panic!("a sigmoid head gives probabilities of labels");
+        };
+        assert_eq!(width, 2);
+        for (got, expected) in probabilities.iter().zip([0.75, 0.5, 0.25, 1.0]) {
+            assert!((got - expected).abs() < 1e-6, "{probabilities:?}");
+        }
+    }
+
+    #[test]
+    fn gradients_of_the_cross_entropy_of_labels_agree_with_finite_differences() {
+        for ([members, units, width], mut stream) in shapes("labels") {
+            let mut bits = || -> Vec<f32> {
+                let bit = |_| f32::from(u8::from(stream.random::<bool>()));
+                (0..units * width).map(bit).collect()
+            };
+            let (applies, known) = (bits(), bits());
+            let x = numbers([members, units, width], &mut stream);
+            for smoothing in [0.0, 0.2] {
+                let kind = sigmoid_of(width, smoothing);
+                let wrong = wrong_gradients(&None::<Linear>, &x, &mut stream, |_, raw| {
+                    let labels = |values: &[f32]| -> Tensor<2> {
+                        let data = TensorData::new(values.to_vec(), [units, width]);
+                        Tensor::from_data(data, &raw.device())
+                    };
+                    kind.loss_of_labels(raw.clone(), labels(&applies), labels(&known))
+                });
+                assert_eq!(wrong, [""; 0]);
+            }
+        }
+    }
+
+    #[test]
     fn gradients_of_the_pinball_loss_agree_with_finite_differences() {
         for ([members, units, width], mut stream) in shapes("pinball") {
             for levels in [&[0.1f32, 0.9][..], &[0.05, 0.3, 0.5, 0.9]] {
@@ -562,6 +700,12 @@ mod tests {
             for beta in [0.0, 0.5, 1.0] {
                 let value = Tensor::from_data([[truth]], &device);
                 judge(&|x| gaussian(1, beta).loss_of_values(x, value.clone()));
+            }
+            let applies = Tensor::from_data([[class as f32, 1.0 - class as f32]], &device);
+            let known = Tensor::ones([1, 2], &device);
+            for smoothing in [0.0, 0.1] {
+                let kind = sigmoid_of(2, smoothing);
+                judge(&|x| kind.loss_of_labels(x, applies.clone(), known.clone()));
             }
             let value = Tensor::from_data([[truth]], &device);
             judge(&|x| quantile(1, &[0.1, 0.9]).loss_of_values(x, value.clone()));

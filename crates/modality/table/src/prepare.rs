@@ -97,7 +97,7 @@ impl Preparation {
     /// Targets in the network's units (mean 0, standard deviation 1 on the training part).
     pub fn scale_targets(&self, targets: &Targets) -> Targets {
         match targets {
-            Targets::Classes(_) => targets.clone(),
+            Targets::Classes(_) | Targets::Labels { .. } => targets.clone(),
             Targets::Values { width, values } => {
                 let scaled = values.iter().enumerate().map(|(i, value)| {
                     let (mean, sd) = self.target_scale[i % width];
@@ -114,7 +114,7 @@ impl Preparation {
     /// The distribution in the target's own units.
     pub fn unscale(&self, mut distribution: Distribution) -> Distribution {
         match &mut distribution {
-            Distribution::Categorical { .. } => {}
+            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {}
             Distribution::Gaussian {
                 width,
                 mean,

@@ -39,6 +39,20 @@ fn every_network_learns_eight_rows_by_heart() {
             0.999,
         ),
         (
+            Task::Multilabel,
+            vec!["no".to_owned(), "yes".to_owned()],
+            // Two labels; the last row does not know the second.
+            Targets::Labels {
+                width: 2,
+                values: "nyynynynyynnynn?"
+                    .chars()
+                    .map(|c| (c != '?').then_some(c == 'y'))
+                    .collect(),
+            },
+            Metric::Accuracy,
+            0.999,
+        ),
+        (
             Task::Regression,
             Vec::new(),
             Targets::Values {
@@ -52,7 +66,10 @@ fn every_network_learns_eight_rows_by_heart() {
     for (task, classes, targets, metric, least) in &cases {
         let target = Target {
             task: *task,
-            names: vec!["y".into()],
+            names: match task {
+                Task::Multilabel => vec!["a".into(), "b".into()],
+                _ => vec!["y".into()],
+            },
             classes: classes.clone(),
         };
         let learner = TableLearner::new(*task).unwrap();
