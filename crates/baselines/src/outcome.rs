@@ -135,11 +135,7 @@ fn check_targets<'r>(
             }),
             None => Ok(Outcome::Classes(outputs)),
         },
-        Targets::Labels { .. } => Err(BaselineError::Outputs {
-            what: "targets by a model of several labels; fit one model a label, on classes: targets",
-            expected: "1".to_owned(),
-            got: outputs,
-        }),
+        Targets::Labels { width, .. } => Err(BaselineError::Labels { labels: *width }),
         Targets::Values { width, .. } if *width != outputs || outputs == 0 => {
             Err(BaselineError::Outputs {
                 what: "numeric targets",
