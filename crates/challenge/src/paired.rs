@@ -65,9 +65,9 @@ impl PairedComparison {
         let difference = bootstrap.interval(estimate, truth.len(), seed, |units| {
             Some(a.on(units)? - b.on(units)?)
         })?;
-        let permuted = match (&a.per_unit, &b.per_unit) {
+        let permuted = match (a.per_unit(), b.per_unit()) {
             (Some(a), Some(b)) => {
-                let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+                let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
                 sign_flips(&differences, seed)
             }
             _ => exchanges(metric, first, second, truth, bootstrap.resamples, seed)?,

@@ -22,7 +22,7 @@ pub(crate) fn normal_cdf(z: f64) -> f64 {
 /// ```
 pub fn normal_quantile(level: f64) -> f64 {
     let (mut low, mut high) = (-9.0, 9.0);
-    for _ in 0..60 {
+    for _ in 0..45 {
         let middle = f64::midpoint(low, high);
         if normal_cdf(middle) < level {
             low = middle;
