@@ -14,7 +14,7 @@ pub(crate) fn normal_cdf(z: f64) -> f64 {
     }
 }
 
-/// The quantile of the standard normal distribution at `level`, between 0 and 1, by bisection of [`normal_cdf`]; within
+/// The quantile of the standard normal distribution at `level`, between 0 and 1, by bisection of its distribution function; within
 /// 1e-5 for levels from 0.01 to 0.99.
 ///
 /// ```
