@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ((matrix, targets), (test_matrix, test_targets)) = (read(train, task)?, read(test, task)?);
     let outputs = match &targets {
         Targets::Classes(classes) => classes.iter().max().map_or(2, |&c| c as usize + 1),
-        Targets::Values { width, .. } => *width,
+        Targets::Labels { width, .. } | Targets::Values { width, .. } => *width,
     };
     let rows: Vec<usize> = (0..matrix.rows()).collect();
 

@@ -73,6 +73,12 @@ pub enum BaselineError {
         /// Outputs announced.
         got: usize,
     },
+    /// Several labels at a time.
+    #[error("a model fits one label; these targets hold {labels}")]
+    Labels {
+        /// Labels of the targets.
+        labels: usize,
+    },
     /// A class is outside the announced classes.
     #[error("row {row} has class {class}, outside the {classes} classes")]
     Class {
@@ -144,6 +150,9 @@ impl Hints for BaselineError {
                 "prepare the data with the preparation that is stored with the model"
             }
             BaselineError::NoRows => "use more rows, or a split that leaves some for training",
+            BaselineError::Labels { .. } => {
+                "fit one model a label, on classes 0 and 1 of the rows where it is known"
+            }
             BaselineError::Class { .. } => "count the classes over all rows, not over one part",
             BaselineError::Target { .. } => "leave out the rows whose target is missing",
             BaselineError::OutOfTime => "give more time, or fewer leaves, trees or rows",

@@ -96,7 +96,7 @@ impl<'a> Training<'a> {
     pub(crate) fn classes(&self, rows: &[usize]) -> Vec<u32> {
         match self.targets {
             Targets::Classes(classes) => rows.iter().map(|&row| classes[row]).collect(),
-            Targets::Values { .. } => Vec::new(),
+            Targets::Labels { .. } | Targets::Values { .. } => Vec::new(),
         }
     }
 
@@ -107,6 +107,7 @@ impl<'a> Training<'a> {
                 .iter()
                 .map(|&row| f64::from(classes[row] == 1))
                 .collect(),
+            Targets::Labels { .. } => Vec::new(),
             Targets::Values { width, values } => rows
                 .iter()
                 .map(|&row| f64::from(values[row * width + target]))
@@ -134,6 +135,7 @@ fn check_targets<'r>(
             }),
             None => Ok(Outcome::Classes(outputs)),
         },
+        Targets::Labels { width, .. } => Err(BaselineError::Labels { labels: *width }),
         Targets::Values { width, .. } if *width != outputs || outputs == 0 => {
             Err(BaselineError::Outputs {
                 what: "numeric targets",

@@ -160,6 +160,7 @@ fn assert_sound(predicted: &Distribution, rows: usize) {
             }
         }
         Distribution::Gaussian { variance, .. } => assert!(variance.iter().all(|&v| v > 0.0)),
+        other => panic!("no baseline gives {other:?}"),
     }
 }
 
@@ -592,6 +593,19 @@ fn what_does_not_fit_is_refused_with_advice() {
             classes: 2
         }
     );
+    assert_eq!(error.hints().len(), 1);
+    let labels = Targets::Labels {
+        width: 2,
+        values: vec![Some(true); 40],
+    };
+    let error = run(
+        &Dataset {
+            targets: &labels,
+            ..whole
+        },
+        &[3],
+    );
+    assert_eq!(error, BaselineError::Labels { labels: 2 });
     assert_eq!(error.hints().len(), 1);
     let error = run(
         &Dataset {

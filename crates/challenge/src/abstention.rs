@@ -26,6 +26,9 @@ impl Reason {
                 "Models that learned from the same data contradict each other on this case: there \
                  were too few cases like it to learn from."
             }
+            Reason::ClassesOverlap if task == Task::Multilabel => {
+                "Cases like this one differ in their labels in the data: what is known about it does not settle all of them."
+            }
             Reason::ClassesOverlap if task.is_classification() => {
                 "Cases like this one belong to different classes in the data: what is known about \
                  it does not settle the answer."

@@ -189,8 +189,21 @@ pub(crate) struct Scored<'a> {
     truth: &'a Targets,
     /// The value on all units.
     pub value: f64,
-    /// One value a unit, when the metric is their mean: a resample is then a mean, not a new score.
-    pub per_unit: Option<Vec<f64>>,
+    parts: Parts,
+}
+
+/// Of what a metric is a mean: a resample is then a mean, not a new score.
+enum Parts {
+    /// One value a unit.
+    Units(Vec<f64>),
+    /// One value a unit and label, row-major; `None` where the label is not known. The metric is the mean over labels of the mean
+    /// over units, which is none over units where labels are not known.
+    Labels {
+        width: usize,
+        values: Vec<Option<f64>>,
+    },
+    /// Of nothing.
+    Whole,
 }
 
 impl<'a> Scored<'a> {
@@ -208,32 +221,98 @@ impl<'a> Scored<'a> {
                 resamples: 0,
             });
         }
-        let per_unit = if is_mean_over_units(metric) {
-            let one = |i| metric.score(&predicted.select(&[i]), &truth.select(&[i]));
-            Some((0..truth.len()).map(one).collect::<Result<_, _>>()?)
-        } else {
-            None
+        let parts = match (is_mean_over_units(metric), predicted, truth) {
+            (false, _, _) => Parts::Whole,
+            (
+                true,
+                Distribution::Bernoulli { probabilities, .. },
+                Targets::Labels { width, values },
+            ) => {
+                let cells = probabilities.iter().zip(values);
+                let one = |(&p, &applies): (&f32, &Option<bool>)| {
+                    let said = Distribution::Bernoulli {
+                        width: 1,
+                        probabilities: vec![p],
+                    };
+                    let truth = Targets::Labels {
+                        width: 1,
+                        values: vec![applies],
+                    };
+                    applies.map(|_| metric.score(&said, &truth)).transpose()
+                };
+                Parts::Labels {
+                    width: *width,
+                    values: cells.map(one).collect::<Result<_, _>>()?,
+                }
+            }
+            (true, _, _) => {
+                let one = |i| metric.score(&predicted.select(&[i]), &truth.select(&[i]));
+                Parts::Units((0..truth.len()).map(one).collect::<Result<_, _>>()?)
+            }
         };
         Ok(Scored {
             metric,
             predicted,
             truth,
             value,
-            per_unit,
+            parts,
         })
     }
 
     /// The metric on a selection; `None` where it has no finite value.
     pub fn on(&self, units: &[usize]) -> Option<f64> {
-        let value = match &self.per_unit {
-            Some(values) => units.iter().map(|&i| values[i]).sum::<f64>() / units.len() as f64,
-            None => self
+        let value = match &self.parts {
+            Parts::Units(values) => {
+                units.iter().map(|&i| values[i]).sum::<f64>() / units.len() as f64
+            }
+            Parts::Labels { width, values } => {
+                let mut sums = vec![(0.0, 0usize); *width];
+                for &i in units {
+                    let row = &values[i * width..(i + 1) * width];
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        if let Some(value) = value {
+                            *sum = (sum.0 + value, sum.1 + 1);
+                        }
+                    }
+                }
+                mean_over_labels(&sums)?
+            }
+            Parts::Whole => self
                 .metric
                 .score(&self.predicted.select(units), &self.truth.select(units))
                 .ok()?,
         };
         value.is_finite().then_some(value)
     }
+
+    /// One value a unit, of which the metric on all units is the mean, if it is one. What is known of the labels does not change
+    /// between models, so that of labels there is one, too.
+    pub fn per_unit(&self) -> Option<Vec<f64>> {
+        match &self.parts {
+            Parts::Units(values) => Some(values.clone()),
+            Parts::Labels { width, values } => {
+                let rows = || values.chunks_exact(*width);
+                let known = |label: usize| rows().filter(|row| row[label].is_some()).count();
+                let known: Vec<f64> = (0..*width).map(|label| known(label) as f64).collect();
+                let labels = known.iter().filter(|count| **count > 0.0).count() as f64;
+                let units = rows().len() as f64;
+                let of_unit = |row: &[Option<f64>]| {
+                    let shares = row.iter().zip(&known);
+                    let shares = shares.filter_map(|(v, n)| v.map(|v| v * units / n / labels));
+                    shares.sum()
+                };
+                Some(rows().map(of_unit).collect())
+            }
+            Parts::Whole => None,
+        }
+    }
+}
+
+/// The mean over labels of the mean of each; those without a value are left out.
+fn mean_over_labels(sums: &[(f64, usize)]) -> Option<f64> {
+    let with = sums.iter().filter(|(_, count)| *count > 0);
+    let means: Vec<f64> = with.map(|(sum, count)| sum / *count as f64).collect();
+    (!means.is_empty()).then(|| mean(&means))
 }
 
 fn is_mean_over_units(metric: Metric) -> bool {
@@ -244,7 +323,7 @@ fn is_mean_over_units(metric: Metric) -> bool {
         | Metric::Mae
         | Metric::Nll
         | Metric::Crps => true,
-        Metric::BalancedAccuracy | Metric::RocAuc | Metric::Rmse | Metric::R2 => false,
+        Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc | Metric::Rmse | Metric::R2 => false,
     }
 }
 
@@ -256,6 +335,33 @@ mod tests {
         Distribution::Categorical {
             classes: 2,
             probabilities: p.iter().flat_map(|&p| [1.0 - p, p]).collect(),
+        }
+    }
+
+    #[test]
+    fn resamples_of_labels_score_as_the_metric_does() {
+        let predicted = Distribution::Bernoulli {
+            width: 2,
+            probabilities: (0..80).map(|i| (i * 37 % 101) as f32 / 101.0).collect(),
+        };
+        let truth = Targets::Labels {
+            width: 2,
+            values: (0..80)
+                .map(|i| (i % 5 != 0).then_some(i % 3 == 0))
+                .collect(),
+        };
+        for metric in Metric::all_for(candor_core::Task::Multilabel) {
+            let scored = Scored::new("test", metric, &predicted, &truth).unwrap();
+            for units in [vec![0], vec![0, 0, 5], (0..40).rev().collect()] {
+                let whole = metric.score(&predicted.select(&units), &truth.select(&units));
+                match (scored.on(&units), whole) {
+                    (Some(found), Ok(whole)) => assert!((found - whole).abs() < 1e-12, "{metric}"),
+                    (found, whole) => assert!(found.is_none() && whole.is_err(), "{metric}"),
+                }
+            }
+            if let Some(per_unit) = scored.per_unit() {
+                assert!((mean(&per_unit) - scored.value).abs() < 1e-12, "{metric}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ChallengeError;
 use crate::empirical::{equal_mass_bins, mean, quantile_linear};
-use crate::labelled::Classified;
+use crate::labelled::{Classified, Labelled};
 
 const INSTRUMENT: &str = "calibration error";
 
@@ -105,6 +105,9 @@ pub struct CalibrationError {
 impl CalibrationError {
     /// Measures predictions against the truth. Only the null distribution depends on the seed.
     ///
+    /// Labels are pooled: each known label of each unit counts as one unit of two classes. The null distribution then takes the labels
+    /// of a unit as independent, and is narrower than the truth where they are not.
+    ///
     /// # Errors
     /// When predictions are not probabilities, do not fit the truth, or there are no units.
     pub fn measure(
@@ -112,6 +115,10 @@ impl CalibrationError {
         truth: &Targets,
         seed: Seed,
     ) -> Result<CalibrationError, ChallengeError> {
+        if matches!(predicted, Distribution::Bernoulli { .. }) {
+            let (predicted, truth) = Labelled::parse(INSTRUMENT, predicted, truth)?.pooled();
+            return CalibrationError::measure(&predicted, &truth, seed);
+        }
         let classified = Classified::parse(INSTRUMENT, predicted, truth)?;
         let mut pairs = classified.confidence();
         let bins = equal_width_bins(&pairs, DEFAULT_BINS);

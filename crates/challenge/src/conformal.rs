@@ -3,9 +3,13 @@
 //! future rows are exchangeable.
 
 mod classifier;
+mod label_sets;
+mod quantile_regressor;
 mod regressor;
 
 pub use classifier::{ConformalClassifier, ConformalMethod};
+pub use label_sets::ConformalLabelSets;
+pub use quantile_regressor::ConformalQuantileRegressor;
 pub use regressor::ConformalRegressor;
 
 /// The rank `ceil((n + 1) (1 - alpha))`, counted from 1; `n + 1` and more means infinity.

@@ -5,7 +5,8 @@ use statrs::function::erf::erf;
 use crate::ChallengeError;
 use crate::empirical::standard_deviation;
 use crate::labelled::{
-    Classified, Measured, Normals, Probabilities, check_finite, check_length, top,
+    Classified, LabelProbabilities, Labelled, Measured, Number, Numbers, Probabilities,
+    check_finite, check_length, top,
 };
 
 const INSTRUMENT: &str = "correctness";
@@ -17,8 +18,11 @@ const INSTRUMENT: &str = "correctness";
 pub enum Correctness {
     /// The most probable class is the true one. Confidence: its probability.
     TopClass,
+    /// Every known label is said rightly, at a threshold of one half. Confidence: the product over labels of the probability of what is
+    /// said, as if labels were independent given the unit.
+    EveryLabel,
     /// Every target is within its tolerance of the predicted mean. Confidence: the product over
-    /// targets of `P(|Y - mu| <= tolerance)` under the predicted normal distribution.
+    /// targets of `P(|Y - mu| <= tolerance)` under the predicted distribution.
     Within {
         /// One a target, in its own units, 0 or more.
         tolerance: Vec<f64>,
@@ -29,14 +33,16 @@ impl Correctness {
     /// The share of the targets' standard deviation that is tolerated by default: one half.
     pub const DEFAULT_SHARE: f64 = 0.5;
 
-    /// Classes: the top class; numbers: within `share` of the standard deviation of these true values
+    /// Classes: the top class; labels: every one; numbers: within `share` of the standard deviation of these true values
     /// (0 where they are constant: then nothing but the exact value is right).
     ///
     /// # Errors
     /// When a true value or the share is not finite, or the share is negative.
     pub fn with_share(truth: &Targets, share: f64) -> Result<Correctness, ChallengeError> {
-        let Targets::Values { width, values } = truth else {
-            return Ok(Correctness::TopClass);
+        let (width, values) = match truth {
+            Targets::Classes(_) => return Ok(Correctness::TopClass),
+            Targets::Labels { .. } => return Ok(Correctness::EveryLabel),
+            Targets::Values { width, values } => (width, values),
         };
         if !(share.is_finite() && share >= 0.0) {
             return Err(ChallengeError::Setting {
@@ -67,13 +73,20 @@ impl Correctness {
                 let rows = Probabilities::parse(INSTRUMENT, predicted)?;
                 Ok(rows.rows().map(|row| top(row).1.min(1.0)).collect())
             }
+            Correctness::EveryLabel => {
+                let labels = LabelProbabilities::parse(INSTRUMENT, predicted)?;
+                let said = |p: &f32| f64::from(p.max(1.0 - p));
+                Ok(labels
+                    .rows()
+                    .map(|row| row.iter().map(said).product())
+                    .collect())
+            }
             Correctness::Within { tolerance } => {
-                let normals = Normals::parse(INSTRUMENT, predicted)?;
-                check_length(INSTRUMENT, "targets", tolerance.len(), normals.width)?;
-                let mut confidence = vec![1.0; normals.len()];
-                for (i, (_, sd)) in normals.cells().enumerate() {
-                    let reach = tolerance[i % normals.width] / sd;
-                    confidence[i / normals.width] *= erf(reach / std::f64::consts::SQRT_2);
+                let numbers = Numbers::parse(INSTRUMENT, predicted)?;
+                check_length(INSTRUMENT, "targets", tolerance.len(), numbers.width)?;
+                let mut confidence = vec![1.0; numbers.len()];
+                for (i, number) in numbers.numbers().enumerate() {
+                    confidence[i / numbers.width] *= within(number, tolerance[i % numbers.width]);
                 }
                 Ok(confidence)
             }
@@ -98,6 +111,16 @@ impl Correctness {
                     .map(|(_, right)| !right)
                     .collect())
             }
+            Correctness::EveryLabel => {
+                let labelled = Labelled::parse(INSTRUMENT, predicted, truth)?;
+                let wrong = |(p, applies): (&f32, &Option<bool>)| {
+                    applies.is_some_and(|applies| (*p > 0.5) != applies)
+                };
+                let rows = labelled.rows();
+                Ok(rows
+                    .map(|(row, known)| row.iter().zip(known).any(wrong))
+                    .collect())
+            }
             Correctness::Within { tolerance } => {
                 let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
                 let width = measured.width();
@@ -108,6 +131,17 @@ impl Correctness {
                 }
                 Ok(wrong)
             }
+        }
+    }
+}
+
+/// `P(|Y - mu| <= tolerance)`.
+fn within(number: Number, tolerance: f64) -> f64 {
+    match number {
+        Number::Normal { sd, .. } => erf(tolerance / sd / std::f64::consts::SQRT_2),
+        Number::Quantiles(quantiles) => {
+            let mean = quantiles.mean();
+            quantiles.cumulative(mean + tolerance) - quantiles.cumulative(mean - tolerance)
         }
     }
 }
@@ -126,6 +160,40 @@ mod tests {
         let rule = Correctness::with_share(&truth, 0.5).unwrap();
         assert_eq!(rule, Correctness::TopClass);
         assert_eq!(rule.confidence(&predicted).unwrap(), [0.75, 0.5]);
+        assert_eq!(rule.wrong(&predicted, &truth).unwrap(), [true, false]);
+    }
+
+    #[test]
+    fn confidence_in_quantiles_is_the_mass_about_their_mean() {
+        // Half of the mass is uniform on [0, 2], about the mean of 1.
+        let predicted = Distribution::Quantiles {
+            width: 1,
+            levels: vec![0.25, 0.75],
+            values: vec![0.0, 2.0],
+        };
+        for (tolerance, confidence) in [(0.0, 0.0), (0.5, 0.25), (1.0, 0.5)] {
+            let rule = Correctness::Within {
+                tolerance: vec![tolerance],
+            };
+            let found = rule.confidence(&predicted).unwrap()[0];
+            assert!((found - confidence).abs() < 1e-12, "{found}");
+        }
+    }
+
+    #[test]
+    fn labels_are_right_when_all_that_are_known_are() {
+        let predicted = Distribution::Bernoulli {
+            width: 2,
+            probabilities: vec![0.75, 0.5, 0.25, 1.0],
+        };
+        let truth = Targets::Labels {
+            width: 2,
+            values: vec![Some(true), Some(true), Some(false), None],
+        };
+        let rule = Correctness::with_share(&truth, 0.5).unwrap();
+        assert_eq!(rule, Correctness::EveryLabel);
+        assert_eq!(rule.confidence(&predicted).unwrap(), [0.375, 0.75]);
+        // One half says "no", which is wrong; what nobody knows is not held against the second unit.
         assert_eq!(rule.wrong(&predicted, &truth).unwrap(), [true, false]);
     }
 

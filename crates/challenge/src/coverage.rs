@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::binomial::beta_binomial_cdf;
 use crate::empirical::equal_mass_bins;
-use crate::labelled::{Classified, Measured};
+use crate::labelled::{Classified, Labelled, Measured};
 use crate::{
-    ChallengeError, ConformalClassifier, ConformalRegressor, ProportionInterval, clopper_pearson,
-    coverage_law,
+    ChallengeError, ConformalClassifier, ConformalLabelSets, ConformalQuantileRegressor,
+    ConformalRegressor, ProportionInterval, clopper_pearson, coverage_law,
 };
 
 const INSTRUMENT: &str = "coverage report";
@@ -26,7 +26,7 @@ pub enum SliceKind {
     Group,
     /// How hard they are.
     Difficulty,
-    /// Nothing but the target: one of several numbers that are predicted.
+    /// Nothing but the target: one of several numbers or labels that are predicted.
     Target,
 }
 
@@ -167,6 +167,96 @@ impl CoverageReport {
         })
     }
 
+    /// Judges sets of labels on units that they were not calibrated on. Only known labels count: `marginal` and `mean_size` are over
+    /// these, and so are the slices, of which there is one a label.
+    ///
+    /// # Errors
+    /// When predictions do not fit the truth or the sets, no label of any unit is known, or a slice names a unit that is not there.
+    pub fn of_label_sets(
+        conformal: &ConformalLabelSets,
+        predicted: &Distribution,
+        truth: &Targets,
+        names: &[String],
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
+        let labelled = Labelled::parse(INSTRUMENT, predicted, truth)?;
+        let (width, units) = (labelled.probabilities.width, labelled.probabilities.len());
+        let sets = conformal.predict(predicted)?;
+        let known = labelled.rows().flat_map(|(_, known)| known);
+        let held: Vec<Option<bool>> = sets
+            .iter()
+            .zip(known)
+            .map(|(set, applies)| applies.map(|applies| set.contains(&u32::from(applies))))
+            .collect();
+        let of_label = |label: usize| -> Vec<bool> {
+            held.iter()
+                .skip(label)
+                .step_by(width)
+                .flatten()
+                .copied()
+                .collect()
+        };
+        let labels: Vec<Vec<bool>> = (0..width).map(of_label).collect();
+        let all: Vec<bool> = held.iter().flatten().copied().collect();
+        if all.is_empty() {
+            return Err(ChallengeError::TooFew {
+                instrument: INSTRUMENT,
+                what: "known labels",
+                needed: 1,
+                got: 0,
+            });
+        }
+        let judged = labels.iter().zip(&conformal.labels);
+        let judged = judged.filter(|(held, _)| !held.is_empty());
+        let worst = judged
+            .map(|(held, l)| p_low(held, l.calibration_units, l.alpha))
+            .fold(1.0, f64::min);
+        let mut report = Vec::new();
+        for slice in slices {
+            if let Some(&unit) = slice.units.iter().find(|&&unit| unit >= units) {
+                return Err(out_of_slice(unit, units));
+            }
+            let cells = slice
+                .units
+                .iter()
+                .flat_map(|&u| &held[u * width..(u + 1) * width]);
+            let cells: Vec<bool> = cells.flatten().copied().collect();
+            report.extend(slice_of(
+                slice.kind,
+                &slice.name,
+                &cells,
+                slice.units.len(),
+                slices.len(),
+            ));
+        }
+        for (i, held) in labels.iter().enumerate() {
+            let name = names.get(i).cloned();
+            let name = name.unwrap_or_else(|| format!("label {}", i + 1));
+            report.extend(slice_of(SliceKind::Target, &name, held, held.len(), width));
+        }
+        let share = |size: usize| {
+            let count = sets.iter().filter(|set| set.len() == size).count();
+            count as f64 / sets.len() as f64
+        };
+        let sizes: usize = sets.iter().map(Vec::len).sum();
+        Ok(CoverageReport {
+            promised: 1.0 - conformal.alpha,
+            marginal: share_of(&all),
+            p_low: (worst * width as f64).min(1.0),
+            units,
+            calibration_units: conformal
+                .labels
+                .iter()
+                .map(|l| l.calibration_units)
+                .min()
+                .unwrap_or(0),
+            mean_size: Some(sizes as f64 / sets.len() as f64),
+            empty: share(0),
+            singletons: share(1),
+            slices: report,
+        })
+    }
+
     /// Judges a conformal regressor on units that it was not calibrated on.
     ///
     /// # Errors
@@ -179,17 +269,40 @@ impl CoverageReport {
     ) -> Result<CoverageReport, ChallengeError> {
         let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
         let intervals = regressor.predict(predicted)?;
-        let cells = intervals.iter().zip(measured.cells());
+        let promise = (regressor.alpha, regressor.calibration_units);
+        CoverageReport::of_intervals(&measured, &intervals, promise, slices)
+    }
+
+    /// Judges a conformal quantile regressor on units that it was not calibrated on.
+    ///
+    /// # Errors
+    /// As [`CoverageReport::of_regressor`].
+    pub fn of_quantile_regressor(
+        regressor: &ConformalQuantileRegressor,
+        predicted: &Distribution,
+        truth: &Targets,
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
+        let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
+        let intervals = regressor.predict(predicted)?;
+        let promise = (regressor.alpha, regressor.calibration_units);
+        CoverageReport::of_intervals(&measured, &intervals, promise, slices)
+    }
+
+    /// `promise`: the share that may be missed, and the calibration rows.
+    fn of_intervals(
+        measured: &Measured,
+        intervals: &[(f64, f64)],
+        (alpha, n): (f64, usize),
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
+        let cells = intervals.iter().zip(measured.truth());
         let held: Vec<bool> = cells
-            .map(|((low, high), (_, _, y))| *low <= y && y <= *high)
+            .map(|((low, high), y)| *low <= y && y <= *high)
             .collect();
         let widths = intervals.iter().map(|(low, high)| high - low);
         let finite: Vec<f64> = widths.filter(|w| w.is_finite()).collect();
-        let (width, n, alpha) = (
-            measured.width(),
-            regressor.calibration_units,
-            regressor.alpha,
-        );
+        let width = measured.width();
         let of_target = |target| held.iter().skip(target).step_by(width).copied().collect();
         let targets: Vec<Vec<bool>> = (0..width).map(of_target).collect();
         let worst = targets
@@ -229,6 +342,33 @@ impl CoverageReport {
     }
 }
 
+fn out_of_slice(unit: usize, units: usize) -> ChallengeError {
+    ChallengeError::TooFew {
+        instrument: INSTRUMENT,
+        what: "units, to hold a slice",
+        needed: unit + 1,
+        got: units,
+    }
+}
+
+/// The coverage of some predictions about `units` units; `None` without any.
+fn slice_of(
+    kind: SliceKind,
+    name: &str,
+    held: &[bool],
+    units: usize,
+    slices: usize,
+) -> Option<SliceCoverage> {
+    let coverage = share_of(held);
+    (!held.is_empty()).then(|| SliceCoverage {
+        kind,
+        name: name.to_owned(),
+        units,
+        coverage,
+        interval: simultaneous(coverage, units, slices),
+    })
+}
+
 fn share_of(held: &[bool]) -> f64 {
     held.iter().filter(|h| **h).count() as f64 / held.len() as f64
 }
@@ -261,12 +401,7 @@ fn judge(
     let judge = |slice: &Slice| {
         let units = held.len() / width;
         if let Some(&unit) = slice.units.iter().find(|&&unit| unit >= units) {
-            return Err(ChallengeError::TooFew {
-                instrument: INSTRUMENT,
-                what: "units, to hold a slice",
-                needed: unit + 1,
-                got: units,
-            });
+            return Err(out_of_slice(unit, units));
         }
         let cells = |&unit: &usize| &held[unit * width..(unit + 1) * width];
         let members: Vec<bool> = slice.units.iter().flat_map(cells).copied().collect();
@@ -288,6 +423,55 @@ mod tests {
     use candor_core::Seed;
 
     use super::*;
+
+    #[test]
+    fn sets_of_labels_are_judged_where_labels_are_known() {
+        let open = |threshold| ConformalClassifier {
+            threshold,
+            ..classifier(0.4)
+        };
+        let sets = ConformalLabelSets {
+            alpha: 0.1,
+            labels: vec![open(Some(0.4)), open(None)],
+        };
+        let predicted = Distribution::Bernoulli {
+            width: 2,
+            probabilities: vec![0.9, 0.5, 0.9, 0.5, 0.5, 0.5, 0.1, 0.5],
+        };
+        let truth = Targets::Labels {
+            width: 2,
+            values: vec![
+                Some(true),
+                Some(true),
+                Some(false),
+                None,
+                None,
+                None,
+                Some(false),
+                Some(false),
+            ],
+        };
+        let slices = Slice::by_group(&["a", "a", "b", "b"].map(String::from));
+        let names = ["x", "y"].map(String::from);
+        let report =
+            CoverageReport::of_label_sets(&sets, &predicted, &truth, &names, &slices).unwrap();
+        // Five labels are known; the set of the second unit's first misses.
+        assert!((report.marginal - 0.8).abs() < 1e-12);
+        // Of eight sets three are {0} or {1}, one is empty, four hold both.
+        assert_eq!((report.empty, report.singletons), (0.125, 0.375));
+        let found: Vec<(&str, usize, f64)> = report
+            .slices
+            .iter()
+            .map(|s| (s.name.as_str(), s.units, s.coverage))
+            .collect();
+        let expected = [
+            ("a", 2, 2.0 / 3.0),
+            ("b", 2, 1.0),
+            ("x", 3, 2.0 / 3.0),
+            ("y", 2, 1.0),
+        ];
+        assert_eq!(found, expected);
+    }
     use crate::ConformalMethod;
 
     fn classifier(threshold: f64) -> ConformalClassifier {

@@ -1,4 +1,4 @@
-use candor_core::{Finding, Outcome, Severity, Verdict};
+use candor_core::{Finding, Outcome, Severity, Task, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -277,10 +277,26 @@ impl Gates {
     }
 
     /// Whether the answers that are given are as seldom wrong as promised.
-    pub fn abstention(&self, gate: &Gate, accepted: &AcceptedRisk, refused: f64) -> Verdict {
+    pub fn abstention(
+        &self,
+        task: Task,
+        gate: &Gate,
+        accepted: &AcceptedRisk,
+        refused: f64,
+    ) -> Verdict {
         const NAME: &str = "abstention";
         if accepted.units < self.least_units {
             return too_few(NAME, accepted.units, self.least_units);
+        }
+        if gate.is_open() && task == Task::Multilabel {
+            return not_applicable(
+                NAME,
+                format!(
+                    "With several labels the model keeps silent label by label: where it does not know, a label's set holds both \
+                     values. A whole answer is refused only for rows that are unlike its training data ({} of the test rows).",
+                    percent(refused)
+                ),
+            );
         }
         if gate.is_open() {
             return not_applicable(
@@ -479,7 +495,9 @@ mod tests {
             let wrong: Vec<bool> = (0..100).map(|i| i < wrong).collect();
             let accepted = gate.judge(&[confidence; 100], &wrong)?;
             Ok::<_, crate::ChallengeError>(
-                Gates::default().abstention(&gate, &accepted, 0.0).outcome,
+                Gates::default()
+                    .abstention(Task::Binary, &gate, &accepted, 0.0)
+                    .outcome,
             )
         };
         assert_eq!(judge(6, 0.9)?, Outcome::Pass);

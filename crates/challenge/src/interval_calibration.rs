@@ -22,7 +22,7 @@ pub struct LevelCoverage {
     pub observed: f64,
 }
 
-/// Whether predicted normal distributions hold the truth as often as they state.
+/// Whether predicted distributions of numbers hold the truth as often as they state.
 ///
 /// Several targets are pooled.
 ///
@@ -35,7 +35,7 @@ pub struct IntervalCalibration {
     pub levels: Vec<LevelCoverage>,
     /// Mean over the levels of `|observed - expected|`, 0 to 1.
     pub mean_absolute_miscalibration: f64,
-    /// How many values of `Phi((y - mu) / sigma)` fall into each tenth of [0, 1]: flat when
+    /// How many values of the predicted distribution function at the truth fall into each tenth of [0, 1]: flat when
     /// calibrated, a valley when over-confident, a hill when timid.
     pub pit_histogram: Vec<usize>,
     /// The miscalibration that a perfectly calibrated model shows on as many units. The targets of
@@ -56,7 +56,8 @@ impl IntervalCalibration {
         seed: Seed,
     ) -> Result<IntervalCalibration, ChallengeError> {
         let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
-        let transformed: Vec<f64> = measured.standardised().map(normal_cdf).collect();
+        let said = measured.numbers();
+        let transformed: Vec<f64> = said.map(|(number, y)| number.cumulative(y)).collect();
         let mut pit_histogram = vec![0; HISTOGRAM_BINS];
         for &u in &transformed {
             pit_histogram[((u * HISTOGRAM_BINS as f64) as usize).min(HISTOGRAM_BINS - 1)] += 1;
@@ -163,6 +164,33 @@ mod tests {
         let report = measure(&normal_sample(1000), 1.0);
         assert!(report.mean_absolute_miscalibration < 2e-3);
         assert!(report.within_null());
+        assert!(
+            report
+                .pit_histogram
+                .iter()
+                .all(|&n| (99..=101).contains(&n))
+        );
+    }
+
+    #[test]
+    fn quantiles_are_judged_by_their_own_distribution_function() {
+        // Evenly over the levels: calibrated by construction, though nothing here is normal.
+        let levels = vec![0.1, 0.5, 0.9];
+        let cell = [0.0, 1.0, 10.0];
+        let quantiles = candor_core::QuantileFunction::new(&levels, &cell).unwrap();
+        let n = 1000;
+        let truth = (0..n).map(|i| quantiles.quantile((f64::from(i) + 0.5) / f64::from(n)) as f32);
+        let truth = Targets::Values {
+            width: 1,
+            values: truth.collect(),
+        };
+        let predicted = Distribution::Quantiles {
+            width: 1,
+            values: cell.repeat(n as usize),
+            levels,
+        };
+        let report = IntervalCalibration::measure(&predicted, &truth, Seed(0)).unwrap();
+        assert!(report.mean_absolute_miscalibration < 2e-3);
         assert!(
             report
                 .pit_histogram

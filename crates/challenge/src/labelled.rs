@@ -1,8 +1,9 @@
 //! Predictions whose every number has been checked, so that the instruments index without fear.
 
-use candor_core::{Distribution, Targets};
+use candor_core::{Distribution, QuantileFunction, Targets};
 
 use crate::ChallengeError;
+use crate::interval_calibration::normal_cdf;
 
 /// How far a row of 32-bit probabilities may be from summing to 1.
 const SUM_TOLERANCE: f64 = 1e-3;
@@ -27,7 +28,7 @@ impl<'a> Probabilities<'a> {
             return Err(ChallengeError::WrongKind {
                 instrument,
                 expected: "probabilities of classes",
-                got: "predicted numbers",
+                got: kind_of(predicted),
             });
         };
         let (classes, values) = (*classes, probabilities.as_slice());
@@ -56,6 +57,138 @@ impl<'a> Probabilities<'a> {
     }
 }
 
+/// Probabilities of labels `[units, width]`, each from 0 to 1.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LabelProbabilities<'a> {
+    pub width: usize,
+    values: &'a [f32],
+}
+
+impl<'a> LabelProbabilities<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+    ) -> Result<LabelProbabilities<'a>, ChallengeError> {
+        let Distribution::Bernoulli {
+            width,
+            probabilities,
+        } = predicted
+        else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "probabilities of labels",
+                got: kind_of(predicted),
+            });
+        };
+        check_rectangular(instrument, *width, probabilities.len())?;
+        check_finite(instrument, "probability", *width, probabilities)?;
+        if let Some(i) = probabilities.iter().position(|p| !(0.0..=1.0).contains(p)) {
+            return Err(ChallengeError::Setting {
+                instrument,
+                name: "a label's probability",
+                value: f64::from(probabilities[i]),
+                range: "between 0 and 1",
+            });
+        }
+        Ok(LabelProbabilities {
+            width: *width,
+            values: probabilities,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len() / self.width.max(1)
+    }
+
+    /// The probabilities of each unit.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [f32]> + use<'a> {
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// One label as two classes, of which the second means that it applies.
+    pub fn as_classes(&self, label: usize) -> Distribution {
+        two_classes(self.values.iter().skip(label).step_by(self.width.max(1)))
+    }
+
+    /// All labels of all units as two classes, row-major.
+    pub fn pooled(&self) -> Distribution {
+        two_classes(self.values.iter())
+    }
+}
+
+fn two_classes<'p>(probabilities: impl Iterator<Item = &'p f32>) -> Distribution {
+    Distribution::Categorical {
+        classes: 2,
+        probabilities: probabilities.flat_map(|&p| [1.0 - p, p]).collect(),
+    }
+}
+
+/// Probabilities of labels beside what is known of them, at least one unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Labelled<'a> {
+    pub probabilities: LabelProbabilities<'a>,
+    values: &'a [Option<bool>],
+}
+
+impl<'a> Labelled<'a> {
+    pub fn parse(
+        instrument: &'static str,
+        predicted: &'a Distribution,
+        truth: &'a Targets,
+    ) -> Result<Labelled<'a>, ChallengeError> {
+        let probabilities = LabelProbabilities::parse(instrument, predicted)?;
+        let Targets::Labels { width, values } = truth else {
+            return Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "true labels",
+                got: "another kind of target",
+            });
+        };
+        check_length(instrument, "labels", probabilities.width, *width)?;
+        check_rectangular(instrument, *width, values.len())?;
+        check_units(instrument, probabilities.len(), truth.len())?;
+        Ok(Labelled {
+            probabilities,
+            values,
+        })
+    }
+
+    /// Each unit's probabilities and what is known of its labels.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (&'a [f32], &'a [Option<bool>])> + use<'a> {
+        let known = self.values.chunks_exact(self.probabilities.width.max(1));
+        self.probabilities.rows().zip(known)
+    }
+
+    /// One label on the units where it is known, as two classes.
+    pub fn known(&self, label: usize) -> (Distribution, Targets) {
+        self.known_cells(|i| i % self.probabilities.width.max(1) == label)
+    }
+
+    /// All known labels of all units, as two classes.
+    pub fn pooled(&self) -> (Distribution, Targets) {
+        self.known_cells(|_| true)
+    }
+
+    fn known_cells(&self, wanted: impl Fn(usize) -> bool) -> (Distribution, Targets) {
+        let cells = self.probabilities.values.iter().zip(self.values);
+        let (said, truth): (Vec<&f32>, Vec<u32>) = cells
+            .enumerate()
+            .filter(|(i, _)| wanted(*i))
+            .filter_map(|(_, (p, applies))| applies.map(|applies| (p, u32::from(applies))))
+            .unzip();
+        (two_classes(said.into_iter()), Targets::Classes(truth))
+    }
+}
+
+/// What a prediction is of, for messages.
+fn kind_of(predicted: &Distribution) -> &'static str {
+    match predicted {
+        Distribution::Categorical { .. } => "probabilities of classes",
+        Distribution::Bernoulli { .. } => "probabilities of labels",
+        Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => "predicted numbers",
+    }
+}
+
 /// The most probable class (the first of equals) and its probability.
 pub(crate) fn top(row: &[f32]) -> (usize, f64) {
     let best = (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best });
@@ -80,7 +213,7 @@ impl<'a> Classified<'a> {
             return Err(ChallengeError::WrongKind {
                 instrument,
                 expected: "true classes",
-                got: "true numbers",
+                got: "another kind of target",
             });
         };
         check_units(instrument, probabilities.len(), labels.len())?;
@@ -120,71 +253,151 @@ impl<'a> Classified<'a> {
     }
 }
 
-/// Normal distributions `[units, width]`: finite means; variances finite and not negative.
+/// Predicted numbers `[units, width]`, as normal distributions (finite means; variances finite and not negative) or as
+/// quantiles (finite, ascending).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Normals<'a> {
+pub(crate) struct Numbers<'a> {
     pub width: usize,
-    mean: &'a [f32],
-    variance: &'a [f32],
+    kind: NumbersKind<'a>,
 }
 
-impl<'a> Normals<'a> {
+#[derive(Debug, Clone, Copy)]
+enum NumbersKind<'a> {
+    Normal {
+        mean: &'a [f32],
+        variance: &'a [f32],
+    },
+    Quantiles {
+        levels: &'a [f32],
+        values: &'a [f32],
+    },
+}
+
+/// What is said of one number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Number<'a> {
+    Normal { mean: f64, sd: f64 },
+    Quantiles(QuantileFunction<'a>),
+}
+
+impl Number<'_> {
+    /// Mean and standard deviation. One of zero is raised, so that one can divide by it.
+    pub fn moments(&self) -> (f64, f64) {
+        match self {
+            Number::Normal { mean, sd } => (*mean, *sd),
+            Number::Quantiles(quantiles) => {
+                let (mean, variance) = quantiles.moments();
+                (mean, variance.max(f64::from(f32::MIN_POSITIVE)).sqrt())
+            }
+        }
+    }
+
+    /// The probability of a value of at most `y`.
+    pub fn cumulative(&self, y: f64) -> f64 {
+        match self {
+            Number::Normal { mean, sd } => normal_cdf((y - mean) / sd),
+            Number::Quantiles(quantiles) => quantiles.cumulative(y),
+        }
+    }
+}
+
+impl<'a> Numbers<'a> {
     pub fn parse(
         instrument: &'static str,
         predicted: &'a Distribution,
-    ) -> Result<Normals<'a>, ChallengeError> {
-        let Distribution::Gaussian {
-            width,
-            mean,
-            variance,
-        } = predicted
-        else {
-            return Err(ChallengeError::WrongKind {
-                instrument,
-                expected: "predicted numbers",
-                got: "probabilities of classes",
-            });
+    ) -> Result<Numbers<'a>, ChallengeError> {
+        let (width, kind) = match predicted {
+            Distribution::Gaussian {
+                width,
+                mean,
+                variance,
+            } => {
+                check_rectangular(instrument, *width, mean.len())?;
+                check_length(instrument, "variances", mean.len(), variance.len())?;
+                check_finite(instrument, "mean", *width, mean)?;
+                check_finite(instrument, "variance", *width, variance)?;
+                if let Some(i) = variance.iter().position(|&v| v < 0.0) {
+                    return Err(ChallengeError::Setting {
+                        instrument,
+                        name: "a predicted variance",
+                        value: f64::from(variance[i]),
+                        range: "zero or more",
+                    });
+                }
+                (*width, NumbersKind::Normal { mean, variance })
+            }
+            Distribution::Quantiles {
+                width,
+                levels,
+                values,
+            } => {
+                check_rectangular(instrument, *width * levels.len(), values.len())?;
+                check_finite(instrument, "quantile", *width * levels.len(), values)?;
+                let cells = values.chunks_exact(levels.len().max(1));
+                if let Some(i) = cells
+                    .map(|values| QuantileFunction::new(levels, values))
+                    .position(|cell| cell.is_none())
+                {
+                    return Err(ChallengeError::Setting {
+                        instrument,
+                        name: "the number of a unit with its quantiles, or their levels, out of order",
+                        value: (i / width + 1) as f64,
+                        range: "no unit",
+                    });
+                }
+                (*width, NumbersKind::Quantiles { levels, values })
+            }
+            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {
+                return Err(ChallengeError::WrongKind {
+                    instrument,
+                    expected: "predicted numbers",
+                    got: kind_of(predicted),
+                });
+            }
         };
-        check_rectangular(instrument, *width, mean.len())?;
-        check_length(instrument, "variances", mean.len(), variance.len())?;
-        check_finite(instrument, "mean", *width, mean)?;
-        check_finite(instrument, "variance", *width, variance)?;
-        if let Some(i) = variance.iter().position(|&v| v < 0.0) {
-            return Err(ChallengeError::Setting {
-                instrument,
-                name: "a predicted variance",
-                value: f64::from(variance[i]),
-                range: "zero or more",
-            });
+        Ok(Numbers { width, kind })
+    }
+
+    fn cell_count(&self) -> usize {
+        match self.kind {
+            NumbersKind::Normal { mean, .. } => mean.len(),
+            NumbersKind::Quantiles { levels, values } => values.len() / levels.len().max(1),
         }
-        Ok(Normals {
-            width: *width,
-            mean,
-            variance,
-        })
     }
 
     pub fn len(&self) -> usize {
-        self.mean.len() / self.width.max(1)
+        self.cell_count() / self.width.max(1)
     }
 
-    /// Mean and standard deviation of each unit and target, row-major. A variance of zero is
-    /// raised to the smallest normal 32-bit number, so that one can divide by it.
+    /// What is said of each unit and target, row-major. A variance of zero is raised to the smallest normal 32-bit number, so that
+    /// one can divide by it.
+    pub fn numbers(&self) -> impl ExactSizeIterator<Item = Number<'a>> + use<'a> {
+        let kind = self.kind;
+        (0..self.cell_count()).map(move |i| match kind {
+            NumbersKind::Normal { mean, variance } => Number::Normal {
+                mean: f64::from(mean[i]),
+                sd: f64::from(variance[i].max(f32::MIN_POSITIVE)).sqrt(),
+            },
+            NumbersKind::Quantiles { levels, values } => {
+                let values = &values[i * levels.len()..(i + 1) * levels.len()];
+                match QuantileFunction::new(levels, values) {
+                    Some(quantiles) => Number::Quantiles(quantiles),
+                    None => unreachable!("`parse` has checked it"),
+                }
+            }
+        })
+    }
+
+    /// Mean and standard deviation of each unit and target, row-major.
     pub fn cells(&self) -> impl ExactSizeIterator<Item = (f64, f64)> + use<'a> {
-        self.mean
-            .iter()
-            .zip(self.variance)
-            .map(|(&mean, &variance)| {
-                let variance = f64::from(variance.max(f32::MIN_POSITIVE));
-                (f64::from(mean), variance.sqrt())
-            })
+        self.numbers().map(|number| number.moments())
     }
 }
 
-/// Normal distributions beside the true values, at least one unit.
+/// Predicted numbers beside the true values, at least one unit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured<'a> {
-    pub normals: Normals<'a>,
+    pub numbers: Numbers<'a>,
     values: &'a [f32],
 }
 
@@ -194,35 +407,43 @@ impl<'a> Measured<'a> {
         predicted: &'a Distribution,
         truth: &'a Targets,
     ) -> Result<Measured<'a>, ChallengeError> {
-        let normals = Normals::parse(instrument, predicted)?;
+        let numbers = Numbers::parse(instrument, predicted)?;
         let Targets::Values { width, values } = truth else {
             return Err(ChallengeError::WrongKind {
                 instrument,
                 expected: "true numbers",
-                got: "true classes",
+                got: "another kind of target",
             });
         };
-        check_length(instrument, "targets", normals.width, *width)?;
+        check_length(instrument, "targets", numbers.width, *width)?;
         check_rectangular(instrument, *width, values.len())?;
-        check_units(instrument, normals.len(), truth.len())?;
+        check_units(instrument, numbers.len(), truth.len())?;
         check_finite(instrument, "true value", *width, values)?;
-        Ok(Measured { normals, values })
+        Ok(Measured { numbers, values })
     }
 
     pub fn len(&self) -> usize {
-        self.normals.len()
+        self.numbers.len()
     }
 
     pub fn width(&self) -> usize {
-        self.normals.width
+        self.numbers.width
     }
 
     /// Mean, standard deviation and true value of each unit and target, row-major.
     pub fn cells(&self) -> impl ExactSizeIterator<Item = (f64, f64, f64)> + use<'a> {
-        self.normals
-            .cells()
-            .zip(self.values)
-            .map(|((mean, sd), &y)| (mean, sd, f64::from(y)))
+        let cells = self.numbers.cells().zip(self.truth());
+        cells.map(|((mean, sd), y)| (mean, sd, y))
+    }
+
+    /// The true value of each unit and target, row-major.
+    pub fn truth(&self) -> impl ExactSizeIterator<Item = f64> + use<'a> {
+        self.values.iter().map(|&y| f64::from(y))
+    }
+
+    /// What is said of each unit and target beside its true value, row-major.
+    pub fn numbers(&self) -> impl ExactSizeIterator<Item = (Number<'a>, f64)> + use<'a> {
+        self.numbers.numbers().zip(self.truth())
     }
 
     /// `(y - mu) / sigma` of each unit and target, row-major.
@@ -241,7 +462,10 @@ pub(crate) fn check(
         Distribution::Categorical { .. } => {
             Classified::parse(instrument, predicted, truth).map(|_| ())
         }
-        Distribution::Gaussian { .. } => Measured::parse(instrument, predicted, truth).map(|_| ()),
+        Distribution::Bernoulli { .. } => Labelled::parse(instrument, predicted, truth).map(|_| ()),
+        Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => {
+            Measured::parse(instrument, predicted, truth).map(|_| ())
+        }
     }
 }
 
@@ -336,6 +560,53 @@ mod tests {
         }
     }
 
+    fn labels_at(probabilities: &[f32]) -> Distribution {
+        Distribution::Bernoulli {
+            width: 2,
+            probabilities: probabilities.to_vec(),
+        }
+    }
+
+    fn known(values: &[Option<bool>]) -> Targets {
+        Targets::Labels {
+            width: 2,
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn labels_become_classes_where_they_are_known() {
+        let predicted = labels_at(&[0.25, 0.5, 0.75, 1.0]);
+        let truth = known(&[Some(true), None, Some(false), Some(true)]);
+        let labelled = Labelled::parse("test", &predicted, &truth).unwrap();
+        let classes = |p: &[f32]| classes(p);
+        assert_eq!(
+            labelled.known(0),
+            (
+                classes(&[0.75, 0.25, 0.25, 0.75]),
+                Targets::Classes(vec![1, 0])
+            )
+        );
+        assert_eq!(
+            labelled.known(1),
+            (classes(&[0.0, 1.0]), Targets::Classes(vec![1]))
+        );
+        let pooled = classes(&[0.75, 0.25, 0.25, 0.75, 0.0, 1.0]);
+        assert_eq!(labelled.pooled(), (pooled, Targets::Classes(vec![1, 0, 1])));
+        assert_eq!(
+            labelled.probabilities.as_classes(1),
+            classes(&[0.5, 0.5, 0.0, 1.0])
+        );
+    }
+
+    fn quantiles(values: &[f32]) -> Distribution {
+        Distribution::Quantiles {
+            width: 1,
+            levels: vec![0.25, 0.75],
+            values: values.to_vec(),
+        }
+    }
+
     #[test]
     fn broken_predictions_are_refused_with_the_place() {
         let labels = |l: &[u32]| Targets::Classes(l.to_vec());
@@ -366,6 +637,32 @@ mod tests {
                 "true value of unit 1 is inf",
             ),
             (normal(0.0, 1.0), labels(&[0]), "true numbers"),
+            (
+                quantiles(&[0.0, 1.0, 2.0, 1.0]),
+                Targets::Values {
+                    width: 1,
+                    values: vec![1.0, 1.0],
+                },
+                "out of order is 2",
+            ),
+            (quantiles(&[0.0]), number(1.0), "whole rows"),
+            (
+                labels_at(&[0.5, 1.5]),
+                known(&[None, None]),
+                "between 0 and 1",
+            ),
+            (
+                labels_at(&[0.5, f32::NAN]),
+                known(&[None, None]),
+                "probability of unit 1 is NaN",
+            ),
+            (labels_at(&[0.5, 0.5]), labels(&[0]), "true labels"),
+            (labels_at(&[0.5; 4]), known(&[None, None]), "expected 2"),
+            (
+                quantiles(&[0.0, f32::NAN]),
+                number(1.0),
+                "quantile of unit 1 is NaN",
+            ),
         ];
         for (predicted, truth, part) in cases {
             let message = check("test", &predicted, &truth).unwrap_err().to_string();
@@ -376,8 +673,8 @@ mod tests {
     #[test]
     fn a_variance_of_zero_can_be_divided_by() {
         let predicted = normal(1.0, 0.0);
-        let normals = Normals::parse("test", &predicted).unwrap();
-        let (_, sd) = normals.cells().next().unwrap();
+        let numbers = Numbers::parse("test", &predicted).unwrap();
+        let (_, sd) = numbers.cells().next().unwrap();
         assert!(sd > 0.0 && (1.0 / sd).is_finite());
     }
 

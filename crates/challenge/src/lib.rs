@@ -9,7 +9,7 @@
 //! | Can one number repair them? | [`Recalibration`] |
 //! | How exact is a score? | [`Bootstrap`] |
 //! | Is one model better than another? | [`PairedComparison`], [`McNemar`] |
-//! | Which sets or intervals hold the truth as often as promised? | [`ConformalClassifier`], [`ConformalRegressor`] |
+//! | Which sets or intervals hold the truth as often as promised? | [`ConformalClassifier`], [`ConformalLabelSets`], [`ConformalRegressor`], [`ConformalQuantileRegressor`] |
 //! | Do they keep the promise, for every class and group? | [`CoverageReport`], [`ResplitReport`] |
 //! | Is the doubt in the data or in the model? | [`Uncertainty`] |
 //! | Is this input unlike the training data? | [`OodDetector`], [`Detection`] |
@@ -37,6 +37,7 @@ mod ood;
 mod paired;
 mod resplit;
 mod risk_coverage;
+mod spread_scale;
 mod temperature;
 mod uncertainty;
 
@@ -47,7 +48,8 @@ pub use calibration_error::{
     CalibrationError, DEFAULT_BINS, NullDistribution, ReliabilityBin, reliability,
 };
 pub use conformal::{
-    ConformalClassifier, ConformalMethod, ConformalRegressor, coverage_law, quantile,
+    ConformalClassifier, ConformalLabelSets, ConformalMethod, ConformalQuantileRegressor,
+    ConformalRegressor, coverage_law, quantile,
 };
 pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};
@@ -62,5 +64,6 @@ pub use ood::{ConformalPValue, KnnBank, OodDetector, Space};
 pub use paired::{McNemar, PairedComparison};
 pub use resplit::ResplitReport;
 pub use risk_coverage::{RiskCoverage, RiskPoint};
+pub use spread_scale::SpreadScale;
 pub use temperature::{Recalibration, Temperature, VarianceScale};
 pub use uncertainty::{TargetUncertainty, Uncertainty};

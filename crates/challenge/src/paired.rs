@@ -65,9 +65,9 @@ impl PairedComparison {
         let difference = bootstrap.interval(estimate, truth.len(), seed, |units| {
             Some(a.on(units)? - b.on(units)?)
         })?;
-        let permuted = match (&a.per_unit, &b.per_unit) {
+        let permuted = match (a.per_unit(), b.per_unit()) {
             (Some(a), Some(b)) => {
-                let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+                let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
                 sign_flips(&differences, seed)
             }
             _ => exchanges(metric, first, second, truth, bootstrap.resamples, seed)?,
@@ -136,9 +136,10 @@ fn exchanges(
 ) -> Result<Vec<f64>, ChallengeError> {
     let n = truth.len();
     let count = (MOST_EXCHANGED / n.max(1)).max(199).min(count);
-    let mut both = first.zeros_like(2 * n);
-    both.put(&(0..n).collect::<Vec<_>>(), first)?;
-    both.put(&(n..2 * n).collect::<Vec<_>>(), second)?;
+    // Of numbers, the metrics that are no means over units look at the mean alone, so that quantiles can stand beside a normal
+    // distribution.
+    let (mut both, second) = (first.by_moments(), second.by_moments());
+    both.append(&second)?;
     let score = |units: &[usize]| metric.score(&both.select(units), truth).ok();
     Ok((0..count as u64)
         .into_par_iter()
@@ -211,6 +212,34 @@ mod tests {
         let truth = Targets::Classes(truth.to_vec());
         let bootstrap = Bootstrap::default();
         PairedComparison::of(metric, &binary(a), &binary(b), &truth, &bootstrap, Seed(1)).unwrap()
+    }
+
+    #[test]
+    fn quantiles_are_compared_with_normal_distributions() {
+        let truth: Vec<f32> = (0..60).map(|i| i as f32).collect();
+        let near = Distribution::Quantiles {
+            width: 1,
+            levels: vec![0.25, 0.75],
+            values: truth.iter().flat_map(|y| [y - 1.0, y + 1.5]).collect(),
+        };
+        let far = Distribution::Gaussian {
+            width: 1,
+            mean: vec![30.0; 60],
+            variance: vec![300.0; 60],
+        };
+        let truth = Targets::Values {
+            width: 1,
+            values: truth,
+        };
+        for metric in [Metric::Rmse, Metric::R2, Metric::Crps, Metric::Nll] {
+            let bootstrap = Bootstrap::default();
+            let compared =
+                PairedComparison::of(metric, &near, &far, &truth, &bootstrap, Seed(0)).unwrap();
+            assert!(
+                compared.first_is_better() && compared.is_significant(0.01),
+                "{metric}"
+            );
+        }
     }
 
     #[test]

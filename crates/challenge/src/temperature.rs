@@ -1,8 +1,10 @@
 use candor_core::{Distribution, Targets};
 use serde::{Deserialize, Serialize};
 
-use crate::ChallengeError;
-use crate::labelled::{Classified, Measured, Normals, Probabilities, top};
+use crate::labelled::{
+    Classified, LabelProbabilities, Labelled, Measured, Numbers, Probabilities, top,
+};
+use crate::{ChallengeError, SpreadScale};
 
 const TEMPERATURE: &str = "temperature";
 const VARIANCE_SCALE: &str = "variance scale";
@@ -36,11 +38,16 @@ impl Temperature {
     /// The most probable temperature, given calibration units and the prior.
     ///
     /// Newton steps on the derivative by `ln(1/T)`, guarded by bisection. When the likelihood does not depend on `T`
-    /// (a single class, uniform predictions) it is 1. The likelihood is never less than at 1.
+    /// (a single class, uniform predictions) it is 1. The likelihood is never less than at 1. Labels have one temperature
+    /// together, from all that are known.
     ///
     /// # Errors
     /// When predictions are not probabilities, do not fit the truth, or there are no units.
     pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<Temperature, ChallengeError> {
+        if matches!(predicted, Distribution::Bernoulli { .. }) {
+            let (predicted, truth) = Labelled::parse(TEMPERATURE, predicted, truth)?.pooled();
+            return Temperature::fit(&predicted, &truth);
+        }
         let classified = Classified::parse(TEMPERATURE, predicted, truth)?;
         let logs: Vec<(Vec<f64>, usize)> = classified
             .rows()
@@ -56,6 +63,15 @@ impl Temperature {
     /// # Errors
     /// When predictions are not probabilities.
     pub fn apply(&self, predicted: &Distribution) -> Result<Distribution, ChallengeError> {
+        if matches!(predicted, Distribution::Bernoulli { .. }) {
+            let labels = LabelProbabilities::parse(TEMPERATURE, predicted)?;
+            let cells = labels.rows().flatten();
+            let applies = |p: &f32| tempered(&[1.0 - p, *p], 1.0 / self.value)[1].min(1.0);
+            return Ok(Distribution::Bernoulli {
+                width: labels.width,
+                probabilities: cells.map(applies).collect(),
+            });
+        }
         let rows = Probabilities::parse(TEMPERATURE, predicted)?;
         let mut probabilities = Vec::with_capacity(rows.len() * rows.classes);
         for row in rows.rows() {
@@ -174,16 +190,21 @@ impl VarianceScale {
     /// # Errors
     /// When predictions are not numbers, or have another number of targets.
     pub fn apply(&self, predicted: &Distribution) -> Result<Distribution, ChallengeError> {
-        let normals = Normals::parse(VARIANCE_SCALE, predicted)?;
-        let (width, expected) = (normals.width, self.factors.len());
+        let numbers = Numbers::parse(VARIANCE_SCALE, predicted)?;
+        let (width, expected) = (numbers.width, self.factors.len());
         crate::labelled::check_length(VARIANCE_SCALE, "targets", expected, width)?;
         let mut scaled = predicted.clone();
-        if let Distribution::Gaussian { variance, .. } = &mut scaled {
-            for (i, v) in variance.iter_mut().enumerate() {
-                let value = f64::from(*v) * self.factors[i % width];
-                // Stays finite and positive in 32 bits.
-                *v = value.clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)) as f32;
-            }
+        let Distribution::Gaussian { variance, .. } = &mut scaled else {
+            return Err(ChallengeError::WrongKind {
+                instrument: VARIANCE_SCALE,
+                expected: "means and variances",
+                got: "quantiles",
+            });
+        };
+        for (i, v) in variance.iter_mut().enumerate() {
+            let value = f64::from(*v) * self.factors[i % width];
+            // Stays finite and positive in 32 bits.
+            *v = value.clamp(f64::from(f32::MIN_POSITIVE), f64::from(f32::MAX)) as f32;
         }
         Ok(scaled)
     }
@@ -193,24 +214,29 @@ impl VarianceScale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recalibration {
-    /// For classes.
+    /// For classes and labels.
     Temperature(Temperature),
-    /// For numbers.
+    /// For numbers by mean and variance.
     VarianceScale(VarianceScale),
+    /// For numbers by quantiles.
+    SpreadScale(SpreadScale),
 }
 
 impl Recalibration {
     /// Fits the kind that the predictions call for.
     ///
     /// # Errors
-    /// As [`Temperature::fit`] and [`VarianceScale::fit`].
+    /// As [`Temperature::fit`], [`VarianceScale::fit`] and [`SpreadScale::fit`].
     pub fn fit(predicted: &Distribution, truth: &Targets) -> Result<Recalibration, ChallengeError> {
         match predicted {
-            Distribution::Categorical { .. } => {
+            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {
                 Temperature::fit(predicted, truth).map(Recalibration::Temperature)
             }
             Distribution::Gaussian { .. } => {
                 VarianceScale::fit(predicted, truth).map(Recalibration::VarianceScale)
+            }
+            Distribution::Quantiles { .. } => {
+                SpreadScale::fit(predicted, truth).map(Recalibration::SpreadScale)
             }
         }
     }
@@ -223,6 +249,7 @@ impl Recalibration {
         match self {
             Recalibration::Temperature(temperature) => temperature.apply(predicted),
             Recalibration::VarianceScale(scale) => scale.apply(predicted),
+            Recalibration::SpreadScale(scale) => scale.apply(predicted),
         }
     }
 }
@@ -240,6 +267,32 @@ mod tests {
             classes: 2,
             probabilities: p.iter().flat_map(|&p| [1.0 - p, p]).collect(),
         }
+    }
+
+    #[test]
+    fn labels_have_the_temperature_of_all_that_are_known_together() {
+        let p = [0.9f32, 0.8, 0.3, 0.9, 0.6, 0.2];
+        let (yes, no) = (Some(true), Some(false));
+        let labels = Distribution::Bernoulli {
+            width: 2,
+            probabilities: p.to_vec(),
+        };
+        let truth = Targets::Labels {
+            width: 2,
+            values: vec![yes, None, no, no, yes, None],
+        };
+        let fitted = Temperature::fit(&labels, &truth).unwrap();
+        let pooled = binary(&[0.9, 0.3, 0.9, 0.6]);
+        let same = Temperature::fit(&pooled, &Targets::Classes(vec![1, 0, 0, 1])).unwrap();
+        assert_eq!(fitted, same);
+        // Odds to the power of 1/2: 9 to 1 becomes 3 to 1.
+        let two = Temperature { value: 2.0 };
+        let Distribution::Bernoulli { probabilities, .. } = two.apply(&labels).unwrap() else {
+            panic!("labels");
+        };
+        assert!(
+            (probabilities[0] - 0.75).abs() < 1e-6 && (probabilities[5] - 1.0 / 3.0).abs() < 1e-6
+        );
     }
 
     #[test]

@@ -2,16 +2,18 @@ use candor_core::{Distribution, PredictionError};
 use serde::{Deserialize, Serialize};
 
 use crate::ChallengeError;
-use crate::labelled::{Normals, Probabilities, check_length};
+use crate::labelled::{LabelProbabilities, Numbers, Probabilities, check_length};
 
 const INSTRUMENT: &str = "uncertainty";
 
 /// How much of the doubt is in the data, and how much is in the model. One entry a unit.
 ///
 /// Classification, in nats: `H[mean p] = E[H[p]] + I`, where the mutual information `I` between class
-/// and member is the epistemic part (Depeweg et al. 2018, equation 8). Regression, in squared units of
+/// and member is the epistemic part (Depeweg et al. 2018, equation 8). Labels: the same for each label, summed over labels,
+/// which is the entropy of all labels of a unit as far as they are independent given the unit and the member. Regression, in squared units of
 /// the target: `E[sigma^2] + Var[mu]` (Lakshminarayanan et al. 2017, section 2.4), averaged over targets;
-/// with targets of different units look at `per_target`.
+/// with targets of different units look at `per_target`. A member that gives quantiles enters by mean and variance of its
+/// distribution; both parts then sum to the variance of the exact mixture, of which the one that is served keeps the quantiles.
 ///
 /// With few members the epistemic part is too small: on average the variance of M members' means is
 /// `(M - 1) / M` of the true one, and the mutual information likewise to second order. It is not
@@ -53,7 +55,10 @@ impl Uncertainty {
         let weights = normalised_weights(members)?;
         match first {
             Distribution::Categorical { .. } => of_classes(members, &weights),
-            Distribution::Gaussian { .. } => of_numbers(members, &weights),
+            Distribution::Bernoulli { .. } => of_labels(members, &weights),
+            Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => {
+                of_numbers(members, &weights)
+            }
         }
     }
 
@@ -123,6 +128,42 @@ fn of_classes(
     })
 }
 
+/// Each label as two classes, the parts of a unit's labels summed.
+fn of_labels(
+    members: &[(f64, &Distribution)],
+    weights: &[f64],
+) -> Result<Uncertainty, ChallengeError> {
+    let parsed: Vec<LabelProbabilities> = members
+        .iter()
+        .map(|(_, member)| LabelProbabilities::parse(INSTRUMENT, member))
+        .collect::<Result<_, _>>()?;
+    let width = parsed[0].width;
+    for member in &parsed {
+        check_length(INSTRUMENT, "labels", width, member.width)?;
+    }
+    let pooled: Vec<Distribution> = parsed.iter().map(LabelProbabilities::pooled).collect();
+    let pooled: Vec<(f64, &Distribution)> = weights.iter().copied().zip(pooled.iter()).collect();
+    let cells = of_classes(&pooled, weights)?;
+    let summed = |parts: &[f64]| {
+        parts
+            .chunks_exact(width)
+            .map(|row| row.iter().sum())
+            .collect()
+    };
+    let (aleatoric, epistemic): (Vec<f64>, Vec<f64>) =
+        (summed(&cells.aleatoric), summed(&cells.epistemic));
+    Ok(Uncertainty {
+        total: aleatoric
+            .iter()
+            .zip(&epistemic)
+            .map(|(a, e)| a + e)
+            .collect(),
+        aleatoric,
+        epistemic,
+        ..cells
+    })
+}
+
 /// `H[p]` and `KL(p || mean)`. The weighted mean of the divergences is the mutual information; so
 /// computed, a small one does not drown in the difference of two entropies.
 fn entropy_and_divergence(row: &[f32], mean: &[f64]) -> (f64, f64) {
@@ -141,9 +182,9 @@ fn of_numbers(
     members: &[(f64, &Distribution)],
     weights: &[f64],
 ) -> Result<Uncertainty, ChallengeError> {
-    let parsed: Vec<Normals> = members
+    let parsed: Vec<Numbers> = members
         .iter()
-        .map(|(_, member)| Normals::parse(INSTRUMENT, member))
+        .map(|(_, member)| Numbers::parse(INSTRUMENT, member))
         .collect::<Result<_, _>>()?;
     let (width, units) = (parsed[0].width, parsed[0].len());
     let cells = units * width;
@@ -216,6 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_labels_add_up() {
+        let label = |probabilities: [f32; 2]| Distribution::Bernoulli {
+            width: 2,
+            probabilities: probabilities.to_vec(),
+        };
+        // Of the first label both are sure and contradict each other; of the second both say one half.
+        let (a, b) = (label([1.0, 0.5]), label([0.0, 0.5]));
+        let parts = Uncertainty::decompose(&[(1.0, &a), (1.0, &b)]).unwrap();
+        let ln2 = std::f64::consts::LN_2;
+        assert!((parts.aleatoric[0] - ln2).abs() < 1e-12);
+        assert!((parts.epistemic[0] - ln2).abs() < 1e-12);
+        assert!((parts.total[0] - 2.0 * ln2).abs() < 1e-12);
+        assert!(Uncertainty::decompose(&[(1.0, &a), (1.0, &binary(&[0.5]))]).is_err());
+    }
+
+    #[test]
     fn variances_worked_by_hand() {
         // Means 0 and 4 with weights 3 and 1: mean 1, variance (3 * 1 + 9) / 4 = 3.
         let (a, b) = (normal(&[0.0], &[1.0]), normal(&[4.0], &[5.0]));
@@ -224,6 +281,26 @@ mod tests {
         assert!((found.0 - 2.0).abs() < 1e-12 && (found.1 - 3.0).abs() < 1e-12);
         assert!((found.2 - 5.0).abs() < 1e-12);
         assert!((parts.effective_members - 1.6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn quantiles_beside_a_normal_distribution_worked_by_hand() {
+        // Half of the mass uniform on [0, 2], a quarter in each tail, of mean excess 1: mean 1, variance
+        // 1/2 * 1/3 + 1/2 * ((1 + 1)^2 + 1) = 8/3.
+        let quantiles = Distribution::Quantiles {
+            width: 1,
+            levels: vec![0.25, 0.75],
+            values: vec![0.0, 2.0],
+        };
+        let normal = normal(&[3.0], &[1.0]);
+        for members in [
+            [(1.0, &quantiles), (1.0, &normal)],
+            [(1.0, &normal), (1.0, &quantiles)],
+        ] {
+            let parts = Uncertainty::decompose(&members).unwrap();
+            assert!((parts.aleatoric[0] - 11.0 / 6.0).abs() < 1e-12);
+            assert!((parts.epistemic[0] - 1.0).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -50,10 +50,11 @@ pub(crate) enum Command {
 pub(crate) struct DataArgs {
     /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), or `@name` of a built-in set.
     pub source: String,
-    /// Column to predict; several with commas. Decided from the data when not given.
+    /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
+    /// when not given.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub target: Vec<String>,
-    /// binary, multiclass or regression; decided from the data when not given.
+    /// binary, multiclass, multilabel or regression; decided from the data when not given.
     #[arg(long, value_parser = parse::<Task>)]
     pub task: Option<Task>,
     /// Rows with the same value in this column stay in the same part.

@@ -4,16 +4,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Distribution, Targets, Task};
+use crate::normal::normal_cdf;
+use crate::{Distribution, QuantileFunction, Targets, Task};
 
 /// How predictions are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Share of units whose most probable class is right.
+    /// Share of units whose most probable class is right; with several labels, of labels that are (Hamming accuracy).
     Accuracy,
     /// Mean over classes of the share of that class that is found.
     BalancedAccuracy,
+    /// Harmonic mean of precision and recall of a label, the mean over labels; defined for several labels only.
+    F1,
     /// Area under the ROC curve; for more than two classes the mean of one against the rest.
     RocAuc,
     /// Mean negative log-probability of the true class, in nats.
@@ -26,9 +29,9 @@ pub enum Metric {
     Mae,
     /// Share of the target's variance that is explained.
     R2,
-    /// Mean negative log-density of the true value under the predicted normal distribution, in nats.
+    /// Mean negative log-density of the true value under the predicted distribution, in nats.
     Nll,
-    /// Continuous ranked probability score of the predicted normal distribution, in the target's units.
+    /// Continuous ranked probability score of the predicted distribution, in the target's units.
     Crps,
 }
 
@@ -71,9 +74,10 @@ pub enum MetricError {
 
 impl Metric {
     /// Every metric, in the order in which messages list them.
-    pub const ALL: [Metric; 10] = [
+    pub const ALL: [Metric; 11] = [
         Metric::Accuracy,
         Metric::BalancedAccuracy,
+        Metric::F1,
         Metric::RocAuc,
         Metric::LogLoss,
         Metric::Brier,
@@ -89,6 +93,7 @@ impl Metric {
         match self {
             Metric::Accuracy => "accuracy",
             Metric::BalancedAccuracy => "balanced_accuracy",
+            Metric::F1 => "f1",
             Metric::RocAuc => "roc_auc",
             Metric::LogLoss => "log_loss",
             Metric::Brier => "brier",
@@ -100,11 +105,19 @@ impl Metric {
         }
     }
 
+    /// Whether the metric moves in jumps on few units: it counts hits or compares ranks.
+    pub fn jumps(self) -> bool {
+        matches!(
+            self,
+            Metric::Accuracy | Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc
+        )
+    }
+
     /// Whether a greater value is better.
     pub fn greater_is_better(self) -> bool {
         matches!(
             self,
-            Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc | Metric::R2
+            Metric::Accuracy | Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc | Metric::R2
         )
     }
 
@@ -123,7 +136,10 @@ impl Metric {
             self,
             Metric::Rmse | Metric::Mae | Metric::R2 | Metric::Nll | Metric::Crps
         );
-        regression != task.is_classification()
+        match self {
+            Metric::F1 => task == Task::Multilabel,
+            _ => regression != task.is_classification(),
+        }
     }
 
     /// The metric that a search optimises when nobody names one: a proper score for classes, the
@@ -145,7 +161,9 @@ impl Metric {
         std::iter::once(default).chain(others).collect()
     }
 
-    /// Scores predictions against the truth. With several regression targets, the mean over targets.
+    /// Scores predictions against the truth. With several regression targets, the mean over targets. With several labels, the
+    /// mean over labels of the score on the units where the label is known; labels for which it is undefined (one
+    /// value only, no value) are left out.
     ///
     /// # Errors
     /// When the metric does not fit, there are no units, lengths differ, or the value is undefined
@@ -180,15 +198,55 @@ impl Metric {
                     width: truth_width,
                     values,
                 },
-            ) if width == truth_width => self.score_values(*width, mean, variance, values),
+            ) if width == truth_width => {
+                let cell = |i: usize| Cell::Normal {
+                    mean: f64::from(mean[i]),
+                    variance: f64::from(variance[i]),
+                };
+                self.score_values(*width, cell, values)
+            }
+            (
+                Distribution::Quantiles {
+                    width,
+                    levels,
+                    values,
+                },
+                Targets::Values {
+                    width: truth_width,
+                    values: truth,
+                },
+            ) if width == truth_width => {
+                let count = levels.len();
+                let cell = |i: usize| {
+                    let values = &values[i * count..(i + 1) * count];
+                    Cell::Quantiles(QuantileFunction::trusted(levels, values))
+                };
+                self.score_values(*width, cell, truth)
+            }
+            (
+                Distribution::Bernoulli {
+                    width,
+                    probabilities,
+                },
+                Targets::Labels {
+                    width: truth_width,
+                    values,
+                },
+            ) if width == truth_width => self.score_labels(*width, probabilities, values),
+            (Distribution::Bernoulli { .. }, _) => Err(MetricError::WrongKind {
+                metric: self,
+                got: "labels against something else",
+            }),
             (Distribution::Categorical { .. }, _) => Err(MetricError::WrongKind {
                 metric: self,
                 got: "classes against numbers",
             }),
-            (Distribution::Gaussian { .. }, _) => Err(MetricError::WrongKind {
-                metric: self,
-                got: "numbers of another kind",
-            }),
+            (Distribution::Gaussian { .. } | Distribution::Quantiles { .. }, _) => {
+                Err(MetricError::WrongKind {
+                    metric: self,
+                    got: "numbers of another kind",
+                })
+            }
         }
     }
 
@@ -263,51 +321,115 @@ impl Metric {
         }
     }
 
-    fn score_values(
+    fn score_labels(
         self,
         width: usize,
-        mean: &[f32],
-        variance: &[f32],
+        p: &[f32],
+        truth: &[Option<bool>],
+    ) -> Result<f64, MetricError> {
+        if !self.fits(Task::Multilabel) {
+            return Err(MetricError::WrongKind {
+                metric: self,
+                got: "labels",
+            });
+        }
+        let score = |label: usize| {
+            let cells = p.iter().zip(truth).skip(label).step_by(width);
+            let known: Vec<(f32, bool)> = cells
+                .filter_map(|(&p, &applies)| Some((p, applies?)))
+                .collect();
+            self.score_label(&known)
+        };
+        let scores: Vec<f64> = (0..width).filter_map(score).collect();
+        if scores.is_empty() {
+            return Err(MetricError::Undefined {
+                metric: self,
+                reason: "no label has the values that it needs",
+            });
+        }
+        Ok(scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+
+    /// The score of one label on the units where it is known; `None` where it has no value.
+    fn score_label(self, known: &[(f32, bool)]) -> Option<f64> {
+        if known.is_empty() {
+            return None;
+        }
+        let said = |p: f32| p > 0.5;
+        let mean = |of: &dyn Fn(f32, bool) -> f64| {
+            known.iter().map(|&(p, y)| of(p, y)).sum::<f64>() / known.len() as f64
+        };
+        let count = |says: bool, is: bool| {
+            let of = known.iter().filter(|&&(p, y)| said(p) == says && y == is);
+            of.count() as f64
+        };
+        match self {
+            Metric::Accuracy => Some(mean(&|p, y| f64::from(u8::from(said(p) == y)))),
+            Metric::BalancedAccuracy => {
+                let share = |y: bool| {
+                    let all = count(true, y) + count(false, y);
+                    (all > 0.0).then(|| count(y, y) / all)
+                };
+                let found: Vec<f64> = [false, true].into_iter().filter_map(share).collect();
+                Some(found.iter().sum::<f64>() / found.len() as f64)
+            }
+            Metric::F1 => {
+                let hits = count(true, true);
+                let all = 2.0 * hits + count(true, false) + count(false, true);
+                (all > 0.0).then(|| 2.0 * hits / all)
+            }
+            Metric::RocAuc => {
+                let (scores, positive): (Vec<f32>, Vec<bool>) = known.iter().copied().unzip();
+                roc_auc(&scores, &positive)
+            }
+            Metric::LogLoss => Some(mean(&|p, y| {
+                let right = if y { f64::from(p) } else { 1.0 - f64::from(p) };
+                -right.clamp(1e-15, 1.0).ln()
+            })),
+            Metric::Brier => Some(mean(&|p, y| {
+                2.0 * (f64::from(p) - f64::from(u8::from(y))).powi(2)
+            })),
+            _ => None,
+        }
+    }
+
+    fn score_values<'a>(
+        self,
+        width: usize,
+        cell: impl Fn(usize) -> Cell<'a>,
         truth: &[f32],
     ) -> Result<f64, MetricError> {
         let units = truth.len() / width;
         let mut total = 0.0;
         for target in 0..width {
-            let at = |i: usize| {
-                let i = i * width + target;
-                (
-                    f64::from(mean[i]),
-                    f64::from(variance[i]),
-                    f64::from(truth[i]),
-                )
-            };
-            let average = |f: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
-                (0..units)
-                    .map(|i| {
-                        let (m, v, y) = at(i);
-                        f(m, v, y)
-                    })
-                    .sum::<f64>()
-                    / units as f64
+            let average = |f: &dyn Fn(Cell, f64) -> f64| -> f64 {
+                let places = (0..units).map(|unit| unit * width + target);
+                let sum: f64 = places.map(|i| f(cell(i), f64::from(truth[i]))).sum();
+                sum / units as f64
             };
             total += match self {
-                Metric::Rmse => average(&|m, _, y| (m - y).powi(2)).sqrt(),
-                Metric::Mae => average(&|m, _, y| (m - y).abs()),
+                Metric::Rmse => average(&|said, y| (said.mean() - y).powi(2)).sqrt(),
+                Metric::Mae => average(&|said, y| (said.mean() - y).abs()),
                 Metric::R2 => {
-                    let centre = average(&|_, _, y| y);
-                    let spread = average(&|_, _, y| (y - centre).powi(2));
+                    let column = || {
+                        truth
+                            .iter()
+                            .skip(target)
+                            .step_by(width)
+                            .map(|&y| f64::from(y))
+                    };
+                    let centre = column().sum::<f64>() / units as f64;
+                    let spread = column().map(|y| (y - centre).powi(2)).sum::<f64>() / units as f64;
                     if spread == 0.0 {
                         return Err(MetricError::Undefined {
                             metric: self,
                             reason: "the target is constant",
                         });
                     }
-                    1.0 - average(&|m, _, y| (m - y).powi(2)) / spread
+                    1.0 - average(&|said, y| (said.mean() - y).powi(2)) / spread
                 }
-                Metric::Nll => average(&|m, v, y| {
-                    0.5 * ((2.0 * std::f64::consts::PI * v).ln() + (y - m).powi(2) / v)
-                }),
-                Metric::Crps => average(&crps_gaussian),
+                Metric::Nll => average(&|said, y| -said.log_density(y)),
+                Metric::Crps => average(&|said, y| said.crps(y)),
                 _ => {
                     return Err(MetricError::WrongKind {
                         metric: self,
@@ -317,6 +439,39 @@ impl Metric {
             };
         }
         Ok(total / width as f64)
+    }
+}
+
+/// What is said of one number.
+#[derive(Clone, Copy)]
+enum Cell<'a> {
+    Normal { mean: f64, variance: f64 },
+    Quantiles(QuantileFunction<'a>),
+}
+
+impl Cell<'_> {
+    fn mean(self) -> f64 {
+        match self {
+            Cell::Normal { mean, .. } => mean,
+            Cell::Quantiles(quantiles) => quantiles.mean(),
+        }
+    }
+
+    fn log_density(self, y: f64) -> f64 {
+        match self {
+            Cell::Normal { mean, variance } => {
+                -0.5 * ((2.0 * std::f64::consts::PI * variance).ln()
+                    + (y - mean).powi(2) / variance)
+            }
+            Cell::Quantiles(quantiles) => quantiles.log_density(y),
+        }
+    }
+
+    fn crps(self, y: f64) -> f64 {
+        match self {
+            Cell::Normal { mean, variance } => crps_gaussian(mean, variance, y),
+            Cell::Quantiles(quantiles) => quantiles.crps(y),
+        }
     }
 }
 
@@ -349,22 +504,6 @@ fn crps_gaussian(mean: f64, variance: f64, truth: f64) -> f64 {
     let z = (truth - mean) / sd;
     let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
     sd * (z * (2.0 * normal_cdf(z) - 1.0) + 2.0 * density - 1.0 / std::f64::consts::PI.sqrt())
-}
-
-/// Standard normal distribution function; Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7).
-fn normal_cdf(z: f64) -> f64 {
-    let x = z.abs() / std::f64::consts::SQRT_2;
-    let t = 1.0 / (1.0 + 0.327_591_1 * x);
-    let poly = t
-        * (0.254_829_592
-            + t * (-0.284_496_736
-                + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
-    let erf = 1.0 - poly * (-x * x).exp();
-    if z >= 0.0 {
-        0.5 * (1.0 + erf)
-    } else {
-        0.5 * (1.0 - erf)
-    }
 }
 
 impl fmt::Display for Metric {
@@ -446,6 +585,82 @@ mod tests {
         // CRPS of a standard normal at its mean: (sqrt(2) - 1) / sqrt(pi).
         let at_mean = crps_gaussian(0.0, 1.0, 0.0);
         assert!((at_mean - (2f64.sqrt() - 1.0) / std::f64::consts::PI.sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn quantiles_of_a_normal_score_nearly_as_the_normal() {
+        let levels: Vec<f32> = (1..40).map(|i| i as f32 / 40.0).collect();
+        let normal = Distribution::Gaussian {
+            width: 1,
+            mean: vec![1.0, 3.0],
+            variance: vec![1.0, 4.0],
+        };
+        let quantiles = normal.at_levels(&levels).unwrap();
+        let truth = Targets::Values {
+            width: 1,
+            values: vec![2.0, 2.5],
+        };
+        for (metric, tolerance) in [
+            (Metric::Rmse, 1e-5),
+            (Metric::Mae, 1e-5),
+            (Metric::R2, 1e-4),
+            (Metric::Nll, 0.02),
+            (Metric::Crps, 0.002),
+        ] {
+            let exact = metric.score(&normal, &truth).unwrap();
+            let near = metric.score(&quantiles, &truth).unwrap();
+            assert!((exact - near).abs() < tolerance, "{metric}: {exact} {near}");
+        }
+    }
+
+    #[test]
+    fn scores_of_labels_worked_by_hand() {
+        // Label one on three of four units, label two always false, label three never known.
+        let predicted = Distribution::Bernoulli {
+            width: 3,
+            probabilities: vec![0.9, 0.2, 0.5, 0.4, 0.1, 0.5, 0.3, 0.6, 0.5, 0.8, 0.5, 0.5],
+        };
+        let (yes, no) = (Some(true), Some(false));
+        let truth = Targets::Labels {
+            width: 3,
+            values: vec![yes, no, None, no, no, None, yes, no, None, None, no, None],
+        };
+        let score = |metric: Metric| metric.score(&predicted, &truth).unwrap();
+        let close = |metric: Metric, expected: f64| {
+            let found = score(metric);
+            assert!((found - expected).abs() < 1e-6, "{metric}: {found}");
+        };
+        // One: 0.9 and 0.4 are right, 0.3 is not. Two: 0.2, 0.1 and 0.5 are right (a half is no yes), 0.6 is not.
+        close(Metric::Accuracy, (2.0 / 3.0 + 3.0 / 4.0) / 2.0);
+        // One: half of the two positives are found, and the negative; two: three of four negatives.
+        close(Metric::BalancedAccuracy, ((0.5 + 1.0) / 2.0 + 0.75) / 2.0);
+        // One: 2 hits twice over 2 + 0 + 1; two: no hit, one false alarm.
+        close(Metric::F1, (2.0 / 3.0 + 0.0) / 2.0);
+        // Only label one has both values: 0.9 above 0.4, 0.3 below.
+        close(Metric::RocAuc, 0.5);
+        let one = -(0.9f64.ln() + 0.6f64.ln() + 0.3f64.ln()) / 3.0;
+        let two = -(0.8f64.ln() + 0.9f64.ln() + 0.4f64.ln() + 0.5f64.ln()) / 4.0;
+        close(Metric::LogLoss, (one + two) / 2.0);
+        let one = 2.0 * (0.01 + 0.16 + 0.49) / 3.0;
+        let two = 2.0 * (0.04 + 0.01 + 0.36 + 0.25) / 4.0;
+        close(Metric::Brier, (one + two) / 2.0);
+        assert!(Metric::Rmse.score(&predicted, &truth).is_err());
+        assert!(
+            Metric::LogLoss
+                .score(&predicted, &Targets::Classes(vec![0; 4]))
+                .is_err()
+        );
+        let unknown = truth.select(&[3]);
+        assert!(
+            Metric::RocAuc
+                .score(&predicted.select(&[3]), &unknown)
+                .is_err()
+        );
+        assert!(
+            Metric::F1
+                .score(&two_classes(&[0.5]), &Targets::Classes(vec![1]))
+                .is_err()
+        );
     }
 
     #[test]

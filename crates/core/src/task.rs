@@ -11,24 +11,32 @@ pub enum Task {
     Binary,
     /// One of three or more classes.
     Multiclass,
+    /// Several labels at a time, each of which applies or does not.
+    Multilabel,
     /// One or more numbers.
     Regression,
 }
 
 impl Task {
     /// Every task, in the order in which messages list them.
-    pub const ALL: [Task; 3] = [Task::Binary, Task::Multiclass, Task::Regression];
+    pub const ALL: [Task; 4] = [
+        Task::Binary,
+        Task::Multiclass,
+        Task::Multilabel,
+        Task::Regression,
+    ];
 
     /// The name as a person writes it.
     pub fn name(self) -> &'static str {
         match self {
             Task::Binary => "binary",
             Task::Multiclass => "multiclass",
+            Task::Multilabel => "multilabel",
             Task::Regression => "regression",
         }
     }
 
-    /// Whether the prediction is a class.
+    /// Whether classes are predicted, one or several at a time.
     pub fn is_classification(self) -> bool {
         !matches!(self, Task::Regression)
     }
@@ -63,19 +71,19 @@ impl FromStr for Task {
 pub struct Target {
     /// What is predicted.
     pub task: Task,
-    /// The target columns (one for classification).
+    /// The target columns (one for binary and multiclass).
     pub names: Vec<String>,
-    /// The classes in label order; empty for regression.
+    /// The classes in label order; empty for regression. With several labels the two values that all of them take, the one
+    /// that means "applies" last.
     pub classes: Vec<String>,
 }
 
 impl Target {
-    /// Width of the predictive distribution: the number of classes, or of numeric targets.
+    /// Width of the predictive distribution: the number of classes, of labels, or of numeric targets.
     pub fn width(&self) -> usize {
-        if self.task.is_classification() {
-            self.classes.len()
-        } else {
-            self.names.len()
+        match self.task {
+            Task::Binary | Task::Multiclass => self.classes.len(),
+            Task::Multilabel | Task::Regression => self.names.len(),
         }
     }
 }

@@ -203,6 +203,12 @@ pub enum DataError {
         /// Why.
         reason: String,
     },
+    /// Several targets that are neither all labels nor all numbers.
+    #[error("the targets do not make one task: {reason}")]
+    MixedTargets {
+        /// What does not go together.
+        reason: String,
+    },
     /// A class that was not among those learned.
     #[error("target `{column}`, row {row}: class `{class}` is not one of {}", known.join(", "))]
     UnknownClass {
@@ -323,6 +329,10 @@ impl Hints for DataError {
             DataError::TaskMismatch { .. } => {
                 hint("leave `--task` out to let it follow from the data")
             }
+            DataError::MixedTargets { .. } => hint(
+                "predict labels (columns of the same two values each) in one run and numbers in another; columns of numbers alone \
+                 are predicted as numbers, whatever they hold, with `--task regression`",
+            ),
             DataError::UnknownClass { .. } => {
                 hint("correct the row, or fit again on data that contain this class")
             }

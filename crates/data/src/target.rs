@@ -4,7 +4,7 @@ use candor_core::{Target, Targets, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::table::known_column;
-use crate::{DataError, Role, Schema, Table, Values};
+use crate::{Column, DataError, Role, Schema, Table, Values};
 
 /// What is predicted, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,9 +18,9 @@ pub struct TargetDecision {
 /// True values of a table's rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncodedTargets {
-    /// One a row; class 0 or NaN where the cell is missing.
+    /// One a row; class 0, an unknown label or NaN where the cell is missing.
     pub targets: Targets,
-    /// Rows without a usable value.
+    /// Rows without a usable value; of labels those where none is known.
     pub missing_rows: Vec<usize>,
 }
 
@@ -63,25 +63,114 @@ pub fn decide_target(
             reason: format!("{why}; {task_reason}"),
         });
     }
+    let (target, task_reason) = decide_several(table, columns, task)?;
+    Ok(TargetDecision {
+        target,
+        reason: format!("{why}; {task_reason}"),
+    })
+}
+
+/// Several columns: labels when each has two values, else numbers.
+fn decide_several(
+    table: &Table,
+    columns: Vec<String>,
+    task: Option<Task>,
+) -> Result<(Target, String), DataError> {
+    if let Some(task) = task.filter(|task| matches!(task, Task::Binary | Task::Multiclass)) {
+        return Err(DataError::TaskMismatch {
+            task,
+            column: columns[0].clone(),
+            reason: "several targets are predicted together as labels (`multilabel`) or as numbers (`regression`) only".into(),
+        });
+    }
+    let mut values = Vec::with_capacity(columns.len());
     for column in &columns {
-        if task.is_some_and(|task| task != Task::Regression) {
+        // Also refuses what has no value, or one only.
+        let found = table.column(column).map(|c| class_names(&c.values));
+        let found = found.unwrap_or_default();
+        let asked = if found.len() == 2 {
+            None
+        } else {
+            Some(Task::Regression)
+        };
+        let asked = task.filter(|t| *t == Task::Regression).or(asked);
+        match decide_task(table, column, asked) {
+            Err(DataError::TaskMismatch { .. }) if task.is_none() => {}
+            Err(DataError::TaskMismatch { .. }) if task == Some(Task::Multilabel) => {}
+            other => {
+                other?;
+            }
+        }
+        values.push(found);
+    }
+    let two = |i: &usize| values[*i].len() == 2;
+    let labels: Vec<usize> = (0..columns.len()).filter(two).collect();
+    let other = (0..columns.len()).find(|i| !two(i));
+    match (task, other) {
+        (Some(Task::Regression), _) => {}
+        (Some(Task::Multilabel), Some(other)) => {
             return Err(DataError::TaskMismatch {
-                task: task.unwrap_or(Task::Regression),
-                column: column.clone(),
-                reason: "several targets are predicted together as numbers only".into(),
+                task: Task::Multilabel,
+                column: columns[other].clone(),
+                reason: format!(
+                    "it has {} distinct values; a label has two",
+                    values[other].len()
+                ),
             });
         }
-        decide_task(table, column, Some(Task::Regression))?;
+        (_, None) => return decide_labels(columns, &values),
+        (_, Some(other)) => {
+            if let Some(label) = labels.first() {
+                return Err(DataError::MixedTargets {
+                    reason: format!(
+                        "`{}` has two values, as a label has, `{}` has {}",
+                        columns[*label],
+                        columns[other],
+                        values[other].len()
+                    ),
+                });
+            }
+            for column in &columns {
+                decide_task(table, column, Some(Task::Regression))?;
+            }
+        }
     }
     let target = Target {
         task: Task::Regression,
         names: columns,
         classes: Vec::new(),
     };
-    Ok(TargetDecision {
-        target,
-        reason: format!("{why}; several targets: numbers"),
-    })
+    Ok((target, "several targets: numbers".to_owned()))
+}
+
+/// Labels, once it is known that each has two values: they must be the same two, so that one word means "applies".
+fn decide_labels(
+    columns: Vec<String>,
+    values: &[Vec<String>],
+) -> Result<(Target, String), DataError> {
+    if let Some(i) = values.iter().position(|v| *v != values[0]) {
+        let quoted = |v: &[String]| format!("`{}` and `{}`", v[0], v[1]);
+        return Err(DataError::MixedTargets {
+            reason: format!(
+                "the labels must all take the same two values, but those of `{}` are {}, and of `{}` {}",
+                columns[0],
+                quoted(&values[0]),
+                columns[i],
+                quoted(&values[i])
+            ),
+        });
+    }
+    let classes = values[0].clone();
+    let reason = format!(
+        "several targets of two values: labels, of which `{}` means that one applies",
+        classes[1]
+    );
+    let target = Target {
+        task: Task::Multilabel,
+        names: columns,
+        classes,
+    };
+    Ok((target, reason))
 }
 
 fn choose(
@@ -198,6 +287,12 @@ fn decide_task(
             }
             (false, "numbers, as asked".to_owned())
         }
+        Some(Task::Multilabel) => {
+            return mismatch(
+                Task::Multilabel,
+                "it is one column; name several, as in `--target a,b`".into(),
+            );
+        }
         Some(Task::Binary) if classes.len() != 2 => {
             return mismatch(
                 Task::Binary,
@@ -313,6 +408,9 @@ pub fn encode_targets(table: &Table, target: &Target) -> Result<EncodedTargets, 
         columns.extend(table.column(name));
     }
     let rows = table.rows();
+    if target.task == Task::Multilabel {
+        return encode_labels(&columns, rows, &target.classes);
+    }
     let missing_rows: Vec<usize> = (0..rows)
         .filter(|&row| columns.iter().any(|c| !usable(&c.values, row)))
         .collect();
@@ -345,6 +443,32 @@ pub fn encode_targets(table: &Table, target: &Target) -> Result<EncodedTargets, 
     Ok(EncodedTargets {
         targets: Targets::Values { width, values },
         missing_rows,
+    })
+}
+
+fn encode_labels(
+    columns: &[&Column],
+    rows: usize,
+    classes: &[String],
+) -> Result<EncodedTargets, DataError> {
+    let width = columns.len();
+    let mut values = vec![None; rows * width];
+    for (place, column) in columns.iter().enumerate() {
+        let codes = encode_classes(&column.values, &column.name, classes)?;
+        for (row, code) in codes.into_iter().enumerate() {
+            if usable(&column.values, row) {
+                values[row * width + place] = Some(code == 1);
+            }
+        }
+    }
+    let unknown = |row: &usize| {
+        values[row * width..(row + 1) * width]
+            .iter()
+            .all(Option::is_none)
+    };
+    Ok(EncodedTargets {
+        missing_rows: (0..rows).filter(unknown).collect(),
+        targets: Targets::Labels { width, values },
     })
 }
 
@@ -382,7 +506,7 @@ fn encode_classes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Column, SchemaOptions, infer_schema};
+    use crate::{SchemaOptions, infer_schema};
 
     fn numbers(name: &str, cells: Vec<f64>) -> Column {
         Column {
@@ -469,6 +593,96 @@ mod tests {
         for (column, task, message) in cases {
             let found = refused(column, task).unwrap_or_default();
             assert!(found.contains(message), "{found}");
+        }
+    }
+
+    fn several(columns: Vec<Column>, task: Option<Task>) -> Result<(Target, Table), DataError> {
+        let named: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        let table = Table { columns };
+        let schema = infer_schema(&table, &SchemaOptions::default())?;
+        let decision = decide_target(&table, &schema, &named, None, task)?;
+        Ok((decision.target, table))
+    }
+
+    #[test]
+    fn several_columns_of_two_values_are_labels() -> Result<(), DataError> {
+        let nan = f64::NAN;
+        let columns = || {
+            vec![
+                numbers("a", vec![0.0, 1.0, nan, nan]),
+                numbers("b", vec![1.0, nan, 0.0, nan]),
+            ]
+        };
+        let (target, table) = several(columns(), None)?;
+        assert_eq!((target.task, target.width()), (Task::Multilabel, 2));
+        assert_eq!(target.classes, ["0", "1"]);
+        let encoded = encode_targets(&table, &target)?;
+        let (yes, no) = (Some(true), Some(false));
+        let values = vec![no, yes, yes, None, None, no, None, None];
+        assert_eq!(encoded.targets, Targets::Labels { width: 2, values });
+        // A row is of use as long as one of its labels is known.
+        assert_eq!(encoded.missing_rows, [3]);
+        let (target, _) = several(columns(), Some(Task::Regression))?;
+        assert_eq!((target.task, target.width()), (Task::Regression, 2));
+        let words = |name| texts(name, &["yes", "no"], vec![0, 1, 1]);
+        let (target, _) = several(vec![words("a"), words("b")], None)?;
+        assert_eq!(target.classes, ["no", "yes"]);
+        Ok(())
+    }
+
+    #[test]
+    fn targets_that_make_no_task_together_are_refused() {
+        let label = || numbers("a", vec![0.0, 1.0, 1.0]);
+        let multilabel = Some(Task::Multilabel);
+        let cases = [
+            (
+                vec![label(), numbers("b", vec![1.5, 2.5, 9.0])],
+                None,
+                "`a` has two values, as a label has, `b` has 3",
+            ),
+            (
+                vec![label(), texts("b", &["x", "y", "z"], vec![0, 1, 2])],
+                None,
+                "`b` has 3",
+            ),
+            (
+                vec![label(), numbers("b", vec![1.0, 1.0, 1.0])],
+                None,
+                "target `b` is always `1`",
+            ),
+            (
+                vec![label(), numbers("b", vec![f64::NAN; 3])],
+                None,
+                "target `b` has no usable value",
+            ),
+            (
+                vec![label(), numbers("b", vec![f64::NAN; 3])],
+                multilabel,
+                "target `b` has no usable value",
+            ),
+            (
+                vec![label(), numbers("b", vec![1.0, 2.0, 2.0])],
+                None,
+                "the same two values, but those of `a` are `0` and `1`, and of `b` `1` and `2`",
+            ),
+            (
+                vec![label(), numbers("b", vec![1.0, 2.0, 3.0])],
+                multilabel,
+                "column `b`: it has 3 distinct values; a label has two",
+            ),
+            (vec![label()], multilabel, "one column; name several"),
+            (
+                vec![label(), label()],
+                Some(Task::Binary),
+                "as labels (`multilabel`) or as numbers",
+            ),
+        ];
+        for (columns, task, message) in cases {
+            let found = several(columns, task).err().map(|e| e.to_string());
+            let found = found
+                .unwrap_or_default()
+                .replace("target `b`: it", "column `b`: it");
+            assert!(found.contains(message), "{found}, not {message}");
         }
     }
 

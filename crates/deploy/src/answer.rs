@@ -8,9 +8,10 @@ pub struct Answer {
     pub row: usize,
     /// What the model predicts; given even when it abstains, so that a person can look at it.
     pub prediction: Prediction,
-    /// The probability, by the model's own word, that the prediction is right (for numbers: within the tolerance).
+    /// The probability, by the model's own word, that the prediction is right (for labels: all of them; for numbers: within the
+    /// tolerance).
     pub confidence: f64,
-    /// Whole uncertainty: entropy in nats, or variance in squared target units (the mean over targets).
+    /// Whole uncertainty: entropy in nats (the sum over labels), or variance in squared target units (the mean over targets).
     pub uncertainty: f64,
     /// The part that lies in the data: more training would not remove it.
     pub aleatoric: f64,
@@ -36,6 +37,15 @@ pub enum Prediction {
         probabilities: Vec<f64>,
         /// Classes that hold the true one with the promised coverage; may be empty.
         set: Vec<String>,
+    },
+    /// Labels, each of which applies or does not.
+    Labels {
+        /// The more probable value of each label, out of the target's two classes.
+        values: Vec<String>,
+        /// The probability that each label applies.
+        probabilities: Vec<f64>,
+        /// For each label the values that hold the true one with the promised coverage: one, both (it is not known), or none.
+        sets: Vec<Vec<String>>,
     },
     /// Numbers.
     Number {

@@ -1,4 +1,7 @@
-use candor_challenge::{ChallengeError, ConformalClassifier, ConformalMethod, ConformalRegressor};
+use candor_challenge::{
+    ChallengeError, ConformalClassifier, ConformalLabelSets, ConformalMethod,
+    ConformalQuantileRegressor, ConformalRegressor,
+};
 use candor_core::{Distribution, Seed, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +11,16 @@ use serde::{Deserialize, Serialize};
 pub enum Conformal {
     /// Sets of classes.
     Classifier(ConformalClassifier),
-    /// Intervals of numbers.
+    /// A set of values for each label.
+    LabelSets(ConformalLabelSets),
+    /// Intervals of numbers, about the predicted mean.
     Regressor(ConformalRegressor),
+    /// Intervals of numbers, between predicted quantiles.
+    QuantileRegressor(ConformalQuantileRegressor),
 }
 
 impl Conformal {
-    /// Fits sets (RAPS for three classes or more, else LAC) or intervals to the distribution at hand.
+    /// Fits sets (RAPS for three classes or more, else LAC; LAC for each label) or intervals to the distribution at hand.
     ///
     /// # Errors
     /// When predictions and true values do not fit, or `alpha` is not between 0 and 1.
@@ -33,8 +40,15 @@ impl Conformal {
                 ConformalClassifier::fit(method, alpha, predicted, truth, seed)
                     .map(Conformal::Classifier)
             }
+            Distribution::Bernoulli { .. } => {
+                ConformalLabelSets::fit(alpha, predicted, truth).map(Conformal::LabelSets)
+            }
             Distribution::Gaussian { .. } => {
                 ConformalRegressor::fit(alpha, predicted, truth).map(Conformal::Regressor)
+            }
+            Distribution::Quantiles { .. } => {
+                ConformalQuantileRegressor::fit(alpha, predicted, truth)
+                    .map(Conformal::QuantileRegressor)
             }
         }
     }
@@ -43,7 +57,9 @@ impl Conformal {
     pub fn coverage(&self) -> f64 {
         1.0 - match self {
             Conformal::Classifier(c) => c.alpha,
+            Conformal::LabelSets(l) => l.alpha,
             Conformal::Regressor(r) => r.alpha,
+            Conformal::QuantileRegressor(r) => r.alpha,
         }
     }
 }

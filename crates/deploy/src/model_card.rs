@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use candor_core::{Outcome, Verdict};
+use candor_core::{Outcome, Task, Verdict};
 
 use crate::{Conformal, Parts};
 
@@ -48,8 +48,12 @@ impl ModelCard<'_> {
             parts.target.task,
             parts.metric.name()
         ));
-        if !parts.target.classes.is_empty() {
-            line(format!("Classes: {}.\n", quoted(&parts.target.classes)));
+        match (parts.target.task, parts.target.classes.as_slice()) {
+            (_, []) => {}
+            (Task::Multilabel, [no, yes]) => line(format!(
+                "Labels: `{yes}` where one applies, `{no}` where it does not.\n"
+            )),
+            (_, classes) => line(format!("Classes: {}.\n", quoted(classes))),
         }
         line("## What it is made of\n".into());
         for (name, weight) in self.members {
@@ -85,7 +89,8 @@ impl ModelCard<'_> {
         let promised = 100.0 * parts.conformal.coverage();
         let what = match parts.conformal {
             Conformal::Classifier(_) => "Prediction sets",
-            Conformal::Regressor(_) => "Intervals",
+            Conformal::LabelSets(_) => "The sets of each label, by itself,",
+            Conformal::Regressor(_) | Conformal::QuantileRegressor(_) => "Intervals",
         };
         line(format!(
             "- {what} hold the truth for {promised:.0} % of units like those of the training data, on average: not for \

@@ -1,5 +1,5 @@
 use candor_challenge::{ConformalPValue, OodDetector, Uncertainty};
-use candor_core::{Distribution, Task};
+use candor_core::{Distribution, QuantileFunction, Task};
 use candor_train::{Learner, Member, MemberError, MemberPrediction, Units};
 
 use crate::{Answer, Bundle, Conformal, DeployError, Parts, Prediction, Strangeness};
@@ -148,14 +148,13 @@ impl Predictor {
         let mut said: Vec<(f64, Distribution)> = Vec::new();
         let mut detected: Vec<(&OodDetector, Vec<f64>)> = Vec::new();
         for member in &self.members {
-            let MemberPrediction { members, features } = predict(member, units, rows)?;
-            if let (Some(detector), Some(features)) = (&member.detector, &features) {
+            let prediction = predict(member, units, rows)?;
+            if let (Some(detector), Some(features)) = (&member.detector, &prediction.features) {
                 let scores = detector.score(&[&features.embedding, &features.input])?;
                 detected.push((detector, scores));
             }
-            let weight = member.weight / members.len() as f64;
-            if weight > 0.0 {
-                said.extend(members.into_iter().map(|m| (weight, m)));
+            if member.weight > 0.0 {
+                said.extend(voices(member, prediction));
             }
         }
         let said: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
@@ -194,6 +193,25 @@ impl Predictor {
                 Ok(prediction.collect())
             }
             (
+                Distribution::Bernoulli {
+                    width,
+                    probabilities,
+                },
+                Conformal::LabelSets(sets),
+            ) => {
+                let sets = sets.predict(mixture)?;
+                let rows = probabilities.chunks(*width).zip(sets.chunks(*width));
+                let prediction = rows.map(|(row, sets)| Prediction::Labels {
+                    values: row.iter().map(|&p| name(u32::from(p > 0.5))).collect(),
+                    probabilities: row.iter().map(|&p| f64::from(p)).collect(),
+                    sets: sets
+                        .iter()
+                        .map(|set| set.iter().copied().map(name).collect())
+                        .collect(),
+                });
+                Ok(prediction.collect())
+            }
+            (
                 Distribution::Gaussian {
                     width,
                     mean,
@@ -201,32 +219,35 @@ impl Predictor {
                 },
                 Conformal::Regressor(intervals),
             ) => {
+                let moments: Vec<(f64, f64)> = mean
+                    .iter()
+                    .zip(variance)
+                    .map(|(&mean, &variance)| (f64::from(mean), f64::from(variance)))
+                    .collect();
+                Ok(numbers(*width, &moments, &intervals.predict(mixture)?))
+            }
+            (
+                Distribution::Quantiles {
+                    width,
+                    levels,
+                    values,
+                },
+                Conformal::QuantileRegressor(intervals),
+            ) => {
                 let ends = intervals.predict(mixture)?;
-                let rows = mean
-                    .chunks(*width)
-                    .zip(variance.chunks(*width))
-                    .zip(ends.chunks(*width));
-                let prediction = rows.map(|((mean, variance), ends)| Prediction::Number {
-                    mean: mean.iter().map(|&m| f64::from(m)).collect(),
-                    sd: variance.iter().map(|&v| f64::from(v).sqrt()).collect(),
-                    interval: ends
-                        .iter()
-                        .map(|&(low, high)| {
-                            (low.is_finite() && high.is_finite()).then_some((low, high))
-                        })
-                        .collect(),
-                });
-                Ok(prediction.collect())
+                let cells = values.chunks(levels.len().max(1));
+                let moments: Vec<(f64, f64)> = cells
+                    .filter_map(|values| QuantileFunction::new(levels, values))
+                    .map(|quantiles| quantiles.moments())
+                    .collect();
+                Ok(numbers(*width, &moments, &ends))
             }
-            (Distribution::Categorical { .. }, Conformal::Regressor(_))
-            | (Distribution::Gaussian { .. }, Conformal::Classifier(_)) => {
-                Err(DeployError::Member {
-                    name: self.parts.name.clone(),
-                    source: MemberError::Malformed(
-                        "it predicts numbers where classes are promised, or the reverse".into(),
-                    ),
-                })
-            }
+            _ => Err(DeployError::Member {
+                name: self.parts.name.clone(),
+                source: MemberError::Malformed(
+                    "what it predicts is not what its sets or intervals are made for".into(),
+                ),
+            }),
         }
     }
 
@@ -241,6 +262,23 @@ impl Predictor {
     }
 }
 
+/// One prediction a unit of means, variances and ends of intervals `[units, width]`.
+fn numbers(width: usize, moments: &[(f64, f64)], ends: &[(f64, f64)]) -> Vec<Prediction> {
+    let rows = moments.chunks(width.max(1)).zip(ends.chunks(width.max(1)));
+    let prediction = rows.map(|(moments, ends)| Prediction::Number {
+        mean: moments.iter().map(|(mean, _)| *mean).collect(),
+        sd: moments
+            .iter()
+            .map(|(_, variance)| variance.sqrt())
+            .collect(),
+        interval: ends
+            .iter()
+            .map(|&(low, high)| (low.is_finite() && high.is_finite()).then_some((low, high)))
+            .collect(),
+    });
+    prediction.collect()
+}
+
 /// The weighted mixture of members on some units, in the order of `rows`, not recalibrated.
 ///
 /// # Errors
@@ -252,11 +290,10 @@ pub fn mixture(
 ) -> Result<Distribution, DeployError> {
     let mut whole: Option<Distribution> = None;
     for (batch, chunk) in rows.chunks(BATCH).enumerate() {
-        let said = members.iter().filter(|m| m.weight > 0.0).map(|m| {
-            let said = predict(m, units, chunk)?.mixture()?;
-            Ok((m.weight, said))
-        });
-        let said = said.collect::<Result<Vec<_>, DeployError>>()?;
+        let mut said = Vec::new();
+        for member in members.iter().filter(|m| m.weight > 0.0) {
+            said.extend(voices(member, predict(member, units, chunk)?));
+        }
         let parts: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
         let mixture = Distribution::mixture(&parts)?;
         let places: Vec<usize> = (0..chunk.len()).map(|i| batch * BATCH + i).collect();
@@ -267,6 +304,13 @@ pub fn mixture(
     whole.ok_or(DeployError::Prediction(
         candor_core::PredictionError::NoMembers,
     ))
+}
+
+/// What a member says, each of the members inside it by itself, with its weight: quantiles of a mixture depend, by their rounding
+/// to levels, on whether mixtures were mixed, so that everything mixes the same parts.
+fn voices(member: &LoadedMember, said: MemberPrediction) -> Vec<(f64, Distribution)> {
+    let weight = member.weight / said.members.len() as f64;
+    said.members.into_iter().map(|m| (weight, m)).collect()
 }
 
 fn predict(

@@ -1,49 +1,14 @@
-use candor_core::Target;
+use candor_core::{Target, Task};
 use candor_data::{Column, Table, Values};
 use candor_deploy::{Answer, Prediction};
 
 /// Answers as a table; see [`crate::Model::table_of`].
 pub(crate) fn table_of(target: &Target, answers: &[Answer]) -> Table {
     let mut columns = vec![numbers("row", answers, |a| a.row as f64)];
-    if target.task.is_classification() {
-        columns.push(texts("prediction", answers, |a| match &a.prediction {
-            Prediction::Class { class, .. } => Some(class.clone()),
-            Prediction::Number { .. } => None,
-        }));
-        for (i, class) in target.classes.iter().enumerate() {
-            let name = format!("probability_{class}");
-            columns.push(numbers(&name, answers, |a| match &a.prediction {
-                Prediction::Class { probabilities, .. } => at(probabilities, i),
-                Prediction::Number { .. } => f64::NAN,
-            }));
-        }
-        columns.push(texts("set", answers, |a| match &a.prediction {
-            Prediction::Class { set, .. } => Some(set.join("|")),
-            Prediction::Number { .. } => None,
-        }));
-    } else {
-        for (i, name) in target.names.iter().enumerate() {
-            let named = |what: &str| match target.names.len() {
-                1 => what.to_owned(),
-                _ => format!("{what}_{name}"),
-            };
-            columns.push(numbers(&named("mean"), answers, |a| match &a.prediction {
-                Prediction::Number { mean, .. } => at(mean, i),
-                Prediction::Class { .. } => f64::NAN,
-            }));
-            columns.push(numbers(&named("sd"), answers, |a| match &a.prediction {
-                Prediction::Number { sd, .. } => at(sd, i),
-                Prediction::Class { .. } => f64::NAN,
-            }));
-            let end = |a: &Answer, of: fn((f64, f64)) -> f64| match &a.prediction {
-                Prediction::Number { interval, .. } => {
-                    interval.get(i).copied().flatten().map_or(f64::NAN, of)
-                }
-                Prediction::Class { .. } => f64::NAN,
-            };
-            columns.push(numbers(&named("lower"), answers, |a| end(a, |ends| ends.0)));
-            columns.push(numbers(&named("upper"), answers, |a| end(a, |ends| ends.1)));
-        }
+    match target.task {
+        Task::Binary | Task::Multiclass => columns.extend(of_classes(target, answers)),
+        Task::Multilabel => columns.extend(of_labels(target, answers)),
+        Task::Regression => columns.extend(of_numbers(target, answers)),
     }
     columns.push(numbers("confidence", answers, |a| a.confidence));
     columns.push(numbers("uncertainty", answers, |a| a.uncertainty));
@@ -57,6 +22,74 @@ pub(crate) fn table_of(target: &Target, answers: &[Answer]) -> Table {
     }));
     columns.push(texts("reason", answers, |a| a.reason.clone()));
     Table { columns }
+}
+
+fn of_classes(target: &Target, answers: &[Answer]) -> Vec<Column> {
+    let mut columns = vec![texts("prediction", answers, |a| match &a.prediction {
+        Prediction::Class { class, .. } => Some(class.clone()),
+        _ => None,
+    })];
+    for (i, class) in target.classes.iter().enumerate() {
+        let name = format!("probability_{class}");
+        columns.push(numbers(&name, answers, |a| match &a.prediction {
+            Prediction::Class { probabilities, .. } => at(probabilities, i),
+            _ => f64::NAN,
+        }));
+    }
+    columns.push(texts("set", answers, |a| match &a.prediction {
+        Prediction::Class { set, .. } => Some(set.join("|")),
+        _ => None,
+    }));
+    columns
+}
+
+fn of_labels(target: &Target, answers: &[Answer]) -> Vec<Column> {
+    let mut columns = Vec::with_capacity(3 * target.names.len());
+    for (i, label) in target.names.iter().enumerate() {
+        let name = format!("prediction_{label}");
+        columns.push(texts(&name, answers, |a| match &a.prediction {
+            Prediction::Labels { values, .. } => values.get(i).cloned(),
+            _ => None,
+        }));
+        let name = format!("probability_{label}");
+        columns.push(numbers(&name, answers, |a| match &a.prediction {
+            Prediction::Labels { probabilities, .. } => at(probabilities, i),
+            _ => f64::NAN,
+        }));
+        let name = format!("set_{label}");
+        columns.push(texts(&name, answers, |a| match &a.prediction {
+            Prediction::Labels { sets, .. } => sets.get(i).map(|set| set.join("|")),
+            _ => None,
+        }));
+    }
+    columns
+}
+
+fn of_numbers(target: &Target, answers: &[Answer]) -> Vec<Column> {
+    let mut columns = Vec::with_capacity(4 * target.names.len());
+    for (i, name) in target.names.iter().enumerate() {
+        let named = |what: &str| match target.names.len() {
+            1 => what.to_owned(),
+            _ => format!("{what}_{name}"),
+        };
+        columns.push(numbers(&named("mean"), answers, |a| match &a.prediction {
+            Prediction::Number { mean, .. } => at(mean, i),
+            _ => f64::NAN,
+        }));
+        columns.push(numbers(&named("sd"), answers, |a| match &a.prediction {
+            Prediction::Number { sd, .. } => at(sd, i),
+            _ => f64::NAN,
+        }));
+        let end = |a: &Answer, of: fn((f64, f64)) -> f64| match &a.prediction {
+            Prediction::Number { interval, .. } => {
+                interval.get(i).copied().flatten().map_or(f64::NAN, of)
+            }
+            _ => f64::NAN,
+        };
+        columns.push(numbers(&named("lower"), answers, |a| end(a, |ends| ends.0)));
+        columns.push(numbers(&named("upper"), answers, |a| end(a, |ends| ends.1)));
+    }
+    columns
 }
 
 fn at(values: &[f64], i: usize) -> f64 {

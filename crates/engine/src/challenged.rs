@@ -363,8 +363,15 @@ impl<'a> Judge<'a> {
             Conformal::Classifier(c) => {
                 CoverageReport::of_classifier(c, &self.said, &self.truth, &slices)?
             }
+            Conformal::LabelSets(l) => {
+                let names = &parts.target.names;
+                CoverageReport::of_label_sets(l, &self.said, &self.truth, names, &slices)?
+            }
             Conformal::Regressor(r) => {
                 CoverageReport::of_regressor(r, &self.said, &self.truth, &slices)?
+            }
+            Conformal::QuantileRegressor(r) => {
+                CoverageReport::of_quantile_regressor(r, &self.said, &self.truth, &slices)?
             }
         };
         result
@@ -429,9 +436,12 @@ impl<'a> Judge<'a> {
             .judge(&column_of(&answers, gated), &wrong)?;
         let refused =
             answers.iter().filter(|a| a.abstained.is_some()).count() as f64 / answers.len() as f64;
-        result
-            .verdicts
-            .push(gates.abstention(&parts.abstention.gate, &accepted, refused));
+        result.verdicts.push(gates.abstention(
+            parts.target.task,
+            &parts.abstention.gate,
+            &accepted,
+            refused,
+        ));
         result.accepted = Some((accepted, refused));
         Ok(())
     }
@@ -567,6 +577,14 @@ impl<'a> Judge<'a> {
                     epochs,
                 )
             }
+            Targets::Labels { .. } => {
+                let Some(control) = by_all_labels(&on_train, &learned, &on_test, &self.truth)
+                else {
+                    return Ok(());
+                };
+                let (train_score, right, units, chance) = control;
+                Memorisation::of_classes(train_score, right, units, chance, train.len(), epochs)
+            }
             Targets::Values { .. } => {
                 let (Ok(on_train), Ok(on_test)) = (
                     Metric::R2.score(&on_train, &learned),
@@ -627,6 +645,45 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// The share of training units whose labels are all right, the number of such test units, the test units, and the share of the
+/// commonest set of labels among them: of units whose labels are all known, since the labels of one unit are not
+/// independent of each other. `None` when there are no such units.
+fn by_all_labels(
+    on_train: &Distribution,
+    learned: &Targets,
+    on_test: &Distribution,
+    truth: &Targets,
+) -> Option<(f64, usize, usize, f64)> {
+    type Row = Vec<bool>;
+    let rows = |said: &Distribution, truth: &Targets| -> Vec<(Row, Row)> {
+        let (Distribution::Bernoulli { probabilities, .. }, Targets::Labels { width, values }) =
+            (said, truth)
+        else {
+            return Vec::new();
+        };
+        let said = probabilities.chunks(*width).zip(values.chunks(*width));
+        let known = said.filter_map(|(row, known)| {
+            let known: Option<Row> = known.iter().copied().collect();
+            Some((row.iter().map(|p| *p > 0.5).collect(), known?))
+        });
+        known.collect()
+    };
+    let right = |rows: &[(Row, Row)]| rows.iter().filter(|(said, is)| said == is).count();
+    let (train, test) = (rows(on_train, learned), rows(on_test, truth));
+    let mut counts = std::collections::BTreeMap::new();
+    test.iter()
+        .for_each(|(_, is)| *counts.entry(is).or_insert(0usize) += 1);
+    let commonest = counts.values().max()?;
+    (!train.is_empty()).then(|| {
+        (
+            right(&train) as f64 / train.len() as f64,
+            right(&test),
+            test.len(),
+            *commonest as f64 / test.len() as f64,
+        )
+    })
+}
+
 fn is_strange(answer: &Answer, rule: &AbstentionRule) -> bool {
     answer
         .strangeness
@@ -645,6 +702,15 @@ fn shuffled_targets(targets: &Targets, rows: &[usize], seed: Seed) -> Targets {
     for (&to, &from) in rows.iter().zip(&order) {
         match (&mut shuffled, targets) {
             (Targets::Classes(shuffled), Targets::Classes(classes)) => shuffled[to] = classes[from],
+            (
+                Targets::Labels {
+                    values: shuffled, ..
+                },
+                Targets::Labels { width, values },
+            ) => {
+                let (to, from) = (to * width, from * width);
+                shuffled[to..to + width].copy_from_slice(&values[from..from + width]);
+            }
             (
                 Targets::Values {
                     values: shuffled, ..

@@ -19,8 +19,9 @@ pub struct CheckResult {
 /// Steps 1 and 2 alone: nothing is trained, nothing is written.
 ///
 /// # Errors
-/// When the source cannot be read, or its data do not make a task.
+/// When a setting makes no sense, the source cannot be read, or its data do not make a task.
 pub fn check(settings: &FitSettings) -> Result<CheckResult, EngineError> {
+    settings.check()?;
     let options = ReadOptions {
         memory_bytes: settings.memory.or(settings.read.memory_bytes),
         ..settings.read.clone()

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use candor_core::{Clock, Step};
+use candor_core::{Clock, Step, Task};
 use candor_design::{First, JobRecord, JobResult, Store, StudySettings, label, leaderboard, run};
 use candor_train::Evaluation;
 use serde::{Deserialize, Serialize};
@@ -131,7 +131,12 @@ impl Prepared {
         let Some(left) = context.clock.remaining() else {
             return context.clock.clone();
         };
-        let rows = self.table.rows().min(RESERVED_ROWS) as f64;
+        // One classical model a label is read and judged for each of all labels.
+        let labels = match self.target.task {
+            Task::Multilabel => self.target.width(),
+            _ => 1,
+        };
+        let rows = (self.table.rows() * labels).min(RESERVED_ROWS) as f64;
         let left = left.as_secs_f64().max(1e-9);
         let reserved = RESERVED_SHARE * left + RESERVED_SECONDS + RESERVED_PER_ROW * rows;
         context

@@ -38,8 +38,8 @@ impl Model {
             file: "bundle.json".into(),
             problem: format!("the encoding of columns: {error}"),
         })?;
-        let card = bundle.card.clone();
-        let predictor = Predictor::load(bundle, &TableLearner::new()?)?;
+        let (card, task) = (bundle.card.clone(), bundle.parts.target.task);
+        let predictor = Predictor::load(bundle, &TableLearner::new(task)?)?;
         Ok(Model {
             predictor,
             encoder,
@@ -83,7 +83,8 @@ impl Model {
             .answers(&TableUnits::units(matrix, Vec::new()))?)
     }
 
-    /// Answers as a table, one row a unit: `row`, `prediction`, `probability_<class>` and `set` for classes, `mean`, `sd`,
+    /// Answers as a table, one row a unit: `row`, `prediction`, `probability_<class>` and `set` for classes,
+    /// `prediction_<label>`, `probability_<label>` and `set_<label>` for labels, `mean`, `sd`,
     /// `lower` and `upper` for numbers (with the target's name when there are several), then confidence, uncertainty and
     /// its two parts, `strangeness_p`, `abstained` and `reason`.
     pub fn table_of(&self, answers: &[Answer]) -> Table {

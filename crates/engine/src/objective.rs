@@ -204,11 +204,7 @@ pub(crate) fn selection_loss(
     folds: &[Fold],
 ) -> f64 {
     let loss = mean_score(metric, said, targets, folds).map_or(f64::NAN, |s| metric.as_loss(s));
-    let jumps = matches!(
-        metric,
-        Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc
-    );
-    if !(jumps && task.is_classification()) {
+    if !(metric.jumps() && task.is_classification()) {
         return loss;
     }
     let proper = mean_score(Metric::LogLoss, said, targets, folds).unwrap_or(f64::NAN);

@@ -75,7 +75,7 @@ impl Curated {
         ));
         let split = result.split;
         let learnable = split.development();
-        let subject = TableSubject::new(result.encoder, &self.table, learnable)?;
+        let subject = TableSubject::new(result.encoder, &self.table, learnable, target.task)?;
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);

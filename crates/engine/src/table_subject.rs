@@ -1,5 +1,5 @@
 use candor_baselines::Matrix;
-use candor_core::Seed;
+use candor_core::{Seed, Task};
 use candor_table::{
     TableEncoder, TableLearner, TableUnits, column_shuffled, columns_shuffled_apart,
 };
@@ -16,7 +16,7 @@ pub struct TableSubject {
 }
 
 impl TableSubject {
-    /// `learnable`: the rows that may be learned from.
+    /// `learnable`: the rows that may be learned from; `task`: what is predicted, which says what can be designed.
     ///
     /// # Errors
     /// When the table does not fit the encoder.
@@ -24,10 +24,11 @@ impl TableSubject {
         encoder: TableEncoder,
         table: &candor_data::Table,
         learnable: Vec<usize>,
+        task: Task,
     ) -> Result<TableSubject, EngineError> {
         let matrix = encoder.encode(table)?;
         Ok(TableSubject {
-            learner: TableLearner::new()?,
+            learner: TableLearner::new(task)?,
             units: TableUnits::units(matrix, learnable),
             encoder,
         })

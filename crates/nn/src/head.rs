@@ -1,7 +1,7 @@
 use burn::module::Module;
-use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Device, Int, Tensor};
-use candor_core::Distribution;
+use burn::tensor::activation::{log_sigmoid, log_softmax, relu, sigmoid, softmax, softplus};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use candor_core::{Distribution, QuantileFunction, normal_quantile};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,14 @@ pub enum HeadKind {
         /// Share of the probability mass that training spreads over all classes, 0 to 1 (Szegedy et al. 2016).
         label_smoothing: f64,
     },
+    /// Probabilities of several labels, each by a sigmoid of its own; trained on binary cross-entropy, the mean over the labels
+    /// that are known.
+    Sigmoid {
+        /// Labels per unit.
+        width: usize,
+        /// Share of the probability mass that training gives to the other value and its own in equal parts, 0 to 1.
+        label_smoothing: f64,
+    },
     /// Independent normal distributions; trained on the beta-weighted likelihood, so that the mean does not
     /// under-fit where the variance is large (Seitzer et al., ICLR 2022, equation 5).
     Gaussian {
@@ -26,7 +34,25 @@ pub enum HeadKind {
         /// 0 is the plain likelihood, 1 weighs units as squared error does; 0.5 is the paper's choice.
         beta: f64,
     },
+    /// Quantiles of numbers, of whatever shape the noise has; trained on the pinball loss, the mean over levels (Koenker &
+    /// Bassett 1978, equation 3.2).
+    ///
+    /// They cannot cross: the raw parameters are the middle quantile and, from it outwards, the steps to the next one,
+    /// which softplus keeps positive (Park et al., AISTATS 2022, section 3.1; there the steps go upwards from the lowest). A step
+    /// counts in steps of the standard normal distribution, so that raw parameters of zero mean a normal distribution.
+    Quantile {
+        /// Numbers per unit.
+        width: usize,
+        /// Levels, ascending, between 0 and 1; at least two.
+        levels: Vec<f32>,
+    },
 }
+
+/// The levels of a quantile head unless others are asked for: every twentieth, and the ends of the central 95 %.
+pub const QUANTILE_LEVELS: [f32; 21] = [
+    0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8,
+    0.85, 0.9, 0.95, 0.975,
+];
 
 /// Maps embeddings to the parameters of a predictive distribution, and holds the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,18 +73,21 @@ pub struct Head {
 
 /// Log-variances outside are cut: beyond them the exponential leaves the range of 32-bit floats.
 const LOG_VARIANCE: (f32, f32) = (-14.0, 10.0);
+/// Steps between quantiles outside are cut before softplus: a narrower one could vanish beside the middle quantile, and wider ones
+/// than the widest normal distribution are of no use.
+const STEP: (f32, f32) = (-7.0, 150.0);
+/// Softplus of this is 1.
+const SOFTPLUS_OF_ONE: f32 = 0.541_324_85;
+/// Levels and columns at most, for saved heads that come from outside.
+const MOST: usize = 1 << 20;
 
 impl HeadConfig {
     /// Weights as in [`MemberLinearConfig::init`].
     pub fn init(&self, stream: &mut ChaCha8Rng, device: &Device) -> Head {
-        let output = match self.kind {
-            HeadKind::Softmax { classes, .. } => classes,
-            HeadKind::Gaussian { width, .. } => 2 * width,
-        };
         let config = MemberLinearConfig {
             members: self.members,
             input: self.input,
-            output,
+            output: self.kind.outputs(),
         };
         Head {
             linear: config.init(stream, device),
@@ -74,6 +103,32 @@ impl Head {
 }
 
 impl HeadKind {
+    /// Why the head cannot be built, if so. Saved heads come from outside and are checked before anything is allocated.
+    pub fn check(&self) -> Result<(), String> {
+        if let HeadKind::Quantile { levels, .. } = self
+            && (!QuantileFunction::are_levels(levels) || levels.len() > MOST)
+        {
+            return Err("the levels of its quantiles do not ascend between 0 and 1".into());
+        }
+        let outputs = self.outputs();
+        if (1..=MOST).contains(&outputs) {
+            return Ok(());
+        }
+        Err(format!(
+            "its head has {outputs} outputs, outside 1 to {MOST}"
+        ))
+    }
+
+    /// Raw parameters of one unit.
+    fn outputs(&self) -> usize {
+        match self {
+            HeadKind::Softmax { classes, .. } => *classes,
+            HeadKind::Sigmoid { width, .. } => *width,
+            HeadKind::Gaussian { width, .. } => width.saturating_mul(2),
+            HeadKind::Quantile { width, levels } => width.saturating_mul(levels.len()),
+        }
+    }
+
     /// Loss of raw parameters `[members, units, classes]` against class indices `[units]`: each member is
     /// judged alone, and the mean is taken.
     pub fn loss_of_classes(&self, raw: Tensor<3>, classes: Tensor<1, Int>) -> Tensor<1> {
@@ -81,7 +136,7 @@ impl HeadKind {
             HeadKind::Softmax {
                 label_smoothing, ..
             } => *label_smoothing,
-            HeadKind::Gaussian { .. } => 0.0,
+            _ => 0.0,
         };
         let [members, units, _] = raw.dims();
         let log_p = log_softmax(raw, 2);
@@ -93,11 +148,33 @@ impl HeadKind {
         picked * (1.0 - smoothing) + log_p.mean().neg() * smoothing
     }
 
-    /// Loss of raw parameters `[members, units, 2 * width]` against numbers `[units, width]`.
+    /// Loss of raw parameters `[members, units, width]` against labels `[units, width]`, of which those count that are
+    /// `known` (1, else 0): `(1 - y) x - ln sigmoid(x)`, the mean over members and known labels. Zero when none is known.
+    pub fn loss_of_labels(
+        &self,
+        raw: Tensor<3>,
+        applies: Tensor<2>,
+        known: Tensor<2>,
+    ) -> Tensor<1> {
+        let smoothing = match self {
+            HeadKind::Sigmoid {
+                label_smoothing, ..
+            } => *label_smoothing,
+            _ => 0.0,
+        };
+        let members = raw.dims()[0] as f32;
+        let count = known.clone().sum().clamp_min(1.0) * members;
+        let not = applies.neg() * (1.0 - smoothing) + (1.0 - 0.5 * smoothing);
+        let losses = raw.clone() * not.unsqueeze() - log_sigmoid(raw);
+        (losses * known.unsqueeze()).sum() / count
+    }
+
+    /// Loss of raw parameters `[members, units, outputs]` against numbers `[units, width]`.
     pub fn loss_of_values(&self, raw: Tensor<3>, values: Tensor<2>) -> Tensor<1> {
         let beta = match self {
             HeadKind::Gaussian { beta, .. } => *beta,
-            HeadKind::Softmax { .. } => 0.0,
+            HeadKind::Softmax { .. } | HeadKind::Sigmoid { .. } => 0.0,
+            HeadKind::Quantile { levels, .. } => return pinball(raw, values, levels),
         };
         let (mean, log_variance) = split_gaussian(raw);
         let error = (mean - values.unsqueeze()).square();
@@ -113,6 +190,10 @@ impl HeadKind {
                 classes: *classes,
                 probabilities: floats(softmax(raw, 1)),
             },
+            HeadKind::Sigmoid { width, .. } => Distribution::Bernoulli {
+                width: *width,
+                probabilities: floats(sigmoid(raw)),
+            },
             HeadKind::Gaussian { width, .. } => {
                 let (mean, log_variance) = split_gaussian(raw.unsqueeze());
                 Distribution::Gaussian {
@@ -121,8 +202,67 @@ impl HeadKind {
                     variance: floats(log_variance.exp()),
                 }
             }
+            HeadKind::Quantile { width, levels } => {
+                let mut values = floats(quantiles(raw.unsqueeze(), levels));
+                for cell in values.chunks_exact_mut(levels.len().max(1)) {
+                    // Rounding can swap neighbours that are closer than the last digit.
+                    for k in 1..cell.len() {
+                        cell[k] = cell[k].max(cell[k - 1]);
+                    }
+                }
+                Distribution::Quantiles {
+                    width: *width,
+                    levels: levels.clone(),
+                    values,
+                }
+            }
         }
     }
+}
+
+/// Quantiles `[cells, levels]` of raw parameters `[members, units, width * levels]`, a cell being a number of a unit of a member.
+/// Of each cell the first parameter is the middle quantile, the others are the steps between neighbours, from the lowest on.
+fn quantiles(raw: Tensor<3>, levels: &[f32]) -> Tensor<2> {
+    let (count, device) = (levels.len(), raw.device());
+    let [members, units, outputs] = raw.dims();
+    let raw: Tensor<2> = raw.reshape([members * units * outputs / count, count]);
+    let steps = raw.clone().narrow(1, 1, count - 1);
+    let steps = softplus(steps.clamp(STEP.0, STEP.1) + SOFTPLUS_OF_ONE, 1.0);
+    let to_values = TensorData::new(steps_to_values(levels), [count - 1, count]);
+    let z = normal_quantile(f64::from(levels[count / 2])) as f32;
+    raw.narrow(1, 0, 1) + z + steps.matmul(Tensor::from_data(to_values, &device))
+}
+
+/// `[levels - 1, levels]`: what a step, in steps of the standard normal distribution, adds to each quantile.
+fn steps_to_values(levels: &[f32]) -> Vec<f32> {
+    let z: Vec<f64> = levels
+        .iter()
+        .map(|&level| normal_quantile(f64::from(level)))
+        .collect();
+    let middle = levels.len() / 2;
+    let of_step = |step: usize| {
+        let length = (z[step + 1] - z[step]) as f32;
+        (0..levels.len()).map(move |k| match (step < middle, k > step) {
+            (true, false) => -length,
+            (false, true) => length,
+            _ => 0.0,
+        })
+    };
+    (0..levels.len() - 1).flat_map(of_step).collect()
+}
+
+/// The mean over members, units, numbers and levels of `max(tau (y - q), (tau - 1) (y - q))`.
+fn pinball(raw: Tensor<3>, values: Tensor<2>, levels: &[f32]) -> Tensor<1> {
+    let (count, device) = (levels.len(), raw.device());
+    let [members, units, outputs] = raw.dims();
+    let width = outputs / count;
+    let cells = [members * units * width, 1];
+    let truth: Tensor<3> = values.unsqueeze();
+    let truth: Tensor<2> = truth.expand([members, units, width]).reshape(cells);
+    let level: Tensor<2> = Tensor::from_data(TensorData::new(levels.to_vec(), [1, count]), &device);
+    let error = truth - quantiles(raw, levels);
+    // tau e + max(-e, 0).
+    (error.clone() * level + relu(error.neg())).mean()
 }
 
 fn split_gaussian(raw: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
@@ -157,8 +297,27 @@ mod tests {
         }
     }
 
+    fn sigmoid_of(width: usize, label_smoothing: f64) -> HeadKind {
+        HeadKind::Sigmoid {
+            width,
+            label_smoothing,
+        }
+    }
+
     fn gaussian(width: usize, beta: f64) -> HeadKind {
         HeadKind::Gaussian { width, beta }
+    }
+
+    fn quantile(width: usize, levels: &[f32]) -> HeadKind {
+        HeadKind::Quantile {
+            width,
+            levels: levels.to_vec(),
+        }
+    }
+
+    /// The raw step whose softplus makes it `length` times that of the standard normal distribution.
+    fn step(length: f64) -> f32 {
+        (length.exp_m1().ln()) as f32 - SOFTPLUS_OF_ONE
     }
 
     /// Raw parameters `[members, units, outputs]`.
@@ -176,7 +335,9 @@ mod tests {
             let x = numbers([members, units, input], &mut stream);
             let kinds = [
                 (softmax_of(outputs, 0.0), outputs),
+                (sigmoid_of(outputs, 0.0), outputs),
                 (gaussian(outputs, 0.5), 2 * outputs),
+                (quantile(outputs, &[0.1, 0.5, 0.8]), 3 * outputs),
             ];
             for (kind, columns) in kinds {
                 let config = HeadConfig {
@@ -288,6 +449,178 @@ mod tests {
     }
 
     #[test]
+    fn quantiles_and_pinball_loss_worked_by_hand() {
+        // At the quartiles a step is as long as the upper quartile of the standard normal distribution is high.
+        let levels = [0.25, 0.5, 0.75];
+        let z = 0.674_489_75;
+        let kind = quantile(1, &levels);
+        let cell = [1.0, step(2.0 / z), step(3.0 / z)];
+        let Distribution::Quantiles { width, values, .. } =
+            kind.distribution(Tensor::from_data([cell, [0.0, 0.0, 0.0]], &Device::flex()))
+        else {
+            panic!("a quantile head gives quantiles");
+        };
+        assert_eq!(width, 1);
+        // Zeros are a standard normal distribution.
+        for (got, expected) in values.iter().zip([-1.0, 1.0, 4.0, -z, 0.0, z]) {
+            assert!((f64::from(*got) - expected).abs() < 1e-5, "{values:?}");
+        }
+        // True value, then the pinball loss at each level: a quarter of what the quartile lacks, three quarters of what it is too much.
+        for (truth, losses) in [
+            (2.0, [0.25 * 3.0, 0.5 * 1.0, 0.25 * 2.0]),
+            (-3.0, [0.75 * 2.0, 0.5 * 4.0, 0.25 * 7.0]),
+            (6.0, [0.25 * 7.0, 0.5 * 5.0, 0.75 * 2.0]),
+        ] {
+            let loss = kind.loss_of_values(
+                raw([1, 1, 3], &cell),
+                Tensor::from_data([[truth as f32]], &Device::flex()),
+            );
+            assert_close(&loss, [1], &[losses.iter().sum::<f64>() / 3.0]);
+        }
+        // Two numbers of a unit, and two members: each against the truth of its own place.
+        let both = [cell, cell].concat();
+        let truth = Tensor::from_data([[2.0f32, -3.0]], &Device::flex());
+        let expected = (0.75 + 0.5 + 0.5 + 1.5 + 2.0 + 1.75) / 6.0;
+        let two = quantile(2, &levels);
+        let loss = two.loss_of_values(raw([1, 1, 6], &both), truth.clone());
+        assert_close(&loss, [1], &[expected]);
+        let members = [both.clone(), both].concat();
+        let loss = two.loss_of_values(raw([2, 1, 6], &members), truth);
+        assert_close(&loss, [1], &[expected]);
+    }
+
+    #[test]
+    fn cross_entropy_of_labels_worked_by_hand() {
+        let ln = f64::ln;
+        let three = 3f32.ln();
+        // Smoothing, members, raw parameters, labels and whether they are known, loss. Odds of 3 to 1 are 3/4.
+        type Case<'a> = (f64, usize, &'a [f32], &'a [f32], &'a [f32], f64);
+        let cases: [Case; 7] = [
+            (0.0, 1, &[0.0, 0.0], &[1.0, 0.0], &[1.0, 1.0], ln(2.0)),
+            (
+                0.0,
+                1,
+                &[three, three],
+                &[1.0, 0.0],
+                &[1.0, 1.0],
+                -(ln(0.75) + ln(0.25)) / 2.0,
+            ),
+            // What is not known does not count, whatever stands there.
+            (0.0, 1, &[three, 77.0], &[1.0, 0.0], &[1.0, 0.0], -ln(0.75)),
+            (0.0, 1, &[three, 77.0], &[1.0, 0.0], &[0.0, 0.0], 0.0),
+            // The mean over units with one known label and with two.
+            (
+                0.0,
+                1,
+                &[three, 9.0, 0.0, three],
+                &[0.0, 0.0, 1.0, 1.0],
+                &[1.0, 0.0, 1.0, 1.0],
+                -(ln(0.25) + ln(0.5) + ln(0.75)) / 3.0,
+            ),
+            // Two members.
+            (
+                0.0,
+                2,
+                &[three, 9.0, 0.0, 9.0],
+                &[1.0, 1.0],
+                &[1.0, 0.0],
+                -(ln(0.75) + ln(0.5)) / 2.0,
+            ),
+            // Targets are 0.95 and 0.05.
+            (
+                0.1,
+                1,
+                &[three, three],
+                &[1.0, 0.0],
+                &[1.0, 1.0],
+                -(ln(0.75) + ln(0.25)) / 2.0,
+            ),
+        ];
+        for (smoothing, members, values, applies, known, expected) in cases {
+            let units = applies.len() / 2;
+            let labels = |values: &[f32]| -> Tensor<2> {
+                let data = TensorData::new(values.to_vec(), [units, 2]);
+                Tensor::from_data(data, &Device::flex())
+            };
+            let raw = raw([members, units, 2], values);
+            let loss = sigmoid_of(2, smoothing).loss_of_labels(raw, labels(applies), labels(known));
+            assert_close(&loss, [1], &[expected]);
+        }
+        let Distribution::Bernoulli {
+            width,
+            probabilities,
+        } = sigmoid_of(2, 0.1).distribution(Tensor::from_data(
+            [[three, 0.0], [-three, 1e4]],
+            &Device::flex(),
+        ))
+        else {
+            panic!("a sigmoid head gives probabilities of labels");
+        };
+        assert_eq!(width, 2);
+        for (got, expected) in probabilities.iter().zip([0.75, 0.5, 0.25, 1.0]) {
+            assert!((got - expected).abs() < 1e-6, "{probabilities:?}");
+        }
+    }
+
+    #[test]
+    fn gradients_of_the_cross_entropy_of_labels_agree_with_finite_differences() {
+        for ([members, units, width], mut stream) in shapes("labels") {
+            let mut bits = || -> Vec<f32> {
+                let bit = |_| f32::from(u8::from(stream.random::<bool>()));
+                (0..units * width).map(bit).collect()
+            };
+            let (applies, known) = (bits(), bits());
+            let x = numbers([members, units, width], &mut stream);
+            for smoothing in [0.0, 0.2] {
+                let kind = sigmoid_of(width, smoothing);
+                let wrong = wrong_gradients(&None::<Linear>, &x, &mut stream, |_, raw| {
+                    let labels = |values: &[f32]| -> Tensor<2> {
+                        let data = TensorData::new(values.to_vec(), [units, width]);
+                        Tensor::from_data(data, &raw.device())
+                    };
+                    kind.loss_of_labels(raw.clone(), labels(&applies), labels(&known))
+                });
+                assert_eq!(wrong, [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_of_the_pinball_loss_agree_with_finite_differences() {
+        for ([members, units, width], mut stream) in shapes("pinball") {
+            for levels in [&[0.1f32, 0.9][..], &[0.05, 0.3, 0.5, 0.9]] {
+                // Far from the truth, so that no difference straddles the kink.
+                let far = numbers([units, width], &mut stream) * 0.01 + 40.0;
+                let truth = far.into_data();
+                let x = numbers([members, units, width * levels.len()], &mut stream);
+                let kind = quantile(width, levels);
+                let wrong = wrong_gradients(&None::<Linear>, &x, &mut stream, |_, raw| {
+                    let truth = Tensor::from_data(truth.clone(), &raw.device());
+                    kind.loss_of_values(raw, truth)
+                });
+                assert_eq!(wrong, [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn heads_that_cannot_be_built_are_refused() {
+        let cases = [
+            (softmax_of(2, 0.0), true),
+            (softmax_of(0, 0.0), false),
+            (gaussian(usize::MAX, 0.5), false),
+            (quantile(1, &QUANTILE_LEVELS), true),
+            (quantile(0, &QUANTILE_LEVELS), false),
+            (quantile(1, &[0.5]), false),
+            (quantile(1, &[0.5, 0.5]), false),
+            (quantile(1, &[0.5, f32::NAN]), false),
+        ];
+        for (kind, sound) in cases {
+            assert_eq!(kind.check().is_ok(), sound, "{kind:?}");
+        }
+    }
+
+    #[test]
     fn gradients_of_cross_entropy_agree_with_finite_differences() {
         for ([members, units, count], mut stream) in shapes("cross-entropy") {
             let truth: Vec<i32> = (0..units)
@@ -368,6 +701,14 @@ mod tests {
                 let value = Tensor::from_data([[truth]], &device);
                 judge(&|x| gaussian(1, beta).loss_of_values(x, value.clone()));
             }
+            let applies = Tensor::from_data([[class as f32, 1.0 - class as f32]], &device);
+            let known = Tensor::ones([1, 2], &device);
+            for smoothing in [0.0, 0.1] {
+                let kind = sigmoid_of(2, smoothing);
+                judge(&|x| kind.loss_of_labels(x, applies.clone(), known.clone()));
+            }
+            let value = Tensor::from_data([[truth]], &device);
+            judge(&|x| quantile(1, &[0.1, 0.9]).loss_of_values(x, value.clone()));
         }
     }
 
@@ -426,6 +767,15 @@ mod tests {
                 assert!(row.iter().all(|p| (0.0..=1.0).contains(p)));
                 assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
             }
+            let crossing = quantile(2, &[0.4, 0.6]).distribution(raw.clone());
+            assert_eq!((crossing.len(), crossing.is_finite()), (units, true));
+            let Distribution::Quantiles { values, .. } = crossing else {
+                panic!("a quantile head gives quantiles");
+            };
+            assert!(
+                values.chunks(2).all(|pair| pair[0] <= pair[1]),
+                "{values:?}"
+            );
             let normal = gaussian(2, 0.5).distribution(raw);
             assert_eq!((normal.len(), normal.is_finite()), (units, true));
             let Distribution::Gaussian { variance, .. } = normal else {

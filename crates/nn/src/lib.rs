@@ -28,7 +28,7 @@ mod weights;
 pub use attention::{AttentionBlock, AttentionBlockConfig};
 pub use categorical_embedding::{CategoricalEmbedding, CategoricalEmbeddingConfig};
 pub use dropout::dropout;
-pub use head::{Head, HeadConfig, HeadKind};
+pub use head::{Head, HeadConfig, HeadKind, QUANTILE_LEVELS};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};
 pub use member_linear::{MemberLinear, MemberLinearConfig};

@@ -288,6 +288,19 @@ fn loss(
                 Tensor::from_data(TensorData::new(picked, [batch.len()]), device);
             head.loss_of_classes(raw, picked)
         }
+        Targets::Labels { width, values } => {
+            let cells = || {
+                batch
+                    .iter()
+                    .flat_map(|&i| &values[i * width..(i + 1) * width])
+            };
+            let table = |of: fn(&Option<bool>) -> bool| -> Tensor<2> {
+                let numbers: Vec<f32> = cells().map(|v| f32::from(u8::from(of(v)))).collect();
+                Tensor::from_data(TensorData::new(numbers, [batch.len(), *width]), device)
+            };
+            let applies = table(|value| *value == Some(true));
+            head.loss_of_labels(raw, applies, table(Option::is_some))
+        }
         Targets::Values { width, values } => {
             let picked: Vec<f32> = batch
                 .iter()

@@ -175,7 +175,7 @@ impl Problem {
     fn fit(&self) -> Result<Trained, TrainError> {
         self.fit_with(&|predicted| match self.targets {
             Targets::Values { .. } => self.score(Metric::Rmse, predicted),
-            Targets::Classes(_) => self.score(Metric::LogLoss, predicted),
+            Targets::Classes(_) | Targets::Labels { .. } => self.score(Metric::LogLoss, predicted),
         })
     }
 
@@ -225,6 +225,56 @@ fn two_classes_are_learned() {
     let trained = problem.fit().unwrap();
     let predicted = problem.predict(&trained.weights);
     assert_eq!(problem.score(Metric::Accuracy, &predicted), 1.0);
+}
+
+#[test]
+fn labels_are_learned_from_the_units_where_they_are_known() {
+    let mut problem = Problem::line(64);
+    // The first label is known everywhere; the second, its opposite, on every other unit of training, and false wherever it is not.
+    let known = |i: usize| i % 4 == 3 || i.is_multiple_of(2);
+    let labels = problem.data.values.iter().enumerate().flat_map(|(i, x)| {
+        let applies = *x > 0.0;
+        [Some(applies), known(i).then_some(!applies)]
+    });
+    problem.targets = Targets::Labels {
+        width: 2,
+        values: labels.collect(),
+    };
+    problem.head = HeadKind::Sigmoid {
+        width: 2,
+        label_smoothing: 0.0,
+    };
+    let trained = problem.fit().unwrap();
+    let predicted = problem.predict(&trained.weights);
+    assert_eq!(problem.score(Metric::Accuracy, &predicted), 1.0);
+    assert_eq!(problem.score(Metric::F1, &predicted), 1.0);
+}
+
+#[test]
+fn quantiles_of_a_line_with_noise_are_learned() {
+    let mut problem = Problem::line(400);
+    // Noise that is 0, 1/4, 1/2, 3/4 or 1 in turn: its median is 1/2 and its outer deciles are 0 and 1.
+    let noisy = problem.data.values.iter().enumerate();
+    problem.targets = Targets::Values {
+        width: 1,
+        values: noisy.map(|(i, x)| x + (i % 5) as f32 / 4.0).collect(),
+    };
+    problem.head = HeadKind::Quantile {
+        width: 1,
+        levels: vec![0.1, 0.5, 0.9],
+    };
+    let trained = problem
+        .fit_with(&|p| problem.score(Metric::Crps, p))
+        .unwrap();
+    let Distribution::Quantiles { values, .. } = problem.predict(&trained.weights) else {
+        panic!("a quantile head gives quantiles");
+    };
+    for (cell, &i) in values.chunks(3).zip(&problem.validation) {
+        let x = problem.data.values[i];
+        for (q, noise) in cell.iter().zip([0.0, 0.5, 1.0]) {
+            assert!((q - x - noise).abs() < 0.2, "{x}: {cell:?}");
+        }
+    }
 }
 
 #[test]
@@ -440,7 +490,7 @@ fn a_few_bad_batches_do_not_keep_a_line_from_being_learned() {
 fn losses_that_stay_infinite_or_undefined_are_reported() {
     let spoil = |problem: &mut Problem, value: f32| match &mut problem.targets {
         Targets::Values { values, .. } => values[0] = value,
-        Targets::Classes(_) => unreachable!("a line has values"),
+        Targets::Classes(_) | Targets::Labels { .. } => unreachable!("a line has values"),
     };
     // What is wrong, and whether each step fails from the first on.
     type Change = Box<dyn Fn(&mut Problem)>;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{finite, quantile};
 use crate::ChallengeError;
 use crate::error::open_unit;
-use crate::labelled::{Measured, Normals, check_length};
+use crate::labelled::{Measured, Numbers, check_length};
 
 const INSTRUMENT: &str = "conformal regressor";
 
@@ -55,14 +55,14 @@ impl ConformalRegressor {
     /// # Errors
     /// When predictions are not numbers of as many targets.
     pub fn predict(&self, predicted: &Distribution) -> Result<Vec<(f64, f64)>, ChallengeError> {
-        let normals = Normals::parse(INSTRUMENT, predicted)?;
+        let numbers = Numbers::parse(INSTRUMENT, predicted)?;
         let width = self.thresholds.len();
-        check_length(INSTRUMENT, "targets", width, normals.width)?;
+        check_length(INSTRUMENT, "targets", width, numbers.width)?;
         let interval = |(i, (mean, sd)): (usize, (f64, f64))| match self.thresholds[i % width] {
             Some(threshold) => (mean - threshold * sd, mean + threshold * sd),
             None => (f64::NEG_INFINITY, f64::INFINITY),
         };
-        Ok(normals.cells().enumerate().map(interval).collect())
+        Ok(numbers.cells().enumerate().map(interval).collect())
     }
 }
 

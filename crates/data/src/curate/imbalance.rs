@@ -11,8 +11,12 @@ impl Check for Imbalance {
     }
 
     fn run(&self, context: &Context) -> Vec<Finding> {
-        let Targets::Classes(classes) = context.targets else {
-            return Vec::new();
+        let classes = match context.targets {
+            Targets::Classes(classes) => classes,
+            Targets::Labels { width, values } => {
+                return rare_labels(self.name(), context, *width, values);
+            }
+            Targets::Values { .. } => return Vec::new(),
         };
         let mut counts = vec![0usize; context.target.classes.len()];
         for &row in &context.rows {
@@ -61,4 +65,38 @@ impl Check for Imbalance {
         }
         findings
     }
+}
+
+/// Labels whose rarer value stands in a few rows only.
+fn rare_labels(
+    kind: &str,
+    context: &Context,
+    width: usize,
+    values: &[Option<bool>],
+) -> Vec<Finding> {
+    let rarer = |label: usize| {
+        let count = |wanted: bool| {
+            let cells = values.iter().skip(label).step_by(width);
+            cells.filter(|value| **value == Some(wanted)).count()
+        };
+        count(true).min(count(false))
+    };
+    let tiny: Vec<String> = (0..width)
+        .filter(|&label| rarer(label) < 5)
+        .filter_map(|label| context.target.names.get(label).cloned())
+        .collect();
+    let Some(first) = tiny.first() else {
+        return Vec::new();
+    };
+    vec![notice(
+        kind,
+        Severity::Serious,
+        tiny.clone(),
+        format!(
+            "{} labels have one of their values in fewer than 5 rows, such as `{first}`",
+            tiny.len()
+        ),
+        evidence(&[], format!("{} labels", tiny.len())),
+        "add rows or leave these labels out: the model can neither learn nor be judged on them",
+    )]
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use candor_core::{Finding, Severity, Targets};
@@ -35,6 +36,7 @@ impl Check for Leakage {
         }
         rows.shuffle(&mut context.seed.stream("leakage", &[]));
         rows.truncate(MOST_ROWS);
+        let single = single_targets(context, &rows);
         let usable = |kind| {
             !matches!(
                 kind,
@@ -43,7 +45,7 @@ impl Check for Leakage {
         };
         let found = context.features().filter(|(info, _)| usable(info.kind)).filter_map(|(info, column)| {
             let name = &info.name;
-            if is_copy(context, column) {
+            if single.iter().any(|target| is_copy(target, column)) {
                 let mut finding = notice(
                     self.name(),
                     Severity::Serious,
@@ -55,7 +57,10 @@ impl Check for Leakage {
                 finding.action = context.dropping(name);
                 return Some(finding);
             }
-            let explained = explained(column, context.targets, &rows)?;
+            let explained = single
+                .iter()
+                .filter_map(|target| explained(column, &target.targets, &target.sample))
+                .max_by(f64::total_cmp)?;
             (explained >= SUSPECT).then(|| {
                 notice(
                     self.name(),
@@ -71,16 +76,55 @@ impl Check for Leakage {
     }
 }
 
+/// A target that is given away by itself, with the rows where it is known.
+struct SingleTarget<'a> {
+    targets: Cow<'a, Targets>,
+    rows: Vec<usize>,
+    /// Those of the rows that are looked at closely, in their order.
+    sample: Vec<usize>,
+}
+
+/// Each label by itself, as two classes; any other target as it is.
+fn single_targets<'a>(context: &Context<'a>, sample: &[usize]) -> Vec<SingleTarget<'a>> {
+    let Targets::Labels { width, values } = context.targets else {
+        return vec![SingleTarget {
+            targets: Cow::Borrowed(context.targets),
+            rows: context.rows.clone(),
+            sample: sample.to_vec(),
+        }];
+    };
+    let of_label = |label: usize| {
+        let at = |row: usize| values[row * width + label];
+        let known = |rows: &[usize]| {
+            rows.iter()
+                .copied()
+                .filter(|&row| at(row).is_some())
+                .collect()
+        };
+        let classes = (0..values.len() / width).map(|row| u32::from(at(row) == Some(true)));
+        SingleTarget {
+            targets: Cow::Owned(Targets::Classes(classes.collect())),
+            rows: known(&context.rows),
+            sample: known(sample),
+        }
+    };
+    let labels = (0..*width).map(of_label);
+    labels
+        .filter(|label| label.sample.len() >= FEWEST_ROWS)
+        .collect()
+}
+
 /// Whether the column's values and the target's stand one to one, in every row.
-fn is_copy(context: &Context, column: &Column) -> bool {
+fn is_copy(context: &SingleTarget, column: &Column) -> bool {
     let keys = row_keys(&[column], &context.rows, None);
     let mut forth: HashMap<u64, u64, Fnv> = HashMap::with_hasher(Fnv::default());
     let mut back: HashMap<u64, u64, Fnv> = HashMap::with_hasher(Fnv::default());
-    let target = |row: usize| match context.targets {
+    let target = |row: usize| match context.targets.as_ref() {
         Targets::Classes(classes) => u64::from(classes[row]),
+        Targets::Labels { .. } => 0,
         Targets::Values { width, values } => u64::from(values[row * width].to_bits()),
     };
-    if matches!(context.targets, Targets::Values { width, .. } if *width != 1) {
+    if matches!(context.targets.as_ref(), Targets::Values { width, .. } if *width != 1) {
         return false;
     }
     let same = context.rows.iter().zip(&keys).all(|(&row, &key)| {
@@ -88,8 +132,9 @@ fn is_copy(context: &Context, column: &Column) -> bool {
         *forth.entry(key).or_insert(target) == target && *back.entry(target).or_insert(key) == key
     });
     // Numbers that are all different stand one to one with anything: they must also be in the same proportion.
-    same && match (context.targets, &column.values) {
+    same && match (context.targets.as_ref(), &column.values) {
         (Targets::Classes(_), _) => true,
+        (Targets::Labels { .. }, _) => false,
         (Targets::Values { values, .. }, Values::Numeric(numbers)) => context
             .rows
             .iter()
@@ -128,6 +173,7 @@ fn explained(column: &Column, targets: &Targets, rows: &[usize]) -> Option<f64> 
             }
             (blind_errors > 0).then(|| 1.0 - errors as f64 / blind_errors as f64)
         }
+        Targets::Labels { .. } => None,
         Targets::Values { width, values } => {
             let value = |row: usize| f64::from(values[row * width]);
             let mut sums: HashMap<u64, (f64, usize), Fnv> = HashMap::with_hasher(Fnv::default());

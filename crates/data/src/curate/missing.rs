@@ -1,4 +1,4 @@
-use candor_core::{Finding, Severity};
+use candor_core::{Finding, Severity, Targets};
 
 use super::{Check, Context, evidence, listed, notice, percent};
 use crate::ColumnKind;
@@ -15,8 +15,9 @@ impl Check for MissingTarget {
         let all = context.table.rows();
         let with: std::collections::HashSet<usize> = context.rows.iter().copied().collect();
         let without: Vec<usize> = (0..all).filter(|row| !with.contains(row)).collect();
+        let mut findings: Vec<Finding> = unknown_labels(self.name(), context).into_iter().collect();
         if without.is_empty() {
-            return Vec::new();
+            return findings;
         }
         let share = percent(without.len(), all);
         let message = format!(
@@ -36,8 +37,34 @@ impl Check for MissingTarget {
             "find out why they have none; if the reason has to do with the value, the model will be biased",
         );
         finding.action = Some("these rows are not used".to_owned());
-        vec![finding]
+        findings.push(finding);
+        findings
     }
+}
+
+/// Labels that are not known in rows where others are.
+fn unknown_labels(kind: &str, context: &Context) -> Option<Finding> {
+    let Targets::Labels { width, values } = context.targets else {
+        return None;
+    };
+    let label = |row: usize, label: usize| values[row * width + label];
+    let unknown = |&row: &usize| (0..*width).any(|l| label(row, l).is_none());
+    let rows: Vec<usize> = context.rows.iter().copied().filter(unknown).collect();
+    let columns = (0..*width).filter(|&l| rows.iter().any(|&row| label(row, l).is_none()));
+    let names: Vec<String> = columns
+        .filter_map(|l| context.target.names.get(l).cloned())
+        .collect();
+    let share = percent(rows.len(), context.rows.len());
+    (!rows.is_empty()).then(|| {
+        notice(
+            kind,
+            Severity::Note,
+            names,
+            format!("{} rows ({share}) lack some of the labels", rows.len()),
+            evidence(&rows, share),
+            "each label is learned and judged on the rows where it is known; find out why it is not known in the others",
+        )
+    })
 }
 
 /// Share of missing cells from which a column is worth a word.

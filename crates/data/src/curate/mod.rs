@@ -142,6 +142,9 @@ pub fn curate(
                 .column(name)
                 .is_some_and(|c| is_usable(&c.values, *row))
         }),
+        Targets::Labels { width, values } => values[row * width..(row + 1) * width]
+            .iter()
+            .any(Option::is_some),
         Targets::Values { width, values } => values[row * width..(row + 1) * width]
             .iter()
             .all(|v| v.is_finite()),

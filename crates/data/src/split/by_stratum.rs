@@ -18,7 +18,7 @@ pub(super) fn parts(plan: &Plan, stratified: bool) -> Parts {
     } else {
         vec![plan.rows.clone()]
     };
-    let rare_matter = stratified && matches!(plan.targets, Targets::Classes(_));
+    let rare_matter = stratified && !matches!(plan.targets, Targets::Values { .. });
     let mut strata: Vec<Vec<usize>> = strata
         .into_iter()
         .map(|mut rows| {
@@ -44,13 +44,30 @@ pub(super) fn parts(plan: &Plan, stratified: bool) -> Parts {
     }
 }
 
-/// Rows of each class, or of each quantile of the (first) number.
+/// Rows of each class, or of each quantile of the (first) number. With several labels a row belongs to the rarest that applies to
+/// it, or to none, so that rare labels are in every part; common ones follow closely enough by chance.
 fn strata(rows: &[usize], targets: &Targets) -> Vec<Vec<usize>> {
     match targets {
         Targets::Classes(classes) => {
             let mut strata: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
             for &row in rows {
                 strata.entry(classes[row]).or_default().push(row);
+            }
+            strata.into_values().collect()
+        }
+        Targets::Labels { width, values } => {
+            let applies = |row: usize, label: usize| values[row * width + label] == Some(true);
+            let count = |label: usize| rows.iter().filter(|&&row| applies(row, label)).count();
+            let mut by_rarity: Vec<(usize, usize)> =
+                (0..*width).map(|label| (count(label), label)).collect();
+            by_rarity.sort_unstable();
+            let mut strata: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for &row in rows {
+                let rarest = by_rarity.iter().position(|(_, label)| applies(row, *label));
+                strata
+                    .entry(rarest.unwrap_or(*width))
+                    .or_default()
+                    .push(row);
             }
             strata.into_values().collect()
         }

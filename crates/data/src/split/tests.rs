@@ -202,3 +202,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_rare_label_is_in_every_part() {
+    let n = 600;
+    let values = (0..n).flat_map(|i| [Some(i % 2 == 0), Some(i % 50 == 1), None]);
+    let targets = Targets::Labels {
+        width: 3,
+        values: values.collect(),
+    };
+    let options = SplitOptions::default();
+    let split = split(n, &targets, None, None, &options, Seed(2)).unwrap();
+    let rare = |rows: &[usize]| rows.iter().filter(|row| **row % 50 == 1).count();
+    // Twelve rows, a fifth of them for the test.
+    assert!(
+        (2..=3).contains(&rare(&split.test)),
+        "{}",
+        rare(&split.test)
+    );
+    assert!(
+        split
+            .folds
+            .iter()
+            .all(|fold| rare(&fold.validation) >= 1 && rare(&fold.train) >= 5)
+    );
+}

@@ -1,4 +1,5 @@
 use candor_challenge::{CalibrationError, IntervalCalibration, ReliabilityBin, SliceKind};
+use candor_core::Task;
 use candor_core::wording::{figure, percent};
 
 use super::Report;
@@ -336,7 +337,12 @@ fn coverage(report: &Report) -> Option<Picture> {
         }
     }));
     let size = coverage.mean_size.map_or_else(String::new, |size| {
-        if report.target.task.is_classification() {
+        if report.target.task == Task::Multilabel {
+            format!(
+                " On average the set of a label holds {} of its two values; both mean that the label is not known.",
+                figure(size)
+            )
+        } else if report.target.task.is_classification() {
             format!(" On average a set names {} classes.", figure(size))
         } else {
             format!(" On average a range is {} wide.", figure(size))

@@ -5,9 +5,9 @@ use candor_baselines::{
     Baseline, BaselineConfig, BaselineError, BinnedMatrix, Bins, BoostingConfig, Dataset,
     ForestConfig, LinearConfig, Matrix,
 };
-use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
+use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets, Task};
 use candor_design::{Design, DesignError, Space};
-use candor_nn::{HeadKind, Weights};
+use candor_nn::{HeadKind, QUANTILE_LEVELS, Weights};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
     SavedMember, TrainError, Units, Validation, fit, predict,
@@ -15,7 +15,10 @@ use candor_train::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Backbone, NetworkDesign, Numbers, Preparation, PreparedTable, TableNetwork, space};
+use crate::{
+    Backbone, NetworkDesign, NumberDistribution, Numbers, Preparation, PreparedTable, TableNetwork,
+    space,
+};
 
 /// Rows as the models of this modality take them.
 pub struct TableUnits {
@@ -58,15 +61,17 @@ impl TableUnits {
 /// Trains and reads the models of tables: networks and classical baselines.
 pub struct TableLearner {
     space: Space,
+    task: Task,
 }
 
 impl TableLearner {
-    /// With the full design space.
+    /// With the full design space of a task.
     ///
     /// # Errors
     /// Never for the space as it stands.
-    pub fn new() -> Result<TableLearner, DesignError> {
-        Ok(TableLearner { space: space()? })
+    pub fn new(task: Task) -> Result<TableLearner, DesignError> {
+        let space = space(task)?;
+        Ok(TableLearner { space, task })
     }
 }
 
@@ -168,7 +173,7 @@ impl Learner for TableLearner {
             baseline: true,
         };
         let network = |name: &'static str, design: NetworkDesign| HandMade {
-            design: design_of(&design),
+            design: design_of(&design, self.task),
             name,
             baseline: false,
         };
@@ -177,7 +182,7 @@ impl Learner for TableLearner {
             numbers: Numbers::Piecewise,
             ..NetworkDesign::default()
         };
-        vec![
+        let mut designs = vec![
             baseline("majority or mean", "trivial"),
             baseline("linear", "linear"),
             // Early, so that a short search has a network, and with it a test for strange rows.
@@ -204,7 +209,15 @@ impl Learner for TableLearner {
                     ..NetworkDesign::default()
                 },
             ),
-        ]
+        ];
+        if self.task == Task::Regression {
+            let design = NetworkDesign {
+                distribution: NumberDistribution::Quantile,
+                ..NetworkDesign::default()
+            };
+            designs.push(network("MLP with quantiles", design));
+        }
+        designs
     }
 
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
@@ -223,6 +236,21 @@ impl Learner for TableLearner {
                 let model = Baseline::from_bytes(numbers).map_err(|e| malformed(e.to_string()))?;
                 Ok(Box::new(BaselineMember { model }))
             }
+            Description::Labelwise { bytes } => {
+                let mut rest = numbers;
+                let mut models = Vec::new();
+                for length in bytes {
+                    let Some((model, more)) = rest.split_at_checked(length) else {
+                        return Err(malformed("the models of its labels are cut short".into()));
+                    };
+                    models.push(Baseline::from_bytes(model).map_err(|e| malformed(e.to_string()))?);
+                    rest = more;
+                }
+                if models.is_empty() || !rest.is_empty() {
+                    return Err(malformed("it has more bytes than models of labels".into()));
+                }
+                Ok(Box::new(LabelwiseMember { models }))
+            }
             Description::Network {
                 design,
                 preparation,
@@ -230,6 +258,7 @@ impl Learner for TableLearner {
             } => {
                 design.check().map_err(malformed)?;
                 preparation.check().map_err(malformed)?;
+                head.check().map_err(malformed)?;
                 let weights =
                     Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
                 let network = build(&design, &preparation, &head, Seed(0), &Device::flex());
@@ -248,7 +277,7 @@ impl Learner for TableLearner {
 }
 
 /// The design's choices as a value of the space, without those that its model does not have.
-fn design_of(network: &NetworkDesign) -> Design {
+fn design_of(network: &NetworkDesign, task: Task) -> Design {
     let attention = network.backbone == Backbone::Attention;
     let embedded = network.numbers != Numbers::Plain;
     let keep = |name: &str| match name {
@@ -256,6 +285,7 @@ fn design_of(network: &NetworkDesign) -> Design {
         "number_width" => embedded && !attention,
         "bins" => network.numbers == Numbers::Piecewise && !attention,
         "sigma" => network.numbers == Numbers::Periodic && !attention,
+        "distribution" => task == Task::Regression,
         "members" => false,
         _ => true,
     };
@@ -274,6 +304,10 @@ fn design_of(network: &NetworkDesign) -> Design {
 #[serde(tag = "member", rename_all = "snake_case")]
 enum Description {
     Baseline,
+    /// One classical model a label; their bytes stand one after the other.
+    Labelwise {
+        bytes: Vec<usize>,
+    },
     Network {
         design: NetworkDesign,
         preparation: Preparation,
@@ -311,6 +345,64 @@ impl Member for BaselineMember {
             description: to_json(&Description::Baseline)?,
             extension: "trees",
             numbers: self.model.to_bytes(),
+        })
+    }
+}
+
+/// One classical model a label.
+struct LabelwiseMember {
+    models: Vec<Baseline>,
+}
+
+impl Member for LabelwiseMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.models
+            .iter()
+            .map(|model| model.parameters() as u64)
+            .sum()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let matrix = select(&units.get::<TableUnits>()?.matrix, indices)?;
+        let width = self.models.len();
+        let mut probabilities = vec![0.0; indices.len() * width];
+        for (label, model) in self.models.iter().enumerate() {
+            let said = model
+                .predict(&matrix)
+                .map_err(|e| MemberError::Malformed(e.to_string()))?;
+            let Distribution::Categorical {
+                classes: 2,
+                probabilities: of_label,
+            } = said
+            else {
+                return Err(MemberError::Malformed(
+                    "the model of a label does not tell two classes apart".into(),
+                ));
+            };
+            for (unit, row) in of_label.chunks_exact(2).enumerate() {
+                probabilities[unit * width + label] = row[1];
+            }
+        }
+        Ok(MemberPrediction {
+            members: vec![Distribution::Bernoulli {
+                width,
+                probabilities,
+            }],
+            features: None,
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let models: Vec<Vec<u8>> = self.models.iter().map(Baseline::to_bytes).collect();
+        let bytes = models.iter().map(Vec::len).collect();
+        Ok(SavedMember {
+            description: to_json(&Description::Labelwise { bytes })?,
+            extension: "trees",
+            numbers: models.concat(),
         })
     }
 }
@@ -407,17 +499,21 @@ fn build(
 }
 
 fn head_for(design: &NetworkDesign, target: &Target) -> HeadKind {
-    if target.task.is_classification() {
-        let label_smoothing = design.label_smoothing;
-        HeadKind::Softmax {
-            classes: target.width(),
-            label_smoothing,
-        }
-    } else {
-        HeadKind::Gaussian {
-            width: target.width(),
-            beta: 0.5,
-        }
+    let width = target.width();
+    match (target.task, design.distribution) {
+        (Task::Binary | Task::Multiclass, _) => HeadKind::Softmax {
+            classes: width,
+            label_smoothing: design.label_smoothing,
+        },
+        (Task::Multilabel, _) => HeadKind::Sigmoid {
+            width,
+            label_smoothing: design.label_smoothing,
+        },
+        (Task::Regression, NumberDistribution::Gaussian) => HeadKind::Gaussian { width, beta: 0.5 },
+        (Task::Regression, NumberDistribution::Quantile) => HeadKind::Quantile {
+            width,
+            levels: QUANTILE_LEVELS.to_vec(),
+        },
     }
 }
 
@@ -426,8 +522,10 @@ fn watched_loss(metric: Metric, predicted: &Distribution, truth: &Targets) -> f6
     metric.score(predicted, truth).map_or_else(
         |_| {
             let stand_in = match predicted {
-                Distribution::Categorical { .. } => Metric::LogLoss,
-                Distribution::Gaussian { .. } => Metric::Rmse,
+                Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {
+                    Metric::LogLoss
+                }
+                Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => Metric::Rmse,
             };
             stand_in.score(predicted, truth).unwrap_or(f64::NAN)
         },
@@ -448,7 +546,7 @@ fn fit_network(
     let truth = assignment.targets.select(assignment.validation);
     // Accuracy and AUC move in jumps on small sets; the proper score finds the better epoch.
     let metric = match assignment.metric {
-        Metric::Accuracy | Metric::BalancedAccuracy | Metric::RocAuc => Metric::LogLoss,
+        jumping if jumping.jumps() => Metric::LogLoss,
         other => other,
     };
     let loss = |predicted: &Distribution| {
@@ -510,6 +608,9 @@ fn fit_baseline(
     config: &BaselineConfig,
     assignment: &Assignment,
 ) -> Result<FittedMember, MemberError> {
+    if let Targets::Labels { width, values } = assignment.targets {
+        return fit_one_a_label(config, assignment, *width, values);
+    }
     let units = assignment.units.get::<TableUnits>()?;
     let dataset = Dataset {
         matrix: &units.matrix,
@@ -539,6 +640,61 @@ fn fit_baseline(
         history: Vec::new(),
         warnings: Vec::new(),
         stopped_early: fitted.stopped_early,
+    })
+}
+
+/// A classical model of each label by itself, on the rows where it is known. Each may use its share of the time that is left.
+fn fit_one_a_label(
+    config: &BaselineConfig,
+    assignment: &Assignment,
+    width: usize,
+    values: &[Option<bool>],
+) -> Result<FittedMember, MemberError> {
+    let units = assignment.units.get::<TableUnits>()?;
+    let mut models = Vec::with_capacity(width);
+    let mut stopped_early = false;
+    for label in 0..width {
+        let at = |row: usize| values[row * width + label];
+        let classes = (0..units.matrix.rows()).map(|row| u32::from(at(row) == Some(true)));
+        let targets = Targets::Classes(classes.collect());
+        let known = |rows: &[usize]| -> Vec<usize> {
+            rows.iter()
+                .copied()
+                .filter(|&row| at(row).is_some())
+                .collect()
+        };
+        let train = known(assignment.train);
+        if train.is_empty() {
+            let name = assignment.target.names.get(label).cloned();
+            return Err(MemberError::Training(format!(
+                "no row to learn from knows the label `{}`; leave it out of `--target`",
+                name.unwrap_or_default()
+            )));
+        }
+        let dataset = Dataset {
+            matrix: &units.matrix,
+            binned: units.binned()?,
+            targets: &targets,
+            outputs: 2,
+        };
+        let clock = assignment.clock.share(1.0 / (width - label) as f64);
+        let validation = known(assignment.validation);
+        let seed = assignment.seed.derive("label", &[label as u64]);
+        let fitted = candor_baselines::fit(config, &dataset, &train, &validation, seed, &clock);
+        let fitted = fitted.map_err(|error| {
+            stop_of(&clock).map_or_else(
+                || MemberError::Training(error.to_string()),
+                MemberError::Stopped,
+            )
+        })?;
+        stopped_early |= fitted.stopped_early;
+        models.push(fitted.model);
+    }
+    Ok(FittedMember {
+        member: Box::new(LabelwiseMember { models }),
+        history: Vec::new(),
+        warnings: Vec::new(),
+        stopped_early,
     })
 }
 

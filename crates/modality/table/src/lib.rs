@@ -12,5 +12,5 @@ mod prepare;
 pub use challenge::{column_shuffled, columns_shuffled_apart};
 pub use data::{Encoding, RowError, TableEncoder};
 pub use learner::{TableLearner, TableUnits};
-pub use network::{Backbone, NetworkDesign, Numbers, TableNetwork, space};
+pub use network::{Backbone, NetworkDesign, NumberDistribution, Numbers, TableNetwork, space};
 pub use prepare::{Preparation, PreparedTable, TableBatch};

@@ -1,5 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use candor_core::Task;
 use candor_design::{Choice, DesignError, Space};
 use candor_kernels::relu;
 use candor_nn::{
@@ -41,6 +42,16 @@ pub enum Numbers {
     Periodic,
 }
 
+/// Which predictive distribution a network gives of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumberDistribution {
+    /// Normal distributions.
+    Gaussian,
+    /// Quantiles, whatever the shape of the noise.
+    Quantile,
+}
+
 /// One network for tables, with its training: everything that a search may choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -74,6 +85,8 @@ pub struct NetworkDesign {
     pub weight_decay: f64,
     /// Label smoothing (classification).
     pub label_smoothing: f64,
+    /// The predictive distribution (regression).
+    pub distribution: NumberDistribution,
 }
 
 impl Default for NetworkDesign {
@@ -93,6 +106,7 @@ impl Default for NetworkDesign {
             learning_rate: 3e-3,
             weight_decay: 1e-2,
             label_smoothing: 0.0,
+            distribution: NumberDistribution::Gaussian,
         }
     }
 }
@@ -378,15 +392,15 @@ impl TableNetwork {
     }
 }
 
-/// The designs that a search over tables may try: networks, boosting and forests.
+/// The designs that a search over tables may try for a task: networks, boosting and forests.
 ///
 /// # Errors
 /// Never for the fixed choices below.
-pub fn space() -> Result<Space, DesignError> {
+pub fn space(task: Task) -> Result<Space, DesignError> {
     let networks = ["mlp", "residual", "tabm", "attention"];
     let embedding = ["mlp", "residual", "tabm"];
     let trees = ["boosting", "forest", "extra_trees"];
-    Space::new(vec![
+    let mut choices = vec![
         Choice::categorical(
             "model",
             [
@@ -418,5 +432,10 @@ pub fn space() -> Result<Space, DesignError> {
         Choice::reals("row_share", 0.5, 1.0).when("model", ["boosting"]),
         Choice::reals("column_share", 0.3, 1.0).when("model", ["boosting"]),
         Choice::reals("feature_share", 0.1, 1.0).when("model", ["forest", "extra_trees"]),
-    ])
+    ];
+    if task == Task::Regression {
+        let distributions = ["gaussian", "quantile"];
+        choices.push(Choice::categorical("distribution", distributions).when("model", networks));
+    }
+    Space::new(choices)
 }

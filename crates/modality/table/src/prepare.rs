@@ -97,7 +97,7 @@ impl Preparation {
     /// Targets in the network's units (mean 0, standard deviation 1 on the training part).
     pub fn scale_targets(&self, targets: &Targets) -> Targets {
         match targets {
-            Targets::Classes(_) => targets.clone(),
+            Targets::Classes(_) | Targets::Labels { .. } => targets.clone(),
             Targets::Values { width, values } => {
                 let scaled = values.iter().enumerate().map(|(i, value)| {
                     let (mean, sd) = self.target_scale[i % width];
@@ -112,25 +112,34 @@ impl Preparation {
     }
 
     /// The distribution in the target's own units.
-    pub fn unscale(&self, distribution: Distribution) -> Distribution {
-        let Distribution::Gaussian {
-            width,
-            mut mean,
-            mut variance,
-        } = distribution
-        else {
-            return distribution;
-        };
-        for (i, value) in mean.iter_mut().enumerate() {
-            let (centre, sd) = self.target_scale[i % width];
-            *value = centre + sd * *value;
-            variance[i] *= sd * sd;
+    pub fn unscale(&self, mut distribution: Distribution) -> Distribution {
+        match &mut distribution {
+            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {}
+            Distribution::Gaussian {
+                width,
+                mean,
+                variance,
+            } => {
+                for (i, value) in mean.iter_mut().enumerate() {
+                    let (centre, sd) = self.target_scale[i % *width];
+                    *value = centre + sd * *value;
+                    variance[i] *= sd * sd;
+                }
+            }
+            Distribution::Quantiles {
+                width,
+                levels,
+                values,
+            } => {
+                let cells = values.chunks_exact_mut(levels.len().max(1));
+                for (i, cell) in cells.enumerate() {
+                    let (centre, sd) = self.target_scale[i % *width];
+                    cell.iter_mut()
+                        .for_each(|value| *value = centre + sd * *value);
+                }
+            }
         }
-        Distribution::Gaussian {
-            width,
-            mean,
-            variance,
-        }
+        distribution
     }
 
     /// Why this preparation cannot be used, if so: it may come from a damaged file.

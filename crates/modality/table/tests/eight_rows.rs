@@ -28,7 +28,6 @@ fn units() -> Units {
 
 #[test]
 fn every_network_learns_eight_rows_by_heart() {
-    let learner = TableLearner::new().unwrap();
     let units = units();
     let rows: Vec<usize> = (0..ROWS).collect();
     let cases = [
@@ -36,6 +35,20 @@ fn every_network_learns_eight_rows_by_heart() {
             Task::Binary,
             vec!["no".to_owned(), "yes".to_owned()],
             Targets::Classes(vec![0, 1, 1, 0, 1, 0, 0, 1]),
+            Metric::Accuracy,
+            0.999,
+        ),
+        (
+            Task::Multilabel,
+            vec!["no".to_owned(), "yes".to_owned()],
+            // Two labels; the last row does not know the second.
+            Targets::Labels {
+                width: 2,
+                values: "nyynynynyynnynn?"
+                    .chars()
+                    .map(|c| (c != '?').then_some(c == 'y'))
+                    .collect(),
+            },
             Metric::Accuracy,
             0.999,
         ),
@@ -53,9 +66,13 @@ fn every_network_learns_eight_rows_by_heart() {
     for (task, classes, targets, metric, least) in &cases {
         let target = Target {
             task: *task,
-            names: vec!["y".into()],
+            names: match task {
+                Task::Multilabel => vec!["a".into(), "b".into()],
+                _ => vec!["y".into()],
+            },
             classes: classes.clone(),
         };
+        let learner = TableLearner::new(*task).unwrap();
         for hand_made in learner.hand_made().into_iter().filter(|h| !h.baseline) {
             let assignment = Assignment {
                 design: &hand_made.design,
