@@ -7,7 +7,7 @@ use crate::KernelError;
 use crate::array::{Array, View, spread};
 use crate::elementary::exp;
 use crate::error::{cut_by_heads, equal};
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 
 const NAME: &str = "attention";
 
@@ -117,6 +117,13 @@ impl Kernel for Attention {
             }
         });
         output
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: true,
+            output: false,
+        }
     }
 
     fn backward(

@@ -14,7 +14,7 @@ use burn::tensor::ops::ConvOptions;
 use crate::KernelError;
 use crate::array::{Array, View, pieces_of, spread};
 use crate::error::equal;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{add_scaled, sum};
 use padded::Correlation;
 
@@ -493,6 +493,13 @@ impl Kernel for Convolution {
     fn forward(&self, inputs: &[View], _keep: bool) -> Array {
         let bias = inputs.get(2).map(|bias| bias.values);
         forward(self.sizes, inputs[0].values, inputs[1].values, bias, |_| ()).0
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: true,
+            output: false,
+        }
     }
 
     fn backward(

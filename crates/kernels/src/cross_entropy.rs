@@ -10,7 +10,7 @@ use crate::KernelError;
 use crate::array::{Array, View, spread};
 use crate::elementary::exp;
 use crate::error::finite;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 
 const NAME: &str = "cross-entropy";
 
@@ -172,6 +172,13 @@ impl Kernel for CrossEntropy {
         Array {
             shape: vec![1],
             values: vec![(sums.iter().sum::<f64>() / f64::from(total)) as f32],
+        }
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: false,
         }
     }
 

@@ -2,7 +2,7 @@ use burn::Tensor;
 
 use crate::array::{Array, View};
 use crate::error::{cut_by_heads, equal};
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::portable;
 use crate::sparse_product::{scores, times};
 use crate::{Csr, KernelError};
@@ -46,6 +46,13 @@ struct EdgeScores {
 impl Kernel for EdgeScores {
     fn forward(&self, inputs: &[View], _keep: bool) -> Array {
         scores(&self.matrix, self.heads, inputs[0], inputs[1])
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: true,
+            output: false,
+        }
     }
 
     fn backward(

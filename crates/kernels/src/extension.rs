@@ -26,6 +26,14 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     /// The output. `keep`: the backward pass will follow, and may want what was computed on the way.
     fn forward(&self, inputs: &[View], keep: bool) -> Array;
 
+    /// What the backward pass reads besides shapes; the rest is let go of.
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: true,
+            output: true,
+        }
+    }
+
     /// The gradient for each input, given that for the output; anything, see [`Array::when`], where it is not `wanted`.
     fn backward(
         &self,
@@ -34,6 +42,13 @@ pub(crate) trait Kernel: Debug + Send + Sync {
         gradient: View,
         wanted: &[bool],
     ) -> Vec<Array>;
+}
+
+/// The values that a backward pass reads. Of others the views are empty, though their shapes are there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keeps {
+    pub inputs: bool,
+    pub output: bool,
 }
 
 /// The tensors that a kernel is given. An enumeration, because a list of tensors cannot be passed to an extension.
@@ -108,10 +123,12 @@ pub(crate) trait KernelBackend: Backend {
         keep: bool,
     ) -> FloatTensor<Self>;
 
-    /// Runs a kernel backwards: after the inputs come the output and its gradient.
+    /// Runs a kernel backwards. `kept` are the inputs and the output, as far as the kernel keeps them, and the gradient; `shapes` are
+    /// those of all inputs and the output.
     fn kernel_backward(
-        #[extension_type] inputs: Operands<Self>,
+        #[extension_type] kept: Operands<Self>,
         kernel: Arc<dyn Kernel>,
+        shapes: Vec<Vec<usize>>,
         wanted: Vec<bool>,
     ) -> Vec<FloatTensor<Self>>;
 }
@@ -124,16 +141,25 @@ impl KernelBackend for Flex {
     }
 
     fn kernel_backward(
-        inputs: Operands<Self>,
+        kept: Operands<Self>,
         kernel: Arc<dyn Kernel>,
+        shapes: Vec<Vec<usize>>,
         wanted: Vec<bool>,
     ) -> Vec<FlexTensor> {
-        let inputs: Vec<Contiguous> = inputs.into_vec().into_iter().map(Contiguous::new).collect();
-        let views: Vec<View> = inputs.iter().map(Contiguous::view).collect();
-        let [inputs @ .., output, gradient] = views.as_slice() else {
-            unreachable!("an output and its gradient are always there")
+        let kept: Vec<Contiguous> = kept.into_vec().into_iter().map(Contiguous::new).collect();
+        let Keeps { inputs, output } = kernel.keeps();
+        let mut values = kept.iter().map(|kept| kept.view().values);
+        let mut view = |shape, kept: bool| View {
+            shape,
+            values: if kept { values.next() } else { None }.unwrap_or_default(),
         };
-        let gradients = kernel.backward(inputs, *output, *gradient, &wanted);
+        let [input_shapes @ .., output_shape] = shapes.as_slice() else {
+            unreachable!("there is always an output")
+        };
+        let inputs: Vec<View> = input_shapes.iter().map(|s| view(s, inputs)).collect();
+        let output = view(output_shape, output);
+        let gradient = view(output_shape, true);
+        let gradients = kernel.backward(&inputs, output, gradient, &wanted);
         gradients.into_iter().map(from_array).collect()
     }
 }
@@ -186,13 +212,14 @@ impl<B: Backend + KernelBackend, C: CheckpointStrategy> KernelBackend for Autodi
     }
 
     fn kernel_backward(
-        inputs: Operands<Self>,
+        kept: Operands<Self>,
         kernel: Arc<dyn Kernel>,
+        shapes: Vec<Vec<usize>>,
         wanted: Vec<bool>,
     ) -> Vec<FloatTensor<Self>> {
         // Second derivatives are not tracked.
-        let inputs = inputs.into_vec().into_iter().map(Self::inner).collect();
-        let gradients = B::kernel_backward(Operands::new(inputs), kernel, wanted);
+        let kept = kept.into_vec().into_iter().map(Self::inner).collect();
+        let gradients = B::kernel_backward(Operands::new(kept), kernel, shapes, wanted);
         gradients.into_iter().map(Self::from_inner).collect()
     }
 }
@@ -209,10 +236,19 @@ fn record<B: KernelBackend, C: CheckpointStrategy, const N: usize>(
         .unwrap_or_else(|_| unreachable!("the caller counted the inputs"));
     match Recorded.prepare::<C>(guards).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let output = B::kernel_forward(Operands::new(inputs.clone()), kernel.clone(), true);
+            let mut shapes: Vec<Vec<usize>> = inputs.iter().map(shape_of).collect();
+            let keeps = kernel.keeps();
+            let mut kept = if keeps.inputs {
+                inputs.clone()
+            } else {
+                Vec::new()
+            };
+            let output = B::kernel_forward(Operands::new(inputs), kernel.clone(), true);
+            shapes.push(shape_of(&output));
+            kept.extend(keeps.output.then(|| output.clone()));
             let state = State {
-                inputs,
-                output: output.clone(),
+                kept,
+                shapes,
                 kernel,
             };
             prepared.finish(state, output)
@@ -228,9 +264,13 @@ struct Recorded;
 
 #[derive(Debug, Clone)]
 struct State<B: Backend> {
-    inputs: Vec<FloatTensor<B>>,
-    output: FloatTensor<B>,
+    kept: Vec<FloatTensor<B>>,
+    shapes: Vec<Vec<usize>>,
     kernel: Arc<dyn Kernel>,
+}
+
+fn shape_of<T: TensorMetadata>(tensor: &T) -> Vec<usize> {
+    tensor.shape().to_vec()
 }
 
 impl<B: KernelBackend, const N: usize> Backward<B, N> for Recorded {
@@ -245,13 +285,12 @@ impl<B: KernelBackend, const N: usize> Backward<B, N> for Recorded {
         let gradient = gradients.consume::<B>(&ops.node);
         let wanted: Vec<bool> = ops.parents.iter().map(Option::is_some).collect();
         let State {
-            mut inputs,
-            output,
+            mut kept,
+            shapes,
             kernel,
         } = ops.state;
-        inputs.push(output);
-        inputs.push(gradient);
-        let found = B::kernel_backward(Operands::new(inputs), kernel, wanted);
+        kept.push(gradient);
+        let found = B::kernel_backward(Operands::new(kept), kernel, shapes, wanted);
         for (parent, found) in ops.parents.into_iter().zip(found) {
             if let Some(node) = parent {
                 gradients.register::<B>(node.id, found);

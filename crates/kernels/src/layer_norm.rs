@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use crate::KernelError;
 use crate::array::{Array, View, spread};
 use crate::error::equal;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{add_scaled, sum, sum_of_squares};
 
 const NAME: &str = "layer normalisation";
@@ -91,6 +91,13 @@ impl Kernel for LayerNorm {
             },
         );
         result
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: true,
+            output: false,
+        }
     }
 
     fn backward(

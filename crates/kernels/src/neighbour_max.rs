@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::array::{Array, View, pieces_of, spread};
 use crate::error::equal;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::portable;
 use crate::{Csr, KernelError};
 
@@ -93,6 +93,13 @@ impl Kernel for NeighbourMax {
             let _ = self.winners.set(winners);
         }
         y
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: false,
+        }
     }
 
     fn backward(

@@ -8,7 +8,7 @@ use multiversion::multiversion;
 
 use crate::KernelError;
 use crate::array::{Array, View, spread};
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 
 /// What pixels a pooled one is made of; the first number of each pair is vertical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +193,13 @@ impl Kernel for MaxPool {
         result
     }
 
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: false,
+        }
+    }
+
     fn backward(
         &self,
         inputs: &[View],
@@ -330,6 +337,13 @@ impl Kernel for AveragePool {
             },
         );
         result
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: false,
+        }
     }
 
     fn backward(

@@ -3,7 +3,7 @@ use burn::tensor::activation;
 use multiversion::multiversion;
 
 use crate::array::{Array, View, spread};
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 
 /// The positive numbers, and zero in place of the others; on all threads where the tensor is large. A NaN stays one.
 pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -36,6 +36,13 @@ impl Kernel for Relu {
             },
         );
         result
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: true,
+        }
     }
 
     fn backward(

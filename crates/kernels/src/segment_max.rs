@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::array::{Array, View, pieces_of};
 use crate::error::equal;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::portable;
 use crate::{Csr, KernelError};
 
@@ -64,6 +64,13 @@ impl Kernel for SegmentMax {
             let _ = self.winners.set(winners);
         }
         y
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: false,
+        }
     }
 
     fn backward(

@@ -2,7 +2,7 @@ use burn::Tensor;
 
 use crate::array::{Array, View};
 use crate::error::equal;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::portable;
 use crate::{Csr, KernelError};
 
@@ -57,6 +57,13 @@ impl Kernel for SegmentSoftmax {
             }
         }
         shares
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: true,
+        }
     }
 
     fn backward(

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::array::{Array, View, pieces_of};
 use crate::error::equal;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::portable;
 use crate::{Csr, KernelError};
 
@@ -76,6 +76,13 @@ impl Kernel for SegmentSum {
             sum_rows(part, x, width, starts, self.scale);
         });
         y
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: false,
+            output: false,
+        }
     }
 
     fn backward(

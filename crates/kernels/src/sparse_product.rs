@@ -4,7 +4,7 @@ use burn::Tensor;
 
 use crate::array::{Array, View, pieces_of, spread};
 use crate::error::{cut_by_heads, equal, finite};
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{Rows, dot, sparse_rows};
 use crate::portable;
 use crate::{Csr, KernelError};
@@ -52,6 +52,7 @@ fn product(
     let kernel = SparseProduct {
         matrix: matrix.clone(),
         weights,
+        learned: false,
         heads: 1,
     };
     Ok(run(vec![x.into_dispatch()], kernel))
@@ -80,6 +81,7 @@ pub fn attention_product(
     let kernel = SparseProduct {
         matrix: matrix.clone(),
         weights: None,
+        learned: true,
         heads,
     };
     Ok(run(
@@ -93,6 +95,8 @@ pub fn attention_product(
 struct SparseProduct {
     matrix: Csr,
     weights: Option<Arc<[f32]>>,
+    /// Whether the weights are an input.
+    learned: bool,
     heads: usize,
 }
 
@@ -100,6 +104,13 @@ impl Kernel for SparseProduct {
     fn forward(&self, inputs: &[View], _keep: bool) -> Array {
         let weights = inputs.get(1).map(|w| w.values).or(self.weights.as_deref());
         times(&self.matrix, None, weights, self.heads, inputs[0])
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: self.learned,
+            output: false,
+        }
     }
 
     fn backward(

@@ -8,7 +8,7 @@ use super::{Moves, Sizes, backward, forward};
 use crate::KernelError;
 use crate::array::{Array, View, spread};
 use crate::error::equal;
-use crate::extension::{Kernel, is_cpu, run};
+use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{sum, sum_of_squares};
 
 const NAME: &str = "batch normalisation";
@@ -428,6 +428,13 @@ impl Kernel for BatchNorm {
         }
     }
 
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: true,
+            output: false,
+        }
+    }
+
     fn backward(
         &self,
         inputs: &[View],
@@ -497,6 +504,13 @@ impl Kernel for NormalisedConvolution {
             let _ = self.convolved.set(convolved);
         }
         output
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps {
+            inputs: true,
+            output: false,
+        }
     }
 
     fn backward(
