@@ -38,7 +38,34 @@ pub(crate) struct Array {
     pub values: Vec<f32>,
 }
 
+/// Numbers of which none means anything yet: large arrays that are written as a whole need not be cleared first.
+///
+/// # Safety
+/// Every number must be written before any is read.
+#[expect(
+    unsafe_code,
+    clippy::uninit_vec,
+    reason = "any bits are a number, the capacity was asked for, and the caller promises to write before it reads"
+)]
+pub(crate) unsafe fn unwritten(length: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(length);
+    unsafe { values.set_len(length) };
+    values
+}
+
 impl Array {
+    /// See [`unwritten`].
+    ///
+    /// # Safety
+    /// Every number must be written before any is read.
+    #[expect(unsafe_code, reason = "hands the promise on")]
+    pub unsafe fn unwritten(shape: &[usize]) -> Array {
+        Array {
+            shape: shape.to_vec(),
+            values: unsafe { unwritten(shape.iter().product()) },
+        }
+    }
+
     /// Zeros.
     pub fn zeros(shape: &[usize]) -> Array {
         Array {

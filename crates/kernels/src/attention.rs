@@ -6,7 +6,7 @@ use multiversion::target::match_target;
 use crate::KernelError;
 use crate::array::{Array, View, spread};
 use crate::elementary::exp;
-use crate::error::{cut_by_heads, equal};
+use crate::error::cut_by_heads;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
 
 const NAME: &str = "attention";
@@ -31,8 +31,8 @@ pub fn attention(
 ) -> Result<Tensor<3>, KernelError> {
     let shape = q.dims();
     for (what, given) in [("the keys", &k), ("the values", &v)] {
-        for axis in 0..3 {
-            equal(NAME, what, shape[axis], given.dims()[axis])?;
+        if given.dims() != shape {
+            return Err(KernelError::shape(NAME, what, shape, given.dims()));
         }
     }
     cut_by_heads(NAME, "width", heads, shape[2])?;

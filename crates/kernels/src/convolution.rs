@@ -335,7 +335,8 @@ fn forward<T: Send>(
     bias: Option<&[f32]>,
     then: impl Fn(&[f32]) -> T + Sync + Send,
 ) -> (Array, Vec<T>) {
-    let mut output = Array::zeros(&[s.batch, s.filters, s.output[0], s.output[1]]);
+    #[expect(unsafe_code, reason = "each image is written as a whole below")]
+    let mut output = unsafe { Array::unwritten(&[s.batch, s.filters, s.output[0], s.output[1]]) };
     if output.values.is_empty() {
         return (output, Vec::new());
     }
@@ -367,12 +368,13 @@ fn backward(
     change: Option<Change>,
     wanted: [bool; 2],
 ) -> (Array, Array, Array) {
-    let mut of_x = Array::when(wanted[0], || Array::zeros(x.shape));
     let mut of_weight = Array::zeros(weight.shape);
     let mut of_bias = Array::zeros(&[s.filters]);
     if s.batch * s.output_length() == 0 {
         return (Array::zeros(x.shape), of_weight, of_bias);
     }
+    #[expect(unsafe_code, reason = "each image is written as a whole below")]
+    let mut of_x = unsafe { Array::unwritten(if wanted[0] { x.shape } else { &[0] }) };
     let (groups, image) = (s.moves.groups, s.image_length());
     let (mirrored, plan_of_x) = (s.mirrored(weight.values), Plan::new(s, s.backwards()));
     let plan = Plan::new(s, s.forwards());

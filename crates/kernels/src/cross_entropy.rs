@@ -56,7 +56,7 @@ pub fn cross_entropy<const D: usize>(
     let classes = logits.dims().last().copied().unwrap_or(1);
     let rows = logits.shape().num_elements() / classes.max(1);
     let given = truth.classes.len();
-    if rows == 0 || given == 0 || rows % given != 0 {
+    if rows == 0 || given == 0 || !rows.is_multiple_of(given) {
         let expected = format!("a multiple of {given} true classes, at least 1");
         return Err(KernelError::shape(NAME, "number of rows", expected, rows));
     }

@@ -19,7 +19,7 @@ pub(crate) struct Rows<'a> {
     pub heads: usize,
 }
 
-/// `y[i] += sum over entries e of row i: w[e] x[column(e)]`; `x` and `y` have rows of `width` numbers.
+/// `y[i] = sum over entries e of row i: w[e] x[column(e)]`; `x` and `y` have rows of `width` numbers.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn sparse_rows(y: &mut [f32], x: &[f32], width: usize, rows: &Rows) {
     match (rows.weights, rows.places) {
@@ -56,23 +56,23 @@ fn weighted_rows(
             };
             let mut offset = 0;
             while offset + 64 <= head_width {
-                add_block::<64>(&mut y[offset..], x, weighted(offset));
+                sum_block::<64>(&mut y[offset..], x, weighted(offset));
                 offset += 64;
             }
             while offset + LANES <= head_width {
-                add_block::<LANES>(&mut y[offset..], x, weighted(offset));
+                sum_block::<LANES>(&mut y[offset..], x, weighted(offset));
                 offset += LANES;
             }
             if offset < head_width {
-                add_rest(&mut y[offset..], x, weighted(offset));
+                sum_rest(&mut y[offset..], x, weighted(offset));
             }
         }
     }
 }
 
-/// Adds `B` neighbouring numbers of each entry, which are summed in registers.
+/// Sets `B` neighbouring numbers to the sums over the entries, which are held in registers.
 #[inline(always)]
-fn add_block<const B: usize>(
+fn sum_block<const B: usize>(
     y: &mut [f32],
     x: &[f32],
     entries: impl Iterator<Item = (f32, usize)>,
@@ -84,15 +84,14 @@ fn add_block<const B: usize>(
             sum[lane] += w * x[lane];
         }
     }
-    for (y, s) in y[..B].iter_mut().zip(sum) {
-        *y += s;
-    }
+    y[..B].copy_from_slice(&sum);
 }
 
-/// Adds fewer than [`LANES`] numbers of each entry; whole vectors are read wherever there is enough left of `x`.
+/// Sets fewer than [`LANES`] numbers; whole vectors are read wherever there is enough left of `x`.
 #[inline(always)]
-fn add_rest(y: &mut [f32], x: &[f32], entries: impl Iterator<Item = (f32, usize)>) {
+fn sum_rest(y: &mut [f32], x: &[f32], entries: impl Iterator<Item = (f32, usize)>) {
     let mut sum = [0f32; LANES];
+    y.fill(0.0);
     for (w, at) in entries {
         if let Some(x) = x[at..].first_chunk::<LANES>() {
             for lane in 0..LANES {
@@ -201,8 +200,7 @@ mod tests {
                             let w = weights[places[e] as usize * heads + f / head_width];
                             w * x[indices[e] as usize * width + f]
                         };
-                        let expected: f32 =
-                            1.0 + (starts[row]..starts[row + 1]).map(term).sum::<f32>();
+                        let expected: f32 = (starts[row]..starts[row + 1]).map(term).sum::<f32>();
                         assert_eq!(
                             y[row * width + f],
                             expected,

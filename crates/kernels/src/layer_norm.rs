@@ -75,7 +75,11 @@ impl Kernel for LayerNorm {
     fn forward(&self, inputs: &[View], _keep: bool) -> Array {
         let [x, scale, shift] = [inputs[0], inputs[1], inputs[2]];
         let width = x.width();
-        let mut result = Array::zeros(x.shape);
+        #[expect(
+            unsafe_code,
+            reason = "as long as `x`, row by row of which it is written below"
+        )]
+        let mut result = unsafe { Array::unwritten(x.shape) };
         if result.values.is_empty() {
             return result;
         }

@@ -6,7 +6,7 @@ use burn::Tensor;
 use rayon::prelude::*;
 
 use crate::KernelError;
-use crate::array::{Array, View, pieces_of};
+use crate::array::{Array, View, pieces_of, unwritten};
 use crate::error::equal;
 use crate::lanes::add_scaled;
 use crate::matrix_product::{Matrix, multiply};
@@ -101,7 +101,8 @@ pub(crate) fn project(
 ) -> Vec<f32> {
     let count = sizes.sequences * sizes.steps;
     let first = first * sizes.steps;
-    let mut sums = vec![0.0; count * columns];
+    #[expect(unsafe_code, reason = "the product sets every row and column")]
+    let mut sums = unsafe { unwritten(count * columns) };
     let out = Rows {
         values: sums.as_mut_slice(),
         count,

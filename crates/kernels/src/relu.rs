@@ -21,7 +21,11 @@ const PIECE: usize = 1 << 16;
 
 impl Kernel for Relu {
     fn forward(&self, inputs: &[View], _keep: bool) -> Array {
-        let mut result = Array::zeros(inputs[0].shape);
+        #[expect(
+            unsafe_code,
+            reason = "as long as the input, by which it is written below"
+        )]
+        let mut result = unsafe { Array::unwritten(inputs[0].shape) };
         let parts = result
             .values
             .chunks_mut(PIECE)
@@ -52,7 +56,11 @@ impl Kernel for Relu {
         gradient: View,
         _wanted: &[bool],
     ) -> Vec<Array> {
-        let mut found = Array::zeros(inputs[0].shape);
+        #[expect(
+            unsafe_code,
+            reason = "as long as the output and its gradient, by which it is written below"
+        )]
+        let mut found = unsafe { Array::unwritten(inputs[0].shape) };
         let parts = found
             .values
             .chunks_mut(PIECE)

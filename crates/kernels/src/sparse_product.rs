@@ -143,7 +143,11 @@ pub(crate) fn times(
     x: View,
 ) -> Array {
     let width = x.width();
-    let mut y = Array::zeros(&[matrix.rows(), width]);
+    #[expect(
+        unsafe_code,
+        reason = "the pieces of work below are all rows, and each is set"
+    )]
+    let mut y = unsafe { Array::unwritten(&[matrix.rows(), width]) };
     if width == 0 {
         return y;
     }

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 
 use super::{Moves, Sizes, backward, forward};
 use crate::KernelError;
-use crate::array::{Array, View, spread};
+use crate::array::{Array, View, spread, unwritten};
 use crate::error::equal;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{sum, sum_of_squares};
@@ -259,7 +259,8 @@ fn apply(
     then: Normalisation,
 ) -> Vec<f32> {
     let [scale, shift] = inputs.map(|input| input.values);
-    let mut output = vec![0.0; x.len()];
+    #[expect(unsafe_code, reason = "`x` is whole images, and each is written below")]
+    let mut output = unsafe { unwritten(x.len()) };
     let length = scale.len() * pixels;
     let images = output.chunks_exact_mut(length).zip(x.chunks_exact(length));
     spread(
