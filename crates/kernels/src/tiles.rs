@@ -165,7 +165,10 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
             sums[..columns.len()].copy_from_slice(from);
         }
     }
-    let rows = std::array::from_fn(|row| &a.values[(first + row) * a.stride..][..depth]);
+    let mut rows: [&[f32]; R] = [&[]; R];
+    for row in 0..R {
+        rows[row] = &a.values[(first + row) * a.stride..][..depth];
+    }
     tile::<R, W, FMA>(&mut sums, rows, 1, panel);
     for (row, sums) in sums.iter().enumerate() {
         out.values[place(row)..][..columns.len()].copy_from_slice(&sums[..columns.len()]);
@@ -242,8 +245,11 @@ fn columns_of<const R: usize, const W: usize, const FMA: bool>(
     let place = |r: usize| (row + r) * columns + first;
     let mut sums = [[0f32; W]; R];
     let reach = (panel.len() / W - 1) * rows + 1;
-    let a = std::array::from_fn(|r| &a[row + r..][..reach]);
-    tile::<R, W, FMA>(&mut sums, a, rows, panel);
+    let mut a_columns: [&[f32]; R] = [&[]; R];
+    for r in 0..R {
+        a_columns[r] = &a[row + r..][..reach];
+    }
+    tile::<R, W, FMA>(&mut sums, a_columns, rows, panel);
     for (r, sums) in sums.iter().enumerate() {
         let out = &mut out[place(r)..][..lanes];
         out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);

@@ -1,5 +1,3 @@
-use std::array::from_fn;
-
 use multiversion::multiversion;
 use multiversion::target::match_target;
 
@@ -40,7 +38,7 @@ impl Plan {
     ) {
         self.correlation.pad(planes, &mut scratch.padded);
         scratch.panel.clear();
-        let length = self.offsets.len() * panel_width() + SLACK;
+        let length = self.offsets.len().min(DEPTH) * panel_width() + SLACK;
         scratch.panel.resize(length, 0.0);
         correlate(
             self,
@@ -115,11 +113,15 @@ fn transpose(gradient: &[f32], outputs: usize, transposed: &mut Vec<f32>) {
     let filters = gradient.len() / outputs.max(1);
     transposed.clear();
     transposed.resize(filters.next_multiple_of(width) * outputs, 0.0);
-    for (filter, row) in gradient.chunks_exact(outputs).enumerate() {
-        let panel = &mut transposed[filter / width * outputs * width + filter % width..];
-        for (block, row) in row.chunks(AT_ONCE).enumerate() {
-            let panel = panel[block * AT_ONCE * width..].iter_mut().step_by(width);
-            panel.zip(row).for_each(|(to, from)| *to = *from);
+    let panels = transposed.chunks_exact_mut(outputs * width);
+    for (panel, gradient) in panels.zip(gradient.chunks(outputs * width)) {
+        for (block, panel) in panel.chunks_mut(AT_ONCE * width).enumerate() {
+            let count = panel.len() / width;
+            for (lane, row) in gradient.chunks_exact(outputs).enumerate() {
+                let row = &row[block * AT_ONCE..][..count];
+                let lanes = panel[lane..].iter_mut().step_by(width);
+                lanes.zip(row).for_each(|(to, from)| *to = *from);
+            }
         }
     }
 }
@@ -157,53 +159,70 @@ fn correlate_by<const R: usize, const W: usize, const FMA: bool>(
     for first in (0..outputs).step_by(W) {
         let lanes = W.min(outputs - first);
         plan.runs(first, lanes, &mut runs);
-        lay_out::<W>(plan, padded, &runs, panel);
-        let panel = &panel[..depth * W];
-        let place = |filter: usize| filter * outputs + first;
-        let mut filter = 0;
-        while filter + R <= filters {
-            some_filters::<R, W, FMA>(panel, weight, bias, filter, output, place, lanes);
-            filter += R;
-        }
-        while filter + 2 <= filters {
-            some_filters::<2, W, FMA>(panel, weight, bias, filter, output, place, lanes);
-            filter += 2;
-        }
-        if filter < filters {
-            some_filters::<1, W, FMA>(panel, weight, bias, filter, output, place, lanes);
+        // At least once, so that the bias is written.
+        for start in (0..depth.max(1)).step_by(DEPTH) {
+            let part = start..depth.min(start + DEPTH);
+            lay_out::<W>(plan, padded, &plan.offsets[part.clone()], &runs, panel);
+            let panel = &panel[..part.len() * W];
+            let mut filter = 0;
+            while filter < filters {
+                let at = [filter, first, lanes, start, depth, outputs];
+                if filter + R <= filters {
+                    some_filters::<R, W, FMA>(panel, weight, bias, output, at);
+                    filter += R;
+                } else if filter + 2 <= filters {
+                    some_filters::<2, W, FMA>(panel, weight, bias, output, at);
+                    filter += 2;
+                } else {
+                    some_filters::<1, W, FMA>(panel, weight, bias, output, at);
+                    filter += 1;
+                }
+            }
         }
     }
 }
 
+/// Rows of a panel at a time, so that they stay in the nearest cache while all filters pass over them.
+const DEPTH: usize = 256;
+
+/// One panel of outputs of some filters: from the bias on, or, after the first rows, from what is there.
 #[inline(always)]
 fn some_filters<const R: usize, const W: usize, const FMA: bool>(
     panel: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
-    filter: usize,
     output: &mut [f32],
-    place: impl Fn(usize) -> usize,
-    lanes: usize,
+    [filter, first, lanes, start, depth, outputs]: [usize; 6],
 ) {
-    let depth = panel.len() / W;
-    let mut sums = from_fn(|r| [bias.map_or(0.0, |bias| bias[filter + r]); W]);
-    let rows = from_fn(|r| &weight[(filter + r) * depth..][..depth]);
-    tile::<R, W, FMA>(&mut sums, rows, 1, panel);
-    for (r, sums) in sums.iter().enumerate() {
-        let to = &mut output[place(filter + r)..];
-        if lanes == W {
-            to[..W].copy_from_slice(sums);
-        } else {
-            to[..lanes].copy_from_slice(&sums[..lanes]);
+    let mut sums = [[0f32; W]; R];
+    let mut rows: [&[f32]; R] = [&[]; R];
+    for r in 0..R {
+        rows[r] = &weight[(filter + r) * depth + start..][..panel.len() / W];
+        if start > 0 {
+            let from = &output[(filter + r) * outputs + first..][..lanes];
+            sums[r][..lanes].copy_from_slice(from);
+        } else if let Some(bias) = bias {
+            sums[r] = [bias[filter + r]; W];
         }
+    }
+    tile::<R, W, FMA>(&mut sums, rows, 1, panel);
+    for r in 0..R {
+        let to = &mut output[(filter + r) * outputs + first..];
+        to[..lanes].copy_from_slice(&sums[r][..lanes]);
     }
 }
 
 /// The columns of a panel of outputs: `[depth, W]`. Copies whole vectors: what a run writes too far belongs to later runs.
 #[inline(always)]
-fn lay_out<const W: usize>(plan: &Plan, padded: &[f32], runs: &[Run], panel: &mut [f32]) {
+fn lay_out<const W: usize>(
+    plan: &Plan,
+    padded: &[f32],
+    offsets: &[usize],
+    runs: &[Run],
+    panel: &mut [f32],
+) {
     let stride = plan.correlation.stride[1];
-    for (d, &offset) in plan.offsets.iter().enumerate() {
+    for (d, &offset) in offsets.iter().enumerate() {
         for run in runs {
             let from = &padded[offset + run.base..];
             let to = &mut panel[d * W + run.lane..];
@@ -244,38 +263,52 @@ fn weight_gradient_by<const R: usize, const W: usize, const FMA: bool>(
     sum: &mut [f32],
 ) {
     let (depth, outputs) = (plan.offsets.len(), plan.correlation.outputs());
+    let line = plan.correlation.output[1];
+    // Lines of a panel at a time, so that they stay in the nearest cache while all rows pass over them.
+    let lines = (DEPTH / line).max(1);
     let panels = sum.chunks_exact_mut(depth * W);
     for (sum, gradient) in panels.zip(gradient.chunks_exact(outputs * W)) {
-        let mut d = 0;
-        while d + R <= depth {
-            some_depths::<R, W, FMA>(plan, padded, gradient, d, sum);
-            d += R;
-        }
-        while d < depth {
-            some_depths::<1, W, FMA>(plan, padded, gradient, d, sum);
-            d += 1;
+        for (block, gradient) in gradient.chunks(lines * line * W).enumerate() {
+            let mut d = 0;
+            while d < depth {
+                if d + R <= depth {
+                    some_depths::<R, W, FMA>(plan, padded, gradient, block * lines, d, sum);
+                    d += R;
+                } else {
+                    some_depths::<1, W, FMA>(plan, padded, gradient, block * lines, d, sum);
+                    d += 1;
+                }
+            }
         }
     }
 }
 
+/// Adds to `R` rows of a sum what some lines of outputs, from `first` on, contribute.
 #[inline(always)]
 fn some_depths<const R: usize, const W: usize, const FMA: bool>(
     plan: &Plan,
     padded: &[f32],
     gradient: &[f32],
+    first: usize,
     d: usize,
     sum: &mut [f32],
 ) {
     let Correlation { output, stride, .. } = plan.correlation;
     let width = plan.correlation.padded()[1];
     let reach = (output[1] - 1) * stride[1] + 1;
-    let mut sums: [[f32; W]; R] = from_fn(|r| from_fn(|lane| sum[(d + r) * W + lane]));
+    let mut sums = [[0f32; W]; R];
+    for r in 0..R {
+        sums[r].copy_from_slice(&sum[(d + r) * W..][..W]);
+    }
     for (y, gradient) in gradient.chunks_exact(output[1] * W).enumerate() {
-        let row = y * stride[0] * width;
-        let rows = from_fn(|r| &padded[plan.offsets[d + r] + row..][..reach]);
+        let row = (first + y) * stride[0] * width;
+        let mut rows: [&[f32]; R] = [&[]; R];
+        for r in 0..R {
+            rows[r] = &padded[plan.offsets[d + r] + row..][..reach];
+        }
         tile::<R, W, FMA>(&mut sums, rows, stride[1], gradient);
     }
-    for (r, sums) in sums.iter().enumerate() {
-        sum[(d + r) * W..][..W].copy_from_slice(sums);
+    for r in 0..R {
+        sum[(d + r) * W..][..W].copy_from_slice(&sums[r]);
     }
 }
