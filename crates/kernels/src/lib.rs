@@ -11,6 +11,7 @@ mod clouds;
 mod convolution;
 mod cross_entropy;
 mod csr;
+mod dropout;
 mod edge_scores;
 mod elementary;
 mod error;
@@ -44,6 +45,7 @@ pub use convolution::{
 };
 pub use cross_entropy::{Truth, cross_entropy};
 pub use csr::Csr;
+pub use dropout::dropout;
 pub use edge_scores::edge_scores;
 pub use error::KernelError;
 pub use farthest_points::farthest_points;

@@ -699,3 +699,48 @@ fn tokens_attend_to_each_other_right() {
         })
     });
 }
+
+#[test]
+fn dropped_values_are_those_whose_gradient_is_dropped() {
+    let device = Device::flex().autodiff();
+    for (rate, key) in [(0.1, 1u64), (0.5, u64::MAX), (0.9, 77)] {
+        let x = Tensor::<2>::ones([301, 333], &device).require_grad();
+        let y = crate::dropout(x.clone(), rate, key);
+        let gradients = y.clone().sum().backward();
+        let numbers = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
+        let (y, g) = (numbers(y), numbers(x.grad(&gradients).unwrap()));
+        assert_eq!(y, g);
+        let kept = (1.0 / (1.0 - rate)) as f32;
+        assert!(y.iter().all(|&v| v == 0.0 || v == kept));
+        let share = |values: &[f32]| {
+            values.iter().filter(|&&v| v == 0.0).count() as f64 / values.len() as f64
+        };
+        let count = y.len() as f64;
+        let deviation = |count: f64| (rate * (1.0 - rate) / count).sqrt();
+        assert!(
+            (share(&y) - rate).abs() < 4.0 * deviation(count),
+            "{rate} {}",
+            share(&y)
+        );
+        // Neighbours, neighbours a row apart, and the same places under the next key know nothing of each other.
+        let other = numbers(crate::dropout(
+            Tensor::ones([301, 333], &device),
+            rate,
+            key.wrapping_add(1),
+        ));
+        for (a, b) in [(&y[1..], &y[..]), (&y[333..], &y[..]), (&y[..], &other[..])] {
+            let both = a
+                .iter()
+                .zip(b)
+                .filter(|(a, b)| **a == 0.0 && **b == 0.0)
+                .count();
+            let expected = rate * rate;
+            let spread = 4.0 * (expected * (1.0 - expected) / a.len() as f64).sqrt() * 1.5;
+            let found = both as f64 / a.len().min(b.len()) as f64;
+            assert!(
+                (found - expected).abs() < spread,
+                "{rate}: {found} {expected}"
+            );
+        }
+    }
+}
