@@ -40,8 +40,8 @@ pub(crate) fn tile<const R: usize, const W: usize, const FMA: bool>(
         // Of a length that the compiler sees to be enough.
         let depth = b.as_chunks::<W>().0.len();
         let mut rows: [&[f32]; R] = [&[]; R];
-        for row in 0..R {
-            rows[row] = &a[row][..depth];
+        for (slice, a) in rows.iter_mut().zip(a) {
+            *slice = &a[..depth];
         }
         add_products!(sums, b, k, row, rows[row][k]);
     } else {
@@ -166,8 +166,8 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
         }
     }
     let mut rows: [&[f32]; R] = [&[]; R];
-    for row in 0..R {
-        rows[row] = &a.values[(first + row) * a.stride..][..depth];
+    for (row, slice) in rows.iter_mut().enumerate() {
+        *slice = &a.values[(first + row) * a.stride..][..depth];
     }
     tile::<R, W, FMA>(&mut sums, rows, 1, panel);
     for (row, sums) in sums.iter().enumerate() {
@@ -246,8 +246,8 @@ fn columns_of<const R: usize, const W: usize, const FMA: bool>(
     let mut sums = [[0f32; W]; R];
     let reach = (panel.len() / W - 1) * rows + 1;
     let mut a_columns: [&[f32]; R] = [&[]; R];
-    for r in 0..R {
-        a_columns[r] = &a[row + r..][..reach];
+    for (r, slice) in a_columns.iter_mut().enumerate() {
+        *slice = &a[row + r..][..reach];
     }
     tile::<R, W, FMA>(&mut sums, a_columns, rows, panel);
     for (r, sums) in sums.iter().enumerate() {
