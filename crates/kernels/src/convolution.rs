@@ -81,6 +81,29 @@ pub fn convolution(
     Ok(run(inputs, Convolution { sizes }))
 }
 
+/// A [`convolution`] along one axis, as of sequences.
+///
+/// # Shapes
+/// `x`: `[batch, channels, length]`; `weight`: `[filters, channels / groups, kernel]`; `bias`: `[filters]`; the result: `[batch,
+/// filters, (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1]`, rounded down. Of `moves` the second number of each pair is
+/// used, and the first must be that of [`Moves::default`].
+///
+/// # Errors
+/// As of [`convolution`].
+pub fn convolution_1d(
+    x: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Option<Tensor<1>>,
+    moves: Moves,
+) -> Result<Tensor<3>, KernelError> {
+    let across = [moves.stride[0], moves.padding[0], moves.dilation[0]];
+    if across != [1, 0, 1] {
+        let what = "stride, padding and dilation across";
+        return Err(KernelError::shape(NAME, what, [1, 0, 1], across));
+    }
+    Ok(convolution(x.unsqueeze_dim(2), weight.unsqueeze_dim(2), bias, moves)?.squeeze_dim(2))
+}
+
 pub(crate) fn portable(
     x: Tensor<4>,
     weight: Tensor<4>,

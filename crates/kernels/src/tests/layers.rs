@@ -744,3 +744,30 @@ fn dropped_values_are_those_whose_gradient_is_dropped() {
         }
     }
 }
+
+#[test]
+fn a_convolution_along_one_axis_worked_by_hand() {
+    let device = Device::flex();
+    let line = || Tensor::<3>::from_data([[[1.0f32, 2.0, 4.0, 8.0]]], &device);
+    let weight = || Tensor::<3>::from_data([[[1.0f32, -1.0]]], &device);
+    let moves = |stride, padding| Moves {
+        stride: [1, stride],
+        padding: [0, padding],
+        ..Moves::default()
+    };
+    let numbers = |t: Tensor<3>| t.into_data().try_to_vec::<f32>().unwrap();
+    let plain = crate::convolution_1d(line(), weight(), None, Moves::default()).unwrap();
+    assert_eq!(numbers(plain), [-1.0, -2.0, -4.0]);
+    let bias = Tensor::<1>::from_data([10.0f32], &device);
+    let apart = crate::convolution_1d(line(), weight(), Some(bias), moves(2, 1)).unwrap();
+    assert_eq!(apart.dims(), [1, 1, 3]);
+    assert_eq!(numbers(apart), [9.0, 8.0, 18.0]);
+    let wrong = Moves {
+        padding: [1, 0],
+        ..Moves::default()
+    };
+    let message = crate::convolution_1d(line(), weight(), None, wrong)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("across"), "{message}");
+}
