@@ -147,7 +147,7 @@ impl Step {
         }
     }
 
-    /// The same by Burn's operations; the moments stay where the others are.
+    /// For other devices: by way of the CPU, where the moments are.
     fn portable<const D: usize>(&self, tensor: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
         let device = tensor.device();
         let host = burn::tensor::Device::flex();
@@ -171,13 +171,9 @@ impl Kernel for Step {
         let mut norms = vec![0f64; gradient.len().div_ceil(PIECE)];
         if self.config.gradient_norm.is_some() {
             let parts = norms.iter_mut().zip(gradient.chunks(PIECE)).collect();
-            spread(
-                parts,
-                || (),
-                |(), (norm, gradient)| {
-                    *norm = f64::from(crate::lanes::sum_of_squares(gradient, 0.0));
-                },
-            );
+            spread(parts, |(norm, gradient)| {
+                *norm = f64::from(crate::lanes::sum_of_squares(gradient, 0.0));
+            });
         }
         let factors = self.factors(norms.iter().sum::<f64>().sqrt());
         let mut updated = Array::zeros(inputs[0].shape);
@@ -188,8 +184,7 @@ impl Kernel for Step {
         let parts = updated.values.chunks_mut(PIECE).zip(moments).zip(given);
         spread(
             parts.collect(),
-            || (),
-            |(), ((updated, (first, second)), (weights, gradient))| {
+            |((updated, (first, second)), (weights, gradient))| {
                 update(
                     self.config,
                     factors,

@@ -99,9 +99,13 @@ pub(crate) fn pieces_of<T>(
     ranges.into_iter().map(cut).collect()
 }
 
-/// Runs `work` on every part, on as many threads as there are; on the calling one alone where more would not help. `scratch` makes
-/// what one thread reuses from part to part.
-pub(crate) fn spread<T: Send, S>(
+/// Runs `work` on every part, on as many threads as there are; on the calling one alone where more would not help.
+pub(crate) fn spread<T: Send>(parts: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    spread_with(parts, || (), |(), part| work(part));
+}
+
+/// [`spread`], where `scratch` makes what one thread reuses from part to part.
+pub(crate) fn spread_with<T: Send, S>(
     parts: Vec<T>,
     scratch: impl Fn() -> S + Sync + Send,
     work: impl Fn(&mut S, T) + Sync + Send,

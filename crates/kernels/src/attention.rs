@@ -4,7 +4,7 @@ use multiversion::multiversion;
 use multiversion::target::match_target;
 
 use crate::KernelError;
-use crate::array::{Array, View, spread};
+use crate::array::{Array, View, spread_with};
 use crate::elementary::exp;
 use crate::error::cut_by_heads;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
@@ -109,7 +109,7 @@ impl Kernel for Attention {
             .chunks_exact_mut(s.unit())
             .enumerate()
             .collect();
-        spread(parts, Scratch::default, |scratch, (unit, output)| {
+        spread_with(parts, Scratch::default, |scratch, (unit, output)| {
             let [q, k, v] = [0, 1, 2].map(|i| &inputs[i].values[unit * s.unit()..][..s.unit()]);
             for head in 0..self.heads {
                 scratch.lay_out(s, head, k, v);
@@ -120,10 +120,7 @@ impl Kernel for Attention {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: true,
-            output: false,
-        }
+        Keeps::INPUTS
     }
 
     fn backward(
@@ -146,7 +143,7 @@ impl Kernel for Attention {
         let parts = parts
             .zip(of_v.values.chunks_exact_mut(s.unit()))
             .enumerate();
-        spread(
+        spread_with(
             parts.collect(),
             Scratch::default,
             |scratch, (unit, ((of_q, of_k), of_v))| {

@@ -12,7 +12,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 use crate::KernelError;
-use crate::array::{Array, View, pieces_of, spread};
+use crate::array::{Array, View, pieces_of, spread_with};
 use crate::error::equal;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{add_scaled, sum};
@@ -367,7 +367,7 @@ fn forward<T: Send>(
     let mut seen: Vec<Option<T>> = (0..s.batch).map(|_| None).collect();
     let images = output.values.chunks_exact_mut(s.output_length());
     let parts = images.zip(&mut seen).enumerate().collect();
-    spread(
+    spread_with(
         parts,
         Scratch::default,
         |scratch, (number, (output, seen))| {
@@ -411,7 +411,7 @@ fn backward(
     let mut sums: Vec<(Vec<f32>, Vec<f32>)> = vec![Default::default(); parts.len()];
     let parts = parts.into_iter().zip(&mut sums).collect();
     let scratch = || (Scratch::default(), Vec::new());
-    spread(
+    spread_with(
         parts,
         scratch,
         |(scratch, buffer), ((images, of_x), sums)| {
@@ -521,10 +521,7 @@ impl Kernel for Convolution {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: true,
-            output: false,
-        }
+        Keeps::INPUTS
     }
 
     fn backward(

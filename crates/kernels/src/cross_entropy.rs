@@ -141,8 +141,7 @@ impl Kernel for CrossEntropy {
         let parts = shares.chunks_mut(piece).zip(x.chunks(piece)).zip(&mut sums);
         spread(
             parts.enumerate().collect(),
-            || (),
-            |(), (number, ((shares, x), sum))| {
+            |(number, ((shares, x), sum))| {
                 let rows = shares
                     .chunks_exact_mut(classes)
                     .zip(x.chunks_exact(classes));
@@ -176,10 +175,7 @@ impl Kernel for CrossEntropy {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: false,
-        }
+        Keeps::NOTHING
     }
 
     fn backward(
@@ -197,27 +193,23 @@ impl Kernel for CrossEntropy {
         let factor = gradient.values[0] / self.total(found.values.len() / classes);
         let spread_evenly = self.truth.smoothing / classes as f32;
         let parts = found.values.chunks_mut(piece).zip(shares.chunks(piece));
-        spread(
-            parts.enumerate().collect(),
-            || (),
-            |(), (number, (found, shares))| {
-                let rows = found
-                    .chunks_exact_mut(classes)
-                    .zip(shares.chunks_exact(classes));
-                for (row, (found, shares)) in rows.enumerate() {
-                    let row = number * rows_at_once + row;
-                    let weight = factor * self.truth.weight(row);
-                    if weight == 0.0 {
-                        continue;
-                    }
-                    for (found, share) in found.iter_mut().zip(shares) {
-                        *found = weight * (share - spread_evenly);
-                    }
-                    let class = self.truth.classes[row % self.truth.classes.len()] as usize;
-                    found[class] -= weight * (1.0 - self.truth.smoothing);
+        spread(parts.enumerate().collect(), |(number, (found, shares))| {
+            let rows = found
+                .chunks_exact_mut(classes)
+                .zip(shares.chunks_exact(classes));
+            for (row, (found, shares)) in rows.enumerate() {
+                let row = number * rows_at_once + row;
+                let weight = factor * self.truth.weight(row);
+                if weight == 0.0 {
+                    continue;
                 }
-            },
-        );
+                for (found, share) in found.iter_mut().zip(shares) {
+                    *found = weight * (share - spread_evenly);
+                }
+                let class = self.truth.classes[row % self.truth.classes.len()] as usize;
+                found[class] -= weight * (1.0 - self.truth.smoothing);
+            }
+        });
         vec![found]
     }
 }

@@ -54,13 +54,9 @@ impl Dropout {
         let mut result = unsafe { Array::unwritten(x.shape) };
         let parts = result.values.chunks_mut(PIECE).zip(x.values.chunks(PIECE));
         let parts = parts.enumerate().collect();
-        spread(
-            parts,
-            || (),
-            |(), (number, (to, from))| {
-                self.drop_some(number * PIECE, from, to);
-            },
-        );
+        spread(parts, |(number, (to, from))| {
+            self.drop_some(number * PIECE, from, to);
+        });
         result
     }
 
@@ -86,10 +82,7 @@ impl Kernel for Dropout {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: false,
-        }
+        Keeps::NOTHING
     }
 
     fn backward(

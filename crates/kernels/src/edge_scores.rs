@@ -49,10 +49,7 @@ impl Kernel for EdgeScores {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: true,
-            output: false,
-        }
+        Keeps::INPUTS
     }
 
     fn backward(

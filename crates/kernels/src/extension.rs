@@ -28,10 +28,7 @@ pub(crate) trait Kernel: Debug + Send + Sync {
 
     /// What the backward pass reads besides shapes; the rest is let go of.
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: true,
-            output: true,
-        }
+        Keeps::ALL
     }
 
     /// The gradient for each input, given that for the output; anything, see [`Array::when`], where it is not `wanted`.
@@ -49,6 +46,17 @@ pub(crate) trait Kernel: Debug + Send + Sync {
 pub(crate) struct Keeps {
     pub inputs: bool,
     pub output: bool,
+}
+
+impl Keeps {
+    pub const ALL: Keeps = Keeps::new(true, true);
+    pub const INPUTS: Keeps = Keeps::new(true, false);
+    pub const OUTPUT: Keeps = Keeps::new(false, true);
+    pub const NOTHING: Keeps = Keeps::new(false, false);
+
+    const fn new(inputs: bool, output: bool) -> Keeps {
+        Keeps { inputs, output }
+    }
 }
 
 /// The tensors that a kernel is given. An enumeration, because a list of tensors cannot be passed to an extension.

@@ -1,19 +1,13 @@
-use std::sync::OnceLock;
-
 use burn::Tensor;
 use burn::tensor::activation;
 use multiversion::multiversion;
 use multiversion::target::match_target;
-use rayon::prelude::*;
 
 use crate::KernelError;
-use crate::array::{Array, View};
+use crate::array::View;
 use crate::elementary::{sigmoid, tanh};
-use crate::extension::{Kernel, is_cpu, run};
-use crate::recurrence::{self, SEQUENCES, Sizes};
+use crate::recurrence::{self, Cell, OfGates, Sizes};
 use crate::tiles::{Panels, Rows};
-
-const NAME: &str = "GRU";
 
 /// A gated recurrent unit over whole sequences, with one backward pass for all steps; starts from zeros.
 ///
@@ -38,199 +32,167 @@ pub fn gru(
     bias: Tensor<1>,
     lengths: Option<&[usize]>,
 ) -> Result<Tensor<3>, KernelError> {
-    let lengths = recurrence::check(NAME, 3, &x, &input_weights, &hidden_weights, &bias, lengths)?;
-    if !is_cpu(&x.device()) {
-        return Ok(portable(x, input_weights, hidden_weights, bias, &lengths));
-    }
-    let kernel = Gru {
-        lengths,
-        kept: OnceLock::new(),
-    };
-    let inputs = vec![
-        x.into_dispatch(),
-        input_weights.into_dispatch(),
-        hidden_weights.into_dispatch(),
-        bias.into_dispatch(),
-    ];
-    Ok(run(inputs, kernel))
-}
-
-/// Made of Burn's own operations, step by step.
-pub(crate) fn portable(
-    x: Tensor<3>,
-    input_weights: Tensor<2>,
-    hidden_weights: Tensor<2>,
-    bias: Tensor<1>,
-    lengths: &[usize],
-) -> Tensor<3> {
-    let device = x.device();
-    let [batch, steps, inputs] = x.dims();
-    let hidden = hidden_weights.dims()[0];
-    let mut h: Tensor<2> = Tensor::zeros([batch, hidden], &device);
-    let bias: Tensor<2> = bias.unsqueeze();
-    let part = |t: &Tensor<2>, i: usize| t.clone().narrow(1, i * hidden, hidden);
-    let mut all = Vec::with_capacity(steps);
-    for step in 0..steps {
-        let x: Tensor<2> = x.clone().narrow(1, step, 1).reshape([batch, inputs]);
-        let (from_x, from_h) = (
-            x.matmul(input_weights.clone()),
-            h.clone().matmul(hidden_weights.clone()),
-        );
-        let sum = |i: usize| part(&from_x, i) + part(&bias, i);
-        let r = activation::sigmoid(sum(0) + part(&from_h, 0));
-        let z = activation::sigmoid(sum(1) + part(&from_h, 1));
-        let n = (sum(2) + r * (part(&from_h, 2) + part(&bias, 3))).tanh();
-        h = n.clone() + z * (h - n);
-        let valid: Vec<f32> = lengths
-            .iter()
-            .map(|&l| f32::from(u8::from(step < l)))
-            .collect();
-        let valid = burn::tensor::TensorData::new(valid, [batch, 1]);
-        h = h * Tensor::from_data(valid, &device);
-        all.push(h.clone().unsqueeze_dim::<3>(1));
-    }
-    if all.is_empty() {
-        return Tensor::zeros([batch, 0, hidden], &device);
-    }
-    Tensor::cat(all, 1)
-}
-
-/// Inputs: `x`, input weights, hidden weights, bias.
-#[derive(Debug)]
-struct Gru {
-    lengths: Vec<usize>,
-    kept: OnceLock<Vec<Block>>,
+    recurrence::apply::<Gru>(x, input_weights, hidden_weights, bias, lengths)
 }
 
 /// What is kept of some sequences for the backward pass.
 #[derive(Debug)]
-struct Block {
+pub(crate) struct Block {
     /// Activated gates, `[sequences, steps, 3 hidden]`.
     gates: Vec<f32>,
     /// `h_{t-1} U_n + b_h`, `[sequences, steps, hidden]`.
     recalled: Vec<f32>,
 }
 
-impl Kernel for Gru {
-    fn forward(&self, inputs: &[View], keep: bool) -> Array {
-        let sizes = Sizes::of(inputs);
-        let mut output = Array::zeros(&[sizes.sequences, sizes.steps, sizes.hidden]);
-        if output.values.is_empty() {
-            return output;
+#[derive(Debug)]
+pub(crate) struct Gru;
+
+impl Cell for Gru {
+    const NAME: &'static str = "GRU";
+    const GATES: usize = 3;
+
+    type Block = Block;
+
+    fn forward(
+        sizes: Sizes,
+        inputs: &[View],
+        [input_weights, hidden_weights]: &[Panels; 2],
+        lengths: &[usize],
+        first: usize,
+        states: &mut [f32],
+    ) -> Block {
+        let Sizes {
+            sequences,
+            steps,
+            hidden,
+            ..
+        } = sizes;
+        let mut gates = recurrence::project(sizes, inputs[0], first, input_weights, 3 * hidden);
+        let mut recalled = vec![0.0; states.len()];
+        let mut from_hidden = vec![0.0; sequences * 3 * hidden];
+        let nothing = vec![0.0; hidden];
+        for step in 0..steps {
+            if step > 0 {
+                let before = Rows {
+                    values: &states[(step - 1) * hidden..],
+                    count: sequences,
+                    stride: steps * hidden,
+                };
+                let now = Rows {
+                    values: from_hidden.as_mut_slice(),
+                    count: sequences,
+                    stride: 3 * hidden,
+                };
+                hidden_weights.multiply(now, before, false);
+            }
+            for (sequence, &length) in lengths.iter().enumerate() {
+                if step >= length {
+                    continue;
+                }
+                let row = sequence * steps + step;
+                let at = row * hidden..(row + 1) * hidden;
+                let (earlier, state) = states.split_at_mut(at.start);
+                let before = if step > 0 {
+                    &earlier[at.start - hidden..]
+                } else {
+                    &nothing
+                };
+                activate(
+                    &mut gates[3 * at.start..3 * at.end],
+                    &from_hidden[sequence * 3 * hidden..(sequence + 1) * 3 * hidden],
+                    inputs[3].values,
+                    before,
+                    &mut recalled[at],
+                    &mut state[..hidden],
+                );
+            }
         }
-        let weights = [
-            Panels::new(inputs[1].matrix()),
-            Panels::new(inputs[2].matrix()),
-        ];
-        let blocks: Vec<Block> = output
-            .values
-            .par_chunks_mut(SEQUENCES * sizes.steps * sizes.hidden)
-            .enumerate()
-            .map(|(number, states)| {
-                let (sizes, range) = sizes.block(number);
-                let lengths = &self.lengths[range.clone()];
-                forward(sizes, inputs, &weights, lengths, range.start, states)
-            })
-            .collect();
-        if keep {
-            // A kernel runs forwards once.
-            let _ = self.kept.set(blocks);
-        }
-        output
+        Block { gates, recalled }
     }
 
     fn backward(
-        &self,
-        inputs: &[View],
-        output: View,
-        gradient: View,
-        wanted: &[bool],
-    ) -> Vec<Array> {
-        let sizes = Sizes::of(inputs);
-        let blocks = self.kept.get().map(Vec::as_slice).unwrap_or_default();
-        let hidden_weights = Panels::new(inputs[2].matrix().transposed());
-        recurrence::gather(inputs, wanted, blocks, |number, block, of_x| {
-            let (sizes, range) = sizes.block(number);
-            let rows = range.start * sizes.steps..range.end * sizes.steps;
-            let states = output.rows(rows.clone());
-            let (of_input, of_hidden) = backward(
-                sizes,
-                block,
-                &hidden_weights,
-                states,
-                gradient.rows(rows.clone()),
-                &self.lengths[range],
+        sizes: Sizes,
+        block: &Block,
+        hidden_weights: &Panels,
+        states: &[f32],
+        gradient: &[f32],
+        lengths: &[usize],
+    ) -> OfGates {
+        let Sizes {
+            sequences,
+            steps,
+            hidden,
+            ..
+        } = sizes;
+        let mut of_input = vec![0.0; block.gates.len()];
+        let mut of_hidden = vec![0.0; block.gates.len()];
+        let mut of_state = vec![0.0; sequences * hidden];
+        let nothing = vec![0.0; hidden];
+        for step in (0..steps).rev() {
+            for (sequence, &length) in lengths.iter().enumerate() {
+                if step >= length {
+                    continue;
+                }
+                let row = sequence * steps + step;
+                let at = row * hidden..(row + 1) * hidden;
+                let before = if step > 0 {
+                    &states[at.start - hidden..at.start]
+                } else {
+                    &nothing
+                };
+                let three = 3 * at.start..3 * at.end;
+                differentiate(
+                    &block.gates[three.clone()],
+                    &block.recalled[at.clone()],
+                    before,
+                    &gradient[at],
+                    &mut of_state[sequence * hidden..(sequence + 1) * hidden],
+                    &mut of_input[three.clone()],
+                    &mut of_hidden[three],
+                );
+            }
+            if step > 0 {
+                let of_gates = Rows {
+                    values: &of_hidden[step * 3 * hidden..],
+                    count: sequences,
+                    stride: steps * 3 * hidden,
+                };
+                let of_state = Rows {
+                    values: of_state.as_mut_slice(),
+                    count: sequences,
+                    stride: hidden,
+                };
+                hidden_weights.multiply(of_state, of_gates, true);
+            }
+        }
+        OfGates {
+            input: of_input,
+            hidden: Some(of_hidden),
+        }
+    }
+
+    fn portable(
+        x: Tensor<3>,
+        input_weights: Tensor<2>,
+        hidden_weights: Tensor<2>,
+        bias: Tensor<1>,
+        lengths: &[usize],
+    ) -> Tensor<3> {
+        let hidden = hidden_weights.dims()[0];
+        let bias: Tensor<2> = bias.unsqueeze();
+        let part = |t: &Tensor<2>, i: usize| t.clone().narrow(1, i * hidden, hidden);
+        recurrence::unrolled(x, hidden, lengths, |x, h| {
+            let (from_x, from_h) = (
+                x.matmul(input_weights.clone()),
+                h.clone().matmul(hidden_weights.clone()),
             );
-            let x = inputs[0].rows(rows);
-            recurrence::of_weights(
-                sizes,
-                inputs,
-                x,
-                states,
-                (&of_input, &of_hidden),
-                of_x,
-                wanted,
-            )
+            let sum = |i: usize| part(&from_x, i) + part(&bias, i);
+            let r = activation::sigmoid(sum(0) + part(&from_h, 0));
+            let z = activation::sigmoid(sum(1) + part(&from_h, 1));
+            let n = (sum(2) + r * (part(&from_h, 2) + part(&bias, 3))).tanh();
+            n.clone() + z * (h - n)
         })
     }
-}
-
-/// Fills `states`, `[sequences, steps, hidden]`.
-fn forward(
-    sizes: Sizes,
-    inputs: &[View],
-    [input_weights, hidden_weights]: &[Panels; 2],
-    lengths: &[usize],
-    first: usize,
-    states: &mut [f32],
-) -> Block {
-    let Sizes {
-        sequences,
-        steps,
-        hidden,
-        ..
-    } = sizes;
-    let mut gates = recurrence::project(sizes, inputs[0], first, input_weights, 3 * hidden);
-    let mut recalled = vec![0.0; states.len()];
-    let mut from_hidden = vec![0.0; sequences * 3 * hidden];
-    let nothing = vec![0.0; hidden];
-    for step in 0..steps {
-        if step > 0 {
-            let before = Rows {
-                values: &states[(step - 1) * hidden..],
-                count: sequences,
-                stride: steps * hidden,
-            };
-            let now = Rows {
-                values: from_hidden.as_mut_slice(),
-                count: sequences,
-                stride: 3 * hidden,
-            };
-            hidden_weights.multiply(now, before, false);
-        }
-        for (sequence, &length) in lengths.iter().enumerate() {
-            if step >= length {
-                continue;
-            }
-            let row = sequence * steps + step;
-            let at = row * hidden..(row + 1) * hidden;
-            let (earlier, state) = states.split_at_mut(at.start);
-            let before = if step > 0 {
-                &earlier[at.start - hidden..]
-            } else {
-                &nothing
-            };
-            activate(
-                &mut gates[3 * at.start..3 * at.end],
-                &from_hidden[sequence * 3 * hidden..(sequence + 1) * 3 * hidden],
-                inputs[3].values,
-                before,
-                &mut recalled[at],
-                &mut state[..hidden],
-            );
-        }
-    }
-    Block { gates, recalled }
 }
 
 /// One sequence, one step: sums become activated gates; sets what the candidate recalls, and `state`, the next `h`.
@@ -277,65 +239,6 @@ fn activate_by<const FMA: bool>(
         (reset[k], update[k], candidate[k], recalled[k]) = (r, z, n, m);
         state[k] = n + z * (before[k] - n);
     }
-}
-
-/// The gradients of the gates before activation, `[sequences, steps, 3 hidden]`: as they go to `x W`, and to `h U`.
-fn backward(
-    sizes: Sizes,
-    block: &Block,
-    hidden_weights: &Panels,
-    states: &[f32],
-    gradient: &[f32],
-    lengths: &[usize],
-) -> (Vec<f32>, Vec<f32>) {
-    let Sizes {
-        sequences,
-        steps,
-        hidden,
-        ..
-    } = sizes;
-    let mut of_input = vec![0.0; block.gates.len()];
-    let mut of_hidden = vec![0.0; block.gates.len()];
-    let mut of_state = vec![0.0; sequences * hidden];
-    let nothing = vec![0.0; hidden];
-    for step in (0..steps).rev() {
-        for (sequence, &length) in lengths.iter().enumerate() {
-            if step >= length {
-                continue;
-            }
-            let row = sequence * steps + step;
-            let at = row * hidden..(row + 1) * hidden;
-            let before = if step > 0 {
-                &states[at.start - hidden..at.start]
-            } else {
-                &nothing
-            };
-            let three = 3 * at.start..3 * at.end;
-            differentiate(
-                &block.gates[three.clone()],
-                &block.recalled[at.clone()],
-                before,
-                &gradient[at],
-                &mut of_state[sequence * hidden..(sequence + 1) * hidden],
-                &mut of_input[three.clone()],
-                &mut of_hidden[three],
-            );
-        }
-        if step > 0 {
-            let of_gates = Rows {
-                values: &of_hidden[step * 3 * hidden..],
-                count: sequences,
-                stride: steps * 3 * hidden,
-            };
-            let of_state = Rows {
-                values: of_state.as_mut_slice(),
-                count: sequences,
-                stride: hidden,
-            };
-            hidden_weights.multiply(of_state, of_gates, true);
-        }
-    }
-    (of_input, of_hidden)
 }
 
 /// One sequence, one step. `of_state` holds what later steps ask of `h`; it becomes what this step's update gate passes on to the

@@ -2,7 +2,7 @@ use burn::Tensor;
 use multiversion::multiversion;
 
 use crate::KernelError;
-use crate::array::{Array, View, spread};
+use crate::array::{Array, View, pieces_of, spread, spread_with};
 use crate::error::equal;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{add_scaled, sum, sum_of_squares};
@@ -85,23 +85,16 @@ impl Kernel for LayerNorm {
         }
         let piece = PIECE.div_ceil(width) * width;
         let parts = result.values.chunks_mut(piece).zip(x.values.chunks(piece));
-        spread(
-            parts.collect(),
-            || (),
-            |(), (result, x)| {
-                for (result, x) in result.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                    normalise(result, x, self.moments(x), scale.values, shift.values);
-                }
-            },
-        );
+        spread(parts.collect(), |(result, x)| {
+            for (result, x) in result.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                normalise(result, x, self.moments(x), scale.values, shift.values);
+            }
+        });
         result
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: true,
-            output: false,
-        }
+        Keeps::INPUTS
     }
 
     fn backward(
@@ -122,21 +115,16 @@ impl Kernel for LayerNorm {
         let piece = PIECE.div_ceil(width) * width;
         let pieces = x.values.len().div_ceil(piece);
         let mut sums = vec![vec![0.0; 2 * width]; pieces];
-        let mut nothing = vec![Default::default(); pieces];
-        let of_pieces: Vec<&mut [f32]> = if wanted[0] {
-            of_x.values.chunks_mut(piece).collect()
-        } else {
-            nothing
-                .iter_mut()
-                .map(|nothing: &mut [f32; 0]| nothing.as_mut_slice())
-                .collect()
-        };
+        let ranges = (0..pieces).map(|i| i * piece..x.values.len().min((i + 1) * piece));
+        let of_pieces = pieces_of(ranges, &mut of_x.values, |range| {
+            if wanted[0] { range.len() } else { 0 }
+        });
         let given = x.values.chunks(piece).zip(gradient.values.chunks(piece));
         let parts = of_pieces.into_iter().zip(&mut sums).zip(given).collect();
-        spread(
+        spread_with(
             parts,
             || vec![0.0; width],
-            |standard, ((of_x, sums), (x, gradient))| {
+            |standard, (((_, of_x), sums), (x, gradient))| {
                 let (of_scale, of_shift) = sums.split_at_mut(width);
                 let rows = x.chunks_exact(width).zip(gradient.chunks_exact(width));
                 for (row, (x, g)) in rows.enumerate() {

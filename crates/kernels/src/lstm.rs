@@ -1,19 +1,13 @@
-use std::sync::OnceLock;
-
 use burn::Tensor;
 use burn::tensor::activation;
 use multiversion::multiversion;
 use multiversion::target::match_target;
-use rayon::prelude::*;
 
 use crate::KernelError;
-use crate::array::{Array, View};
+use crate::array::View;
 use crate::elementary::{sigmoid, tanh};
-use crate::extension::{Kernel, is_cpu, run};
-use crate::recurrence::{self, SEQUENCES, Sizes};
+use crate::recurrence::{self, Cell, OfGates, Sizes};
 use crate::tiles::{Panels, Rows};
-
-const NAME: &str = "LSTM";
 
 /// A long short-term memory over whole sequences, with one backward pass for all steps; starts from zeros.
 ///
@@ -37,200 +31,162 @@ pub fn lstm(
     bias: Tensor<1>,
     lengths: Option<&[usize]>,
 ) -> Result<Tensor<3>, KernelError> {
-    let lengths = recurrence::check(NAME, 4, &x, &input_weights, &hidden_weights, &bias, lengths)?;
-    if !is_cpu(&x.device()) {
-        return Ok(portable(x, input_weights, hidden_weights, bias, &lengths));
-    }
-    let kernel = Lstm {
-        lengths,
-        kept: OnceLock::new(),
-    };
-    let inputs = vec![
-        x.into_dispatch(),
-        input_weights.into_dispatch(),
-        hidden_weights.into_dispatch(),
-        bias.into_dispatch(),
-    ];
-    Ok(run(inputs, kernel))
-}
-
-/// Made of Burn's own operations, step by step.
-pub(crate) fn portable(
-    x: Tensor<3>,
-    input_weights: Tensor<2>,
-    hidden_weights: Tensor<2>,
-    bias: Tensor<1>,
-    lengths: &[usize],
-) -> Tensor<3> {
-    let device = x.device();
-    let [batch, steps, inputs] = x.dims();
-    let hidden = hidden_weights.dims()[0];
-    let mut h: Tensor<2> = Tensor::zeros([batch, hidden], &device);
-    let mut c = h.clone();
-    let bias: Tensor<2> = bias.unsqueeze();
-    let mut all = Vec::with_capacity(steps);
-    for step in 0..steps {
-        let x: Tensor<2> = x.clone().narrow(1, step, 1).reshape([batch, inputs]);
-        let gates =
-            x.matmul(input_weights.clone()) + h.matmul(hidden_weights.clone()) + bias.clone();
-        let gate = |i: usize| gates.clone().narrow(1, i * hidden, hidden);
-        let remembered = activation::sigmoid(gate(1)) * c;
-        c = remembered + activation::sigmoid(gate(0)) * gate(2).tanh();
-        h = activation::sigmoid(gate(3)) * c.clone().tanh();
-        let valid: Vec<f32> = lengths
-            .iter()
-            .map(|&l| f32::from(u8::from(step < l)))
-            .collect();
-        let valid = burn::tensor::TensorData::new(valid, [batch, 1]);
-        h = h * Tensor::from_data(valid, &device);
-        all.push(h.clone().unsqueeze_dim::<3>(1));
-    }
-    if all.is_empty() {
-        return Tensor::zeros([batch, 0, hidden], &device);
-    }
-    Tensor::cat(all, 1)
-}
-
-/// Inputs: `x`, input weights, hidden weights, bias.
-#[derive(Debug)]
-struct Lstm {
-    lengths: Vec<usize>,
-    kept: OnceLock<Vec<Block>>,
+    recurrence::apply::<Lstm>(x, input_weights, hidden_weights, bias, lengths)
 }
 
 /// What is kept of some sequences for the backward pass.
 #[derive(Debug)]
-struct Block {
+pub(crate) struct Block {
     /// Activated gates, `[sequences, steps, 4 hidden]`.
     gates: Vec<f32>,
     /// `[sequences, steps, hidden]`.
     cells: Vec<f32>,
 }
 
-impl Kernel for Lstm {
-    fn forward(&self, inputs: &[View], keep: bool) -> Array {
-        let sizes = Sizes::of(inputs);
-        let mut output = Array::zeros(&[sizes.sequences, sizes.steps, sizes.hidden]);
-        if output.values.is_empty() {
-            return output;
+#[derive(Debug)]
+pub(crate) struct Lstm;
+
+impl Cell for Lstm {
+    const NAME: &'static str = "LSTM";
+    const GATES: usize = 4;
+
+    type Block = Block;
+
+    fn forward(
+        sizes: Sizes,
+        inputs: &[View],
+        [input_weights, hidden_weights]: &[Panels; 2],
+        lengths: &[usize],
+        first: usize,
+        states: &mut [f32],
+    ) -> Block {
+        let Sizes {
+            sequences,
+            steps,
+            hidden,
+            ..
+        } = sizes;
+        let mut gates = recurrence::project(sizes, inputs[0], first, input_weights, 4 * hidden);
+        let mut cells = vec![0.0; states.len()];
+        let nothing = vec![0.0; hidden];
+        for step in 0..steps {
+            if step > 0 {
+                let before = Rows {
+                    values: &states[(step - 1) * hidden..],
+                    count: sequences,
+                    stride: steps * hidden,
+                };
+                let now = Rows {
+                    values: &mut gates[step * 4 * hidden..],
+                    count: sequences,
+                    stride: steps * 4 * hidden,
+                };
+                hidden_weights.multiply(now, before, true);
+            }
+            for (sequence, &length) in lengths.iter().enumerate() {
+                if step >= length {
+                    continue;
+                }
+                let row = sequence * steps + step;
+                let at = row * hidden..(row + 1) * hidden;
+                let (earlier, cell) = cells.split_at_mut(at.start);
+                let before = if step > 0 {
+                    &earlier[at.start - hidden..]
+                } else {
+                    &nothing
+                };
+                let gates = &mut gates[4 * at.start..4 * at.end];
+                activate(
+                    gates,
+                    inputs[3].values,
+                    before,
+                    &mut cell[..hidden],
+                    &mut states[at],
+                );
+            }
         }
-        let weights = [
-            Panels::new(inputs[1].matrix()),
-            Panels::new(inputs[2].matrix()),
-        ];
-        let blocks: Vec<Block> = output
-            .values
-            .par_chunks_mut(SEQUENCES * sizes.steps * sizes.hidden)
-            .enumerate()
-            .map(|(number, states)| {
-                let (sizes, range) = sizes.block(number);
-                forward(
-                    sizes,
-                    inputs,
-                    &weights,
-                    &self.lengths[range.clone()],
-                    range.start,
-                    states,
-                )
-            })
-            .collect();
-        if keep {
-            // A kernel runs forwards once.
-            let _ = self.kept.set(blocks);
-        }
-        output
+        Block { gates, cells }
     }
 
     fn backward(
-        &self,
-        inputs: &[View],
-        output: View,
-        gradient: View,
-        wanted: &[bool],
-    ) -> Vec<Array> {
-        let sizes = Sizes::of(inputs);
-        let blocks = self.kept.get().map(Vec::as_slice).unwrap_or_default();
-        let hidden_weights = Panels::new(inputs[2].matrix().transposed());
-        recurrence::gather(inputs, wanted, blocks, |number, block, of_x| {
-            let (sizes, range) = sizes.block(number);
-            let rows = range.start * sizes.steps..range.end * sizes.steps;
-            let of_gates = backward(
-                sizes,
-                block,
-                &hidden_weights,
-                gradient.rows(rows.clone()),
-                &self.lengths[range],
-            );
-            let states = output.rows(rows.clone());
-            let x = inputs[0].rows(rows);
-            recurrence::of_weights(
-                sizes,
-                inputs,
-                x,
-                states,
-                (&of_gates, &of_gates),
-                of_x,
-                wanted,
-            )
+        sizes: Sizes,
+        block: &Block,
+        hidden_weights: &Panels,
+        _states: &[f32],
+        gradient: &[f32],
+        lengths: &[usize],
+    ) -> OfGates {
+        let Sizes {
+            sequences,
+            steps,
+            hidden,
+            ..
+        } = sizes;
+        let mut of_gates = vec![0.0; block.gates.len()];
+        let mut of_state = vec![0.0; sequences * hidden];
+        let mut of_cell = vec![0.0; sequences * hidden];
+        let nothing = vec![0.0; hidden];
+        for step in (0..steps).rev() {
+            for (sequence, &length) in lengths.iter().enumerate() {
+                if step >= length {
+                    continue;
+                }
+                let row = sequence * steps + step;
+                let at = row * hidden..(row + 1) * hidden;
+                let before = if step > 0 {
+                    &block.cells[at.start - hidden..at.start]
+                } else {
+                    &nothing
+                };
+                let own = sequence * hidden..(sequence + 1) * hidden;
+                differentiate(
+                    &block.gates[4 * at.start..4 * at.end],
+                    &block.cells[at.clone()],
+                    before,
+                    [&gradient[at.clone()], &of_state[own.clone()]],
+                    &mut of_cell[own],
+                    &mut of_gates[4 * at.start..4 * at.end],
+                );
+            }
+            if step > 0 {
+                let of_gates = Rows {
+                    values: &of_gates[step * 4 * hidden..],
+                    count: sequences,
+                    stride: steps * 4 * hidden,
+                };
+                let of_state = Rows {
+                    values: of_state.as_mut_slice(),
+                    count: sequences,
+                    stride: hidden,
+                };
+                hidden_weights.multiply(of_state, of_gates, false);
+            }
+        }
+        OfGates {
+            input: of_gates,
+            hidden: None,
+        }
+    }
+
+    fn portable(
+        x: Tensor<3>,
+        input_weights: Tensor<2>,
+        hidden_weights: Tensor<2>,
+        bias: Tensor<1>,
+        lengths: &[usize],
+    ) -> Tensor<3> {
+        let [batch, hidden] = [x.dims()[0], hidden_weights.dims()[0]];
+        let mut c: Tensor<2> = Tensor::zeros([batch, hidden], &x.device());
+        let bias: Tensor<2> = bias.unsqueeze();
+        recurrence::unrolled(x, hidden, lengths, |x, h| {
+            let gates =
+                x.matmul(input_weights.clone()) + h.matmul(hidden_weights.clone()) + bias.clone();
+            let gate = |i: usize| gates.clone().narrow(1, i * hidden, hidden);
+            let remembered = activation::sigmoid(gate(1)) * c.clone();
+            c = remembered + activation::sigmoid(gate(0)) * gate(2).tanh();
+            activation::sigmoid(gate(3)) * c.clone().tanh()
         })
     }
-}
-
-/// Fills `states`, `[sequences, steps, hidden]`.
-fn forward(
-    sizes: Sizes,
-    inputs: &[View],
-    [input_weights, hidden_weights]: &[Panels; 2],
-    lengths: &[usize],
-    first: usize,
-    states: &mut [f32],
-) -> Block {
-    let Sizes {
-        sequences,
-        steps,
-        hidden,
-        ..
-    } = sizes;
-    let mut gates = recurrence::project(sizes, inputs[0], first, input_weights, 4 * hidden);
-    let mut cells = vec![0.0; states.len()];
-    let nothing = vec![0.0; hidden];
-    for step in 0..steps {
-        if step > 0 {
-            let before = Rows {
-                values: &states[(step - 1) * hidden..],
-                count: sequences,
-                stride: steps * hidden,
-            };
-            let now = Rows {
-                values: &mut gates[step * 4 * hidden..],
-                count: sequences,
-                stride: steps * 4 * hidden,
-            };
-            hidden_weights.multiply(now, before, true);
-        }
-        for (sequence, &length) in lengths.iter().enumerate() {
-            if step >= length {
-                continue;
-            }
-            let row = sequence * steps + step;
-            let at = row * hidden..(row + 1) * hidden;
-            let (earlier, cell) = cells.split_at_mut(at.start);
-            let before = if step > 0 {
-                &earlier[at.start - hidden..]
-            } else {
-                &nothing
-            };
-            let gates = &mut gates[4 * at.start..4 * at.end];
-            activate(
-                gates,
-                inputs[3].values,
-                before,
-                &mut cell[..hidden],
-                &mut states[at],
-            );
-        }
-    }
-    Block { gates, cells }
 }
 
 /// One sequence, one step: sums become activated gates; sets the cell and `state`, the next `h`.
@@ -273,63 +229,6 @@ fn activate_by<const FMA: bool>(
         cell[k] = c;
         state[k] = o * tanh::<FMA>(c);
     }
-}
-
-/// The gradients of the gates before activation, `[sequences, steps, 4 hidden]`.
-fn backward(
-    sizes: Sizes,
-    block: &Block,
-    hidden_weights: &Panels,
-    gradient: &[f32],
-    lengths: &[usize],
-) -> Vec<f32> {
-    let Sizes {
-        sequences,
-        steps,
-        hidden,
-        ..
-    } = sizes;
-    let mut of_gates = vec![0.0; block.gates.len()];
-    let mut of_state = vec![0.0; sequences * hidden];
-    let mut of_cell = vec![0.0; sequences * hidden];
-    let nothing = vec![0.0; hidden];
-    for step in (0..steps).rev() {
-        for (sequence, &length) in lengths.iter().enumerate() {
-            if step >= length {
-                continue;
-            }
-            let row = sequence * steps + step;
-            let at = row * hidden..(row + 1) * hidden;
-            let before = if step > 0 {
-                &block.cells[at.start - hidden..at.start]
-            } else {
-                &nothing
-            };
-            let own = sequence * hidden..(sequence + 1) * hidden;
-            differentiate(
-                &block.gates[4 * at.start..4 * at.end],
-                &block.cells[at.clone()],
-                before,
-                [&gradient[at.clone()], &of_state[own.clone()]],
-                &mut of_cell[own],
-                &mut of_gates[4 * at.start..4 * at.end],
-            );
-        }
-        if step > 0 {
-            let of_gates = Rows {
-                values: &of_gates[step * 4 * hidden..],
-                count: sequences,
-                stride: steps * 4 * hidden,
-            };
-            let of_state = Rows {
-                values: of_state.as_mut_slice(),
-                count: sequences,
-                stride: hidden,
-            };
-            hidden_weights.multiply(of_state, of_gates, false);
-        }
-    }
-    of_gates
 }
 
 /// One sequence, one step: from the gradient of `h` (the sum of two) and of the cell those of the gates before activation; `of_cell`

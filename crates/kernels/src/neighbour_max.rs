@@ -55,39 +55,34 @@ impl Kernel for NeighbourMax {
             if keep { range.len() * width } else { 0 }
         });
         let parts = parts.into_iter().zip(won).collect();
-        spread(
-            parts,
-            || (),
-            |(), ((range, part), (_, won))| {
-                for (i, row) in range.enumerate() {
-                    let y = &mut part[i * width..(i + 1) * width];
-                    let mut entries = matrix.indices()[matrix.row(row)].iter();
-                    let Some(&first) = entries.next() else {
-                        continue;
-                    };
-                    let of =
-                        |column: u32| &x[column as usize * width..(column as usize + 1) * width];
-                    y.copy_from_slice(of(first));
-                    if keep {
-                        let won = &mut won[i * width..(i + 1) * width];
-                        won.fill(first);
-                        for &column in entries {
-                            for ((y, won), &x) in y.iter_mut().zip(won.iter_mut()).zip(of(column)) {
-                                let better = x > *y;
-                                *y = if better { x } else { *y };
-                                *won = if better { column } else { *won };
-                            }
+        spread(parts, |((range, part), (_, won))| {
+            for (i, row) in range.enumerate() {
+                let y = &mut part[i * width..(i + 1) * width];
+                let mut entries = matrix.indices()[matrix.row(row)].iter();
+                let Some(&first) = entries.next() else {
+                    continue;
+                };
+                let of = |column: u32| &x[column as usize * width..(column as usize + 1) * width];
+                y.copy_from_slice(of(first));
+                if keep {
+                    let won = &mut won[i * width..(i + 1) * width];
+                    won.fill(first);
+                    for &column in entries {
+                        for ((y, won), &x) in y.iter_mut().zip(won.iter_mut()).zip(of(column)) {
+                            let better = x > *y;
+                            *y = if better { x } else { *y };
+                            *won = if better { column } else { *won };
                         }
-                    } else {
-                        for &column in entries {
-                            for (y, &x) in y.iter_mut().zip(of(column)) {
-                                *y = if x > *y { x } else { *y };
-                            }
+                    }
+                } else {
+                    for &column in entries {
+                        for (y, &x) in y.iter_mut().zip(of(column)) {
+                            *y = if x > *y { x } else { *y };
                         }
                     }
                 }
-            },
-        );
+            }
+        });
         if keep {
             // A kernel runs forwards once.
             let _ = self.winners.set(winners);
@@ -96,10 +91,7 @@ impl Kernel for NeighbourMax {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: false,
-        }
+        Keeps::NOTHING
     }
 
     fn backward(

@@ -167,25 +167,21 @@ impl Kernel for MaxPool {
         let parts = result.values.chunks_mut(PLANES * to);
         let parts = parts.zip(winners.chunks_mut(PLANES * to));
         let parts = parts.zip(x.values.chunks(PLANES * from)).collect();
-        spread(
-            parts,
-            || (),
-            |(), ((result, winners), x)| {
-                let planes = result
-                    .chunks_exact_mut(to)
-                    .zip(winners.chunks_exact_mut(to));
-                for ((result, winners), x) in planes.zip(x.chunks_exact(from)) {
-                    max_of_plane(
-                        self.window,
-                        x,
-                        inputs[0].shape[3],
-                        self.output,
-                        result,
-                        winners,
-                    );
-                }
-            },
-        );
+        spread(parts, |((result, winners), x)| {
+            let planes = result
+                .chunks_exact_mut(to)
+                .zip(winners.chunks_exact_mut(to));
+            for ((result, winners), x) in planes.zip(x.chunks_exact(from)) {
+                max_of_plane(
+                    self.window,
+                    x,
+                    inputs[0].shape[3],
+                    self.output,
+                    result,
+                    winners,
+                );
+            }
+        });
         if keep {
             // A kernel runs forwards once.
             let _ = self.winners.set(winners);
@@ -194,10 +190,7 @@ impl Kernel for MaxPool {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: false,
-        }
+        Keeps::NOTHING
     }
 
     fn backward(
@@ -216,18 +209,14 @@ impl Kernel for MaxPool {
         let parts = found.values.chunks_mut(PLANES * to);
         let parts = parts.zip(winners.chunks(PLANES * from));
         let parts = parts.zip(gradient.values.chunks(PLANES * from)).collect();
-        spread(
-            parts,
-            || (),
-            |(), ((found, winners), gradient)| {
-                let planes = winners.chunks_exact(from).zip(gradient.chunks_exact(from));
-                for (found, (winners, gradient)) in found.chunks_exact_mut(to).zip(planes) {
-                    for (&winner, g) in winners.iter().zip(gradient) {
-                        found[winner as usize] += g;
-                    }
+        spread(parts, |((found, winners), gradient)| {
+            let planes = winners.chunks_exact(from).zip(gradient.chunks_exact(from));
+            for (found, (winners, gradient)) in found.chunks_exact_mut(to).zip(planes) {
+                for (&winner, g) in winners.iter().zip(gradient) {
+                    found[winner as usize] += g;
                 }
-            },
-        );
+            }
+        });
         vec![found]
     }
 }
@@ -322,28 +311,21 @@ impl Kernel for AveragePool {
         let [height, width] = [x.shape[2], x.shape[3]];
         let parts = result.values.chunks_mut(PLANES * to);
         let parts = parts.zip(x.values.chunks(PLANES * from)).collect();
-        spread(
-            parts,
-            || (),
-            |(), (result, x)| {
-                for (result, x) in result.chunks_exact_mut(to).zip(x.chunks_exact(from)) {
-                    for (place, result) in result.iter_mut().enumerate() {
-                        let (rows, columns) = self.pixels(place, height, width);
-                        let count = rows.len() * columns.len();
-                        let lines = rows.map(|row| &x[row * width..][columns.clone()]);
-                        *result = lines.map(crate::lanes::sum).sum::<f32>() / count as f32;
-                    }
+        spread(parts, |(result, x)| {
+            for (result, x) in result.chunks_exact_mut(to).zip(x.chunks_exact(from)) {
+                for (place, result) in result.iter_mut().enumerate() {
+                    let (rows, columns) = self.pixels(place, height, width);
+                    let count = rows.len() * columns.len();
+                    let lines = rows.map(|row| &x[row * width..][columns.clone()]);
+                    *result = lines.map(crate::lanes::sum).sum::<f32>() / count as f32;
                 }
-            },
-        );
+            }
+        });
         result
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: false,
-        }
+        Keeps::NOTHING
     }
 
     fn backward(
@@ -361,23 +343,19 @@ impl Kernel for AveragePool {
         let [height, width] = [inputs[0].shape[2], inputs[0].shape[3]];
         let parts = found.values.chunks_mut(PLANES * to);
         let parts = parts.zip(gradient.values.chunks(PLANES * from)).collect();
-        spread(
-            parts,
-            || (),
-            |(), (found, gradient)| {
-                let planes = found.chunks_exact_mut(to).zip(gradient.chunks_exact(from));
-                for (found, gradient) in planes {
-                    for (place, g) in gradient.iter().enumerate() {
-                        let (rows, columns) = self.pixels(place, height, width);
-                        let share = g / (rows.len() * columns.len()) as f32;
-                        for row in rows {
-                            let line = &mut found[row * width..][columns.clone()];
-                            line.iter_mut().for_each(|found| *found += share);
-                        }
+        spread(parts, |(found, gradient)| {
+            let planes = found.chunks_exact_mut(to).zip(gradient.chunks_exact(from));
+            for (found, gradient) in planes {
+                for (place, g) in gradient.iter().enumerate() {
+                    let (rows, columns) = self.pixels(place, height, width);
+                    let share = g / (rows.len() * columns.len()) as f32;
+                    for row in rows {
+                        let line = &mut found[row * width..][columns.clone()];
+                        line.iter_mut().for_each(|found| *found += share);
                     }
                 }
-            },
-        );
+            }
+        });
         vec![found]
     }
 }

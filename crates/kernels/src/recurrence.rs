@@ -1,30 +1,133 @@
 //! What recurrent layers have in common.
 
+use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use burn::Tensor;
+use burn::tensor::TensorData;
 use rayon::prelude::*;
 
 use crate::KernelError;
 use crate::array::{Array, View, pieces_of, unwritten};
 use crate::error::equal;
+use crate::extension::{Kernel, is_cpu, run};
 use crate::lanes::add_scaled;
 use crate::matrix_product::{Matrix, multiply};
 use crate::tiles::{Panels, Rows, transposed_product};
 
+/// What one recurrent layer does differently from another.
+pub(crate) trait Cell: Debug + Send + Sync + 'static {
+    const NAME: &'static str;
+    /// Columns of the weights, in multiples of the hidden width.
+    const GATES: usize;
+
+    /// What is kept of some sequences for the backward pass.
+    type Block: Debug + Send + Sync;
+
+    /// Takes a block of sequences, from `first` on, through all steps; fills `states`, `[sequences, steps, hidden]`, which hold zeros.
+    fn forward(
+        sizes: Sizes,
+        inputs: &[View],
+        weights: &[Panels; 2],
+        lengths: &[usize],
+        first: usize,
+        states: &mut [f32],
+    ) -> Self::Block;
+
+    /// The gradients of the gates before activation.
+    fn backward(
+        sizes: Sizes,
+        block: &Self::Block,
+        hidden_weights: &Panels,
+        states: &[f32],
+        gradient: &[f32],
+        lengths: &[usize],
+    ) -> OfGates;
+
+    /// The same made of Burn's own operations.
+    fn portable(
+        x: Tensor<3>,
+        input_weights: Tensor<2>,
+        hidden_weights: Tensor<2>,
+        bias: Tensor<1>,
+        lengths: &[usize],
+    ) -> Tensor<3>;
+}
+
+/// The gradients of a block's gates before activation, `[sequences, steps, gates]`.
+pub(crate) struct OfGates {
+    /// As they go to `x W`.
+    pub input: Vec<f32>,
+    /// As they go to `h U`, where that differs.
+    pub hidden: Option<Vec<f32>>,
+}
+
+/// Runs a layer over whole sequences.
+pub(crate) fn apply<C: Cell>(
+    x: Tensor<3>,
+    input_weights: Tensor<2>,
+    hidden_weights: Tensor<2>,
+    bias: Tensor<1>,
+    lengths: Option<&[usize]>,
+) -> Result<Tensor<3>, KernelError> {
+    let lengths = check::<C>(&x, &input_weights, &hidden_weights, &bias, lengths)?;
+    if !is_cpu(&x.device()) {
+        let (w, u) = (input_weights, hidden_weights);
+        return Ok(C::portable(x, w, u, bias, &lengths));
+    }
+    let kernel = Recurrence::<C> {
+        lengths,
+        kept: OnceLock::new(),
+    };
+    let inputs = vec![
+        x.into_dispatch(),
+        input_weights.into_dispatch(),
+        hidden_weights.into_dispatch(),
+        bias.into_dispatch(),
+    ];
+    Ok(run(inputs, kernel))
+}
+
+/// Step by step from zeros: `next` gives `h` from a step's input and the `h` before.
+pub(crate) fn unrolled(
+    x: Tensor<3>,
+    hidden: usize,
+    lengths: &[usize],
+    mut next: impl FnMut(Tensor<2>, Tensor<2>) -> Tensor<2>,
+) -> Tensor<3> {
+    let device = x.device();
+    let [batch, steps, inputs] = x.dims();
+    let mut h: Tensor<2> = Tensor::zeros([batch, hidden], &device);
+    let mut all = Vec::with_capacity(steps);
+    for step in 0..steps {
+        let x: Tensor<2> = x.clone().narrow(1, step, 1).reshape([batch, inputs]);
+        let valid: Vec<f32> = lengths
+            .iter()
+            .map(|&l| f32::from(u8::from(step < l)))
+            .collect();
+        let valid = Tensor::from_data(TensorData::new(valid, [batch, 1]), &device);
+        h = next(x, h) * valid;
+        all.push(h.clone().unsqueeze_dim::<3>(1));
+    }
+    if all.is_empty() {
+        return Tensor::zeros([batch, 0, hidden], &device);
+    }
+    Tensor::cat(all, 1)
+}
+
 /// Sequences that one thread takes through all steps. Fixed, so that results do not depend on the number of threads.
-pub(crate) const SEQUENCES: usize = 16;
+const SEQUENCES: usize = 16;
 
 /// Compares the shapes of a layer's tensors; gives the length of each sequence.
-pub(crate) fn check(
-    name: &'static str,
-    gates: usize,
+fn check<C: Cell>(
     x: &Tensor<3>,
     input_weights: &Tensor<2>,
     hidden_weights: &Tensor<2>,
     bias: &Tensor<1>,
     lengths: Option<&[usize]>,
 ) -> Result<Vec<usize>, KernelError> {
+    let (name, gates) = (C::NAME, C::GATES);
     let [batch, steps, inputs] = x.dims();
     let [hidden, columns] = hidden_weights.dims();
     let [rows, input_columns] = input_weights.dims();
@@ -69,7 +172,7 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     /// Of `x` `[batch, steps, inputs]`, input weights, and hidden weights `[hidden, ...]`.
-    pub fn of(inputs: &[View]) -> Sizes {
+    fn of(inputs: &[View]) -> Sizes {
         let x = inputs[0].shape;
         Sizes {
             sequences: x[0],
@@ -80,7 +183,7 @@ impl Sizes {
     }
 
     /// The sizes of one block, and its sequences.
-    pub fn block(self, number: usize) -> (Sizes, Range<usize>) {
+    fn block(self, number: usize) -> (Sizes, Range<usize>) {
         let first = number * SEQUENCES;
         let range = first..(first + SEQUENCES).min(self.sequences);
         let sizes = Sizes {
@@ -118,7 +221,7 @@ pub(crate) fn project(
 }
 
 /// Gradients of weights and bias that one block contributes; empty where they are not wanted.
-pub(crate) struct OfWeights {
+struct OfWeights {
     input_weights: Vec<f32>,
     hidden_weights: Vec<f32>,
     bias: Vec<f32>,
@@ -126,19 +229,21 @@ pub(crate) struct OfWeights {
 
 /// From the gradients of the gates before activation, as they go to `x W` and to `h U`, those of everything before them; the rows
 /// of `of_x` are filled.
-pub(crate) fn of_weights(
+fn of_weights(
     sizes: Sizes,
     inputs: &[View],
     x: &[f32],
     states: &[f32],
-    (of_input, of_hidden): (&[f32], &[f32]),
+    of_gates: &OfGates,
     of_x: &mut [f32],
     wanted: &[bool],
 ) -> OfWeights {
+    let of_input = of_gates.input.as_slice();
+    let of_hidden = of_gates.hidden.as_deref().unwrap_or(of_input);
     let rows = sizes.sequences * sizes.steps;
     let columns = of_input.len() / rows.max(1);
-    let of_gates = Matrix::new(of_input, rows, columns);
     if wanted[0] {
+        let of_gates = Matrix::new(of_input, rows, columns);
         multiply(of_x, of_gates, inputs[1].matrix().transposed(), false);
     }
     let product = |wanted: bool, a: &[f32], width: usize, of_gates: &[f32]| {
@@ -177,38 +282,83 @@ pub(crate) fn of_weights(
     }
 }
 
-/// Runs a block's backward pass for each block, and adds up what they give, in their order.
-pub(crate) fn gather<T: Sync>(
-    inputs: &[View],
-    wanted: &[bool],
-    blocks: &[T],
-    backward: impl Fn(usize, &T, &mut [f32]) -> OfWeights + Sync,
-) -> Vec<Array> {
-    let mut found: Vec<Array> = inputs
-        .iter()
-        .zip(wanted)
-        .map(|(input, &wanted)| Array::when(wanted, || Array::zeros(input.shape)))
-        .collect();
-    let sizes = Sizes::of(inputs);
-    let ranges = (0..blocks.len()).map(|number| sizes.block(number).1);
-    let parts = pieces_of(ranges, &mut found[0].values, |range| {
-        if wanted[0] {
-            range.len() * sizes.steps * sizes.inputs
-        } else {
-            0
+/// Inputs: `x`, input weights, hidden weights, bias.
+#[derive(Debug)]
+struct Recurrence<C: Cell> {
+    lengths: Vec<usize>,
+    kept: OnceLock<Vec<C::Block>>,
+}
+
+impl<C: Cell> Kernel for Recurrence<C> {
+    fn forward(&self, inputs: &[View], keep: bool) -> Array {
+        let sizes = Sizes::of(inputs);
+        let mut output = Array::zeros(&[sizes.sequences, sizes.steps, sizes.hidden]);
+        if output.values.is_empty() {
+            return output;
         }
-    });
-    let sums: Vec<OfWeights> = parts
-        .into_par_iter()
-        .zip(blocks)
-        .enumerate()
-        .map(|(number, ((_, of_x), block))| backward(number, block, of_x))
-        .collect();
-    for sum in sums {
-        let sums = [&sum.input_weights, &sum.hidden_weights, &sum.bias];
-        for (found, sum) in found[1..].iter_mut().zip(sums) {
-            add_scaled(&mut found.values, sum, 1.0);
+        let weights = [1, 2].map(|i| Panels::new(inputs[i].matrix()));
+        let blocks: Vec<C::Block> = output
+            .values
+            .par_chunks_mut(SEQUENCES * sizes.steps * sizes.hidden)
+            .enumerate()
+            .map(|(number, states)| {
+                let (sizes, range) = sizes.block(number);
+                let lengths = &self.lengths[range.clone()];
+                C::forward(sizes, inputs, &weights, lengths, range.start, states)
+            })
+            .collect();
+        if keep {
+            // A kernel runs forwards once.
+            let _ = self.kept.set(blocks);
         }
+        output
     }
-    found
+
+    fn backward(
+        &self,
+        inputs: &[View],
+        output: View,
+        gradient: View,
+        wanted: &[bool],
+    ) -> Vec<Array> {
+        let sizes = Sizes::of(inputs);
+        let blocks = self.kept.get().map(Vec::as_slice).unwrap_or_default();
+        let hidden_weights = Panels::new(inputs[2].matrix().transposed());
+        let mut found: Vec<Array> = inputs
+            .iter()
+            .zip(wanted)
+            .map(|(input, &wanted)| Array::when(wanted, || Array::zeros(input.shape)))
+            .collect();
+        let ranges = (0..blocks.len()).map(|number| sizes.block(number).1);
+        let parts = pieces_of(ranges, &mut found[0].values, |range| {
+            if wanted[0] {
+                range.len() * sizes.steps * sizes.inputs
+            } else {
+                0
+            }
+        });
+        let sums: Vec<OfWeights> = parts
+            .into_par_iter()
+            .zip(blocks)
+            .enumerate()
+            .map(|(number, ((range, of_x), block))| {
+                let sizes = sizes.block(number).0;
+                let rows = range.start * sizes.steps..range.end * sizes.steps;
+                let (states, gradient) = (output.rows(rows.clone()), gradient.rows(rows.clone()));
+                let lengths = &self.lengths[range];
+                let of_gates =
+                    C::backward(sizes, block, &hidden_weights, states, gradient, lengths);
+                let x = inputs[0].rows(rows);
+                of_weights(sizes, inputs, x, states, &of_gates, of_x, wanted)
+            })
+            .collect();
+        // In the order of the blocks.
+        for sum in sums {
+            let sums = [&sum.input_weights, &sum.hidden_weights, &sum.bias];
+            for (found, sum) in found[1..].iter_mut().zip(sums) {
+                add_scaled(&mut found.values, sum, 1.0);
+            }
+        }
+        found
+    }
 }

@@ -30,23 +30,16 @@ impl Kernel for Relu {
             .values
             .chunks_mut(PIECE)
             .zip(inputs[0].values.chunks(PIECE));
-        spread(
-            parts.collect(),
-            || (),
-            |(), (y, x)| {
-                y.iter_mut()
-                    .zip(x)
-                    .for_each(|(y, &x)| *y = if x < 0.0 { 0.0 } else { x });
-            },
-        );
+        spread(parts.collect(), |(y, x)| {
+            y.iter_mut()
+                .zip(x)
+                .for_each(|(y, &x)| *y = if x < 0.0 { 0.0 } else { x });
+        });
         result
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: true,
-        }
+        Keeps::OUTPUT
     }
 
     fn backward(
@@ -66,7 +59,7 @@ impl Kernel for Relu {
             .chunks_mut(PIECE)
             .zip(output.values.chunks(PIECE));
         let parts = parts.zip(gradient.values.chunks(PIECE)).collect();
-        spread(parts, || (), |(), ((found, y), g)| passed(found, y, g));
+        spread(parts, |((found, y), g)| passed(found, y, g));
         vec![found]
     }
 }

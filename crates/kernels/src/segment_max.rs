@@ -67,10 +67,7 @@ impl Kernel for SegmentMax {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: false,
-        }
+        Keeps::NOTHING
     }
 
     fn backward(

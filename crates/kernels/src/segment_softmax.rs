@@ -60,10 +60,7 @@ impl Kernel for SegmentSoftmax {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: true,
-        }
+        Keeps::OUTPUT
     }
 
     fn backward(

@@ -79,10 +79,7 @@ impl Kernel for SegmentSum {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: false,
-            output: false,
-        }
+        Keeps::NOTHING
     }
 
     fn backward(

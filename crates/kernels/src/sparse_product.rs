@@ -153,20 +153,16 @@ pub(crate) fn times(
     }
     let work = matrix.work(width, width);
     let parts = pieces_of(work, &mut y.values, |range| range.len() * width);
-    spread(
-        parts,
-        || (),
-        |(), (range, part)| {
-            let rows = Rows {
-                starts: &matrix.starts()[range.start..=range.end],
-                indices: matrix.indices(),
-                places,
-                weights,
-                heads,
-            };
-            sparse_rows(part, x.values, width, &rows);
-        },
-    );
+    spread(parts, |(range, part)| {
+        let rows = Rows {
+            starts: &matrix.starts()[range.start..=range.end],
+            indices: matrix.indices(),
+            places,
+            weights,
+            heads,
+        };
+        sparse_rows(part, x.values, width, &rows);
+    });
     y
 }
 
@@ -182,23 +178,19 @@ pub(crate) fn scores(matrix: &Csr, heads: usize, q: View, k: View) -> Array {
     let parts = pieces_of(matrix.work(1, width), &mut scores.values, |range| {
         (starts[range.end] - starts[range.start]) * heads
     });
-    spread(
-        parts,
-        || (),
-        |(), (range, part)| {
-            let first = starts[range.start];
-            for row in range {
-                let q = &q.values[row * width..(row + 1) * width];
-                for entry in matrix.row(row) {
-                    let column = matrix.indices()[entry] as usize;
-                    let k = &k.values[column * width..(column + 1) * width];
-                    for head in 0..heads {
-                        let at = head * head_width..(head + 1) * head_width;
-                        part[(entry - first) * heads + head] = dot(&q[at.clone()], &k[at]);
-                    }
+    spread(parts, |(range, part)| {
+        let first = starts[range.start];
+        for row in range {
+            let q = &q.values[row * width..(row + 1) * width];
+            for entry in matrix.row(row) {
+                let column = matrix.indices()[entry] as usize;
+                let k = &k.values[column * width..(column + 1) * width];
+                for head in 0..heads {
+                    let at = head * head_width..(head + 1) * head_width;
+                    part[(entry - first) * heads + head] = dot(&q[at.clone()], &k[at]);
                 }
             }
-        },
-    );
+        }
+    });
     scores
 }

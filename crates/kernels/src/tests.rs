@@ -447,7 +447,9 @@ fn a_recurrence_is_right() {
             let b = values[3].clone();
             if portable {
                 let lengths = lengths.clone().unwrap_or_else(|| vec![steps; batch]);
-                flat(lstm::portable(x, w, u, b, &lengths))
+                flat(<lstm::Lstm as recurrence::Cell>::portable(
+                    x, w, u, b, &lengths,
+                ))
             } else {
                 flat(lstm(x, w, u, b, lengths.as_deref()).unwrap())
             }

@@ -211,6 +211,17 @@ impl Moments {
     fn inverse_deviation(&self, channel: usize, then: Normalisation) -> f32 {
         1.0 / (self.variance[channel] + then.epsilon).sqrt()
     }
+
+    /// Mean, factor and shift of a channel, see [`scale_plane`].
+    fn numbers(
+        &self,
+        channel: usize,
+        [scale, shift]: [&[f32]; 2],
+        then: Normalisation,
+    ) -> [f32; 3] {
+        let factor = self.inverse_deviation(channel, then) * scale[channel];
+        [self.mean[channel], factor, shift[channel]]
+    }
 }
 
 /// Mean and sum of squares around it of each plane of an image.
@@ -258,23 +269,18 @@ fn apply(
     pixels: usize,
     then: Normalisation,
 ) -> Vec<f32> {
-    let [scale, shift] = inputs.map(|input| input.values);
+    let factors = inputs.map(|input| input.values);
     #[expect(unsafe_code, reason = "`x` is whole images, and each is written below")]
     let mut output = unsafe { unwritten(x.len()) };
-    let length = scale.len() * pixels;
+    let length = factors[0].len() * pixels;
     let images = output.chunks_exact_mut(length).zip(x.chunks_exact(length));
-    spread(
-        images.collect(),
-        || (),
-        |(), (output, x)| {
-            let planes = output.chunks_exact_mut(pixels).zip(x.chunks_exact(pixels));
-            for (channel, (output, x)) in planes.enumerate() {
-                let factor = moments.inverse_deviation(channel, then) * scale[channel];
-                let numbers = [moments.mean[channel], factor, shift[channel]];
-                scale_plane(output, x, numbers, then.relu);
-            }
-        },
-    );
+    spread(images.collect(), |(output, x)| {
+        let planes = output.chunks_exact_mut(pixels).zip(x.chunks_exact(pixels));
+        for (channel, (output, x)) in planes.enumerate() {
+            let numbers = moments.numbers(channel, factors, then);
+            scale_plane(output, x, numbers, then.relu);
+        }
+    });
     output
 }
 
@@ -339,31 +345,24 @@ struct Backward {
 fn sums_of(
     x: &[f32],
     gradient: &[f32],
-    [scale, shift]: [&[f32]; 2],
+    factors: [&[f32]; 2],
     moments: &Moments,
     pixels: usize,
     then: Normalisation,
 ) -> Backward {
-    let channels = scale.len();
+    let channels = factors[0].len();
     let length = channels * pixels;
     let batch = x.len() / length.max(1);
-    let numbers = |channel: usize| {
-        let factor = moments.inverse_deviation(channel, then) * scale[channel];
-        [moments.mean[channel], factor, shift[channel]]
-    };
+    let numbers = |channel: usize| moments.numbers(channel, factors, then);
     let mut sums = vec![[0f32; 2]; batch * channels];
     let images: Vec<_> = sums.chunks_exact_mut(channels.max(1)).enumerate().collect();
-    spread(
-        images,
-        || (),
-        |(), (number, sums)| {
-            for (channel, sums) in sums.iter_mut().enumerate() {
-                let first = number * length + channel * pixels;
-                let at = first..first + pixels;
-                *sums = plane_sums(&gradient[at.clone()], &x[at], numbers(channel), then.relu);
-            }
-        },
-    );
+    spread(images, |(number, sums)| {
+        for (channel, sums) in sums.iter_mut().enumerate() {
+            let first = number * length + channel * pixels;
+            let at = first..first + pixels;
+            *sums = plane_sums(&gradient[at.clone()], &x[at], numbers(channel), then.relu);
+        }
+    });
     let count = (batch * pixels).max(1) as f64;
     let mut found = Backward {
         of_scale: Array::zeros(&[channels]),
@@ -414,11 +413,7 @@ impl Kernel for BatchNorm {
         let x = inputs[0].values;
         let mut images = vec![Vec::new(); self.batch];
         let parts = images.iter_mut().zip(x.chunks_exact(length)).collect();
-        spread(
-            parts,
-            || (),
-            |(), (moments, x)| *moments = moments_of(x, self.pixels),
-        );
+        spread(parts, |(moments, x)| *moments = moments_of(x, self.pixels));
         let moments = joined(&images, self.channels, self.pixels);
         let values = apply(x, &moments, [inputs[1], inputs[2]], self.pixels, self.then);
         // A kernel runs forwards once.
@@ -430,10 +425,7 @@ impl Kernel for BatchNorm {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: true,
-            output: false,
-        }
+        Keeps::INPUTS
     }
 
     fn backward(
@@ -457,18 +449,14 @@ impl Kernel for BatchNorm {
         if wanted[0] {
             let length = self.image_length();
             let images = of_x.values.chunks_exact_mut(length).enumerate().collect();
-            spread(
-                images,
-                || (),
-                |(), (number, of_x)| {
-                    for (channel, of_x) in of_x.chunks_exact_mut(pixels).enumerate() {
-                        let first = number * length + channel * pixels;
-                        let at = first..first + pixels;
-                        let (g, x) = (&gradient[at.clone()], &x[at]);
-                        of_plane(of_x, g, x, found.channels[channel], then.relu);
-                    }
-                },
-            );
+            spread(images, |(number, of_x)| {
+                for (channel, of_x) in of_x.chunks_exact_mut(pixels).enumerate() {
+                    let first = number * length + channel * pixels;
+                    let at = first..first + pixels;
+                    let (g, x) = (&gradient[at.clone()], &x[at]);
+                    of_plane(of_x, g, x, found.channels[channel], then.relu);
+                }
+            });
         }
         vec![of_x, found.of_scale, found.of_shift]
     }
@@ -508,10 +496,7 @@ impl Kernel for NormalisedConvolution {
     }
 
     fn keeps(&self) -> Keeps {
-        Keeps {
-            inputs: true,
-            output: false,
-        }
+        Keeps::INPUTS
     }
 
     fn backward(

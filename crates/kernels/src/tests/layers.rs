@@ -89,7 +89,9 @@ fn a_gated_recurrence_is_right() {
             let b = values[3].clone();
             if portable {
                 let lengths = lengths.clone().unwrap_or_else(|| vec![steps; batch]);
-                flat(crate::gru::portable(x, w, u, b, &lengths))
+                flat(<crate::gru::Gru as crate::recurrence::Cell>::portable(
+                    x, w, u, b, &lengths,
+                ))
             } else {
                 flat(gru(x, w, u, b, lengths.as_deref()).unwrap())
             }
