@@ -163,7 +163,7 @@ impl CoverageReport {
             mean_size: Some(sizes as f64 / sets.len() as f64),
             empty: share(0),
             singletons: share(1),
-            slices: judge(slices, &held, 1)?,
+            slices: judge(slices, held.len(), |unit| vec![held[unit]])?,
         })
     }
 
@@ -211,24 +211,11 @@ impl CoverageReport {
         let worst = judged
             .map(|(held, l)| p_low(held, l.calibration_units, l.alpha))
             .fold(1.0, f64::min);
-        let mut report = Vec::new();
-        for slice in slices {
-            if let Some(&unit) = slice.units.iter().find(|&&unit| unit >= units) {
-                return Err(out_of_slice(unit, units));
-            }
-            let cells = slice
-                .units
-                .iter()
-                .flat_map(|&u| &held[u * width..(u + 1) * width]);
-            let cells: Vec<bool> = cells.flatten().copied().collect();
-            report.extend(slice_of(
-                slice.kind,
-                &slice.name,
-                &cells,
-                slice.units.len(),
-                slices.len(),
-            ));
-        }
+        let known = |unit: usize| {
+            let cells = held[unit * width..(unit + 1) * width].iter();
+            cells.flatten().copied().collect()
+        };
+        let mut report = judge(slices, units, known)?;
         for (i, held) in labels.iter().enumerate() {
             let name = names.get(i).cloned();
             let name = name.unwrap_or_else(|| format!("label {}", i + 1));
@@ -309,7 +296,9 @@ impl CoverageReport {
             .iter()
             .map(|held| p_low(held, n, alpha))
             .fold(1.0, f64::min);
-        let mut judged = judge(slices, &held, width)?;
+        let mut judged = judge(slices, held.len() / width, |unit| {
+            held[unit * width..(unit + 1) * width].to_vec()
+        })?;
         if width > 1 {
             judged.extend(targets.iter().enumerate().map(|(i, held)| SliceCoverage {
                 kind: SliceKind::Target,
@@ -339,15 +328,6 @@ impl CoverageReport {
             .iter()
             .filter(|slice| slice.kind == kind)
             .min_by(|a, b| a.interval.upper.total_cmp(&b.interval.upper))
-    }
-}
-
-fn out_of_slice(unit: usize, units: usize) -> ChallengeError {
-    ChallengeError::TooFew {
-        instrument: INSTRUMENT,
-        what: "units, to hold a slice",
-        needed: unit + 1,
-        got: units,
     }
 }
 
@@ -393,29 +373,27 @@ fn simultaneous(coverage: f64, units: usize, slices: usize) -> ProportionInterva
 }
 
 /// The coverage of each slice that is not empty; `held` has `width` entries a unit.
+/// The coverage of each slice, of which a unit has the predictions `cells`; those about nothing are left out.
 fn judge(
     slices: &[Slice],
-    held: &[bool],
-    width: usize,
+    units: usize,
+    cells: impl Fn(usize) -> Vec<bool>,
 ) -> Result<Vec<SliceCoverage>, ChallengeError> {
-    let judge = |slice: &Slice| {
-        let units = held.len() / width;
+    let mut report = Vec::new();
+    for slice in slices {
         if let Some(&unit) = slice.units.iter().find(|&&unit| unit >= units) {
-            return Err(out_of_slice(unit, units));
+            return Err(ChallengeError::TooFew {
+                instrument: INSTRUMENT,
+                what: "units, to hold a slice",
+                needed: unit + 1,
+                got: units,
+            });
         }
-        let cells = |&unit: &usize| &held[unit * width..(unit + 1) * width];
-        let members: Vec<bool> = slice.units.iter().flat_map(cells).copied().collect();
-        let coverage = share_of(&members);
-        Ok(SliceCoverage {
-            kind: slice.kind,
-            name: slice.name.clone(),
-            units: slice.units.len(),
-            coverage,
-            interval: simultaneous(coverage, slice.units.len(), slices.len()),
-        })
-    };
-    let filled = slices.iter().filter(|slice| !slice.units.is_empty());
-    filled.map(judge).collect()
+        let held: Vec<bool> = slice.units.iter().flat_map(|&unit| cells(unit)).collect();
+        let (of, all) = (slice.units.len(), slices.len());
+        report.extend(slice_of(slice.kind, &slice.name, &held, of, all));
+    }
+    Ok(report)
 }
 
 #[cfg(test)]

@@ -280,7 +280,7 @@ pub(crate) enum Number<'a> {
     Quantiles(QuantileFunction<'a>),
 }
 
-impl Number<'_> {
+impl<'a> Number<'a> {
     /// Mean and standard deviation. One of zero is raised, so that one can divide by it.
     pub fn moments(&self) -> (f64, f64) {
         match self {
@@ -289,6 +289,21 @@ impl Number<'_> {
                 let (mean, variance) = quantiles.moments();
                 (mean, variance.max(f64::from(f32::MIN_POSITIVE)).sqrt())
             }
+        }
+    }
+
+    /// The quantiles, where they are what is said.
+    pub fn quantiles(
+        &self,
+        instrument: &'static str,
+    ) -> Result<QuantileFunction<'a>, ChallengeError> {
+        match self {
+            Number::Quantiles(quantiles) => Ok(*quantiles),
+            Number::Normal { .. } => Err(ChallengeError::WrongKind {
+                instrument,
+                expected: "predicted quantiles",
+                got: "means and variances",
+            }),
         }
     }
 

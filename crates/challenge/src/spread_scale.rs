@@ -2,7 +2,7 @@ use candor_core::{Distribution, QuantileFunction, Targets};
 use serde::{Deserialize, Serialize};
 
 use crate::ChallengeError;
-use crate::labelled::{Measured, Number, Numbers, check_length};
+use crate::labelled::{Measured, Numbers, check_length};
 
 const INSTRUMENT: &str = "spread scale";
 
@@ -36,7 +36,7 @@ impl SpreadScale {
         let width = measured.width();
         let mut cells = vec![Vec::with_capacity(measured.len()); width];
         for (i, (number, y)) in measured.numbers().enumerate() {
-            cells[i % width].push((quantiles_of(number)?, y));
+            cells[i % width].push((number.quantiles(INSTRUMENT)?, y));
         }
         let factors = cells.iter().map(|cells| best_factor(cells)).collect();
         Ok(SpreadScale { factors })
@@ -50,39 +50,28 @@ impl SpreadScale {
         let numbers = Numbers::parse(INSTRUMENT, predicted)?;
         check_length(INSTRUMENT, "targets", self.factors.len(), numbers.width)?;
         let mut scaled = predicted.clone();
-        if let Distribution::Quantiles {
+        let Distribution::Quantiles {
             width,
             levels,
             values,
         } = &mut scaled
-        {
-            let cells = values.chunks_exact_mut(levels.len().max(1));
-            for (i, (cell, number)) in cells.zip(numbers.numbers()).enumerate() {
-                let centre = quantiles_of(number)?.quantile(0.5);
-                for value in cell {
-                    let moved = centre + self.factors[i % *width] * (f64::from(*value) - centre);
-                    let most = f64::from(f32::MAX);
-                    *value = moved.clamp(-most, most) as f32;
-                }
+        else {
+            return Err(ChallengeError::WrongKind {
+                instrument: INSTRUMENT,
+                expected: "predicted quantiles",
+                got: "means and variances",
+            });
+        };
+        let cells = values.chunks_exact_mut(levels.len().max(1));
+        for (i, (cell, number)) in cells.zip(numbers.numbers()).enumerate() {
+            let centre = number.quantiles(INSTRUMENT)?.quantile(0.5);
+            for value in cell {
+                let moved = centre + self.factors[i % *width] * (f64::from(*value) - centre);
+                let most = f64::from(f32::MAX);
+                *value = moved.clamp(-most, most) as f32;
             }
-            return Ok(scaled);
         }
-        Err(no_quantiles())
-    }
-}
-
-fn quantiles_of(number: Number) -> Result<QuantileFunction, ChallengeError> {
-    match number {
-        Number::Quantiles(quantiles) => Ok(quantiles),
-        Number::Normal { .. } => Err(no_quantiles()),
-    }
-}
-
-fn no_quantiles() -> ChallengeError {
-    ChallengeError::WrongKind {
-        instrument: INSTRUMENT,
-        expected: "predicted quantiles",
-        got: "means and variances",
+        Ok(scaled)
     }
 }
 

@@ -44,7 +44,7 @@ impl ConformalQuantileRegressor {
         let width = measured.width();
         let mut scores = vec![Vec::with_capacity(measured.len()); width];
         for (i, (number, y)) in measured.numbers().enumerate() {
-            let (low, high) = ends(quantiles_of(number)?, alpha);
+            let (low, high) = ends(number.quantiles(INSTRUMENT)?, alpha);
             scores[i % width].push((low - y).max(y - high) / width_of(low, high));
         }
         Ok(ConformalQuantileRegressor {
@@ -63,7 +63,7 @@ impl ConformalQuantileRegressor {
         let width = self.thresholds.len();
         check_length(INSTRUMENT, "targets", width, numbers.width)?;
         let interval = |(i, number): (usize, Number)| {
-            let (low, high) = ends(quantiles_of(number)?, self.alpha);
+            let (low, high) = ends(number.quantiles(INSTRUMENT)?, self.alpha);
             Ok(match self.thresholds[i % width] {
                 Some(threshold) => {
                     let more = threshold * width_of(low, high);
@@ -73,17 +73,6 @@ impl ConformalQuantileRegressor {
             })
         };
         numbers.numbers().enumerate().map(interval).collect()
-    }
-}
-
-fn quantiles_of(number: Number) -> Result<QuantileFunction, ChallengeError> {
-    match number {
-        Number::Quantiles(quantiles) => Ok(quantiles),
-        Number::Normal { .. } => Err(ChallengeError::WrongKind {
-            instrument: INSTRUMENT,
-            expected: "predicted quantiles",
-            got: "means and variances",
-        }),
     }
 }
 
