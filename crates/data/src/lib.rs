@@ -3,6 +3,7 @@
 mod curate;
 mod date;
 mod error;
+mod image;
 mod infer;
 mod read;
 mod source;
@@ -14,6 +15,7 @@ mod write;
 pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;
+pub use image::{ImageSize, Images};
 pub use infer::{SchemaOptions, infer_schema};
 pub use source::{
     DEFAULT_MISSING, HeaderFact, Read, ReadOptions, Source, SourceFacts, builtin_names, read_table,

@@ -1,0 +1,5 @@
+//! Pictures: what they are once they are read.
+
+mod images;
+
+pub use images::{ImageSize, Images};
