@@ -46,4 +46,17 @@ impl Modality {
             Modality::PointCloud => "shape",
         }
     }
+
+    /// Several of [`Modality::unit`].
+    pub fn units(self) -> &'static str {
+        match self {
+            Modality::Table => "rows",
+            Modality::Image => "images",
+            Modality::Sequence => "series",
+            Modality::Graph => "nodes",
+            Modality::Molecule => "molecules",
+            Modality::GraphSeries => "nodes at horizons",
+            Modality::PointCloud => "shapes",
+        }
+    }
 }

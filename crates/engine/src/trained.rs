@@ -387,7 +387,7 @@ impl Designed {
         };
         let parts = Parts {
             name: name_of(&settings.source),
-            modality: candor_core::Modality::Table,
+            modality: prepared.curated.source.modality,
             target: prepared.target.clone(),
             metric: prepared.metric,
             input: prepared.subject.input()?,

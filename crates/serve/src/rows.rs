@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use candor::Model;
+use candor::{Inputs, Model};
 use candor::data::{Column, ReadOptions, Table, Values};
 use serde_json::{Map, Value};
 
@@ -10,9 +10,9 @@ use crate::respond::Refusal;
 const SHAPE: &str =
     "send {\"rows\": [{\"column\": value, ...}, ...]}, or a CSV text with content-type: text/csv";
 
-/// The table in a body of JSON: only the columns of the model; a column that no row has is left out, so that the model
+/// The rows in a body of JSON: only the columns of the model; a column that no row has is left out, so that the model
 /// says that it is missing.
-pub(crate) fn from_json(model: &Model, body: &[u8]) -> Result<Table, Refusal> {
+pub(crate) fn from_json(model: &Model, body: &[u8]) -> Result<Inputs, Refusal> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|e| Refusal::bad(format!("the body is not JSON: {e}"), SHAPE))?;
     let rows = match value {
@@ -43,7 +43,7 @@ pub(crate) fn from_json(model: &Model, body: &[u8]) -> Result<Table, Refusal> {
         .filter(|name| rows.iter().any(|row| row.contains_key(*name)))
         .map(|name| column(name, &rows))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { columns })
+    Ok(model.rows(&Table { columns })?)
 }
 
 fn column(name: &str, rows: &[Map<String, Value>]) -> Result<Column, Refusal> {
@@ -94,8 +94,8 @@ fn column(name: &str, rows: &[Map<String, Value>]) -> Result<Column, Refusal> {
     })
 }
 
-/// The table in a body of CSV, read as a file of the same text is.
-pub(crate) fn from_csv(model: &Model, body: &[u8]) -> Result<Table, Refusal> {
+/// The rows in a body of CSV, read as a file of the same text is.
+pub(crate) fn from_csv(model: &Model, body: &[u8]) -> Result<Inputs, Refusal> {
     let failed = |e: std::io::Error| Refusal::internal(format!("a temporary file: {e}"));
     let mut file = tempfile::Builder::new()
         .suffix(".csv")

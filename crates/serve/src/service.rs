@@ -152,12 +152,12 @@ async fn predict(
 
 fn answer(service: &Service, csv: bool, body: &[u8]) -> Result<Vec<Answer>, Refusal> {
     let started = Instant::now();
-    let table = if csv {
+    let inputs = if csv {
         rows::from_csv(&service.model, body)?
     } else {
         rows::from_json(&service.model, body)?
     };
-    let answers = service.model.predict(&table)?;
+    let answers = service.model.predict(&inputs)?;
     let abstained = answers.iter().filter(|a| a.abstained.is_some()).count();
     let least = service.model.parts().abstention.ood_p_min;
     let strange = |a: &&Answer| a.strangeness.is_some_and(|s| s.p_value < least);
