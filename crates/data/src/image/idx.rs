@@ -24,6 +24,19 @@ const FASHION_LABELS: [&str; 2] = [
     "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
     "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
 ];
+/// Its classes (H. Xiao, K. Rasul, R. Vollgraf, 2017, arXiv:1708.07747, table 2).
+const FASHION_CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
 
 /// One file of pictures and, if it lies beside it, that of their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod arrange;
 mod builtin;
 mod collection;
 mod common_size;
+mod curate;
 mod decode;
 mod fault;
 mod idx;
@@ -31,9 +32,14 @@ mod resize;
 mod source;
 mod store;
 mod thin;
+mod thumbnail;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use builtin::NAMES as BUILTIN_NAMES;
 pub use builtin::image_builtin_names;
+pub use curate::curate_images;
 pub use images::{ImageSize, Images};
 pub use options::{CorruptPolicy, ImageOptions};
 pub use read::{ReadImages, read_images};
