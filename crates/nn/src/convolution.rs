@@ -159,6 +159,11 @@ impl Convolution {
         normalised.output
     }
 
+    /// `[filters, channels / groups, rows, columns]`: the weights of the kernel.
+    pub fn kernel(&self) -> Tensor<4> {
+        self.weight.val()
+    }
+
     /// The same in evaluation, with the normalisation inside the weights.
     pub fn folded(&self) -> FoldedConvolution {
         let weight = self.weight.val();
@@ -196,5 +201,159 @@ impl FoldedConvolution {
         let y = convolution(x, self.weight.clone(), self.bias.clone(), self.moves)
             .unwrap_or_else(|e| unreachable!("made for these channels: {e}"));
         if self.relu { relu(y) } else { y }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finite_differences::wrong_gradients;
+    use crate::reference::{assert_close, numbers, wide};
+    use crate::{BatchStatistics, Weights};
+    use burn::module::Module;
+    use candor_core::Seed;
+
+    fn config(after: After) -> ConvolutionConfig {
+        ConvolutionConfig {
+            after,
+            ..ConvolutionConfig::new(1, 1, 1)
+        }
+    }
+
+    fn picture(values: &[f32]) -> Tensor<4> {
+        Tensor::<1>::from_data(values, &Device::flex()).reshape([values.len() as i32, 1, 1, 1])
+    }
+
+    /// One weight of 2, scale 3 and shift 1.
+    fn stated(after: After) -> Convolution {
+        let layer = config(after).init(&mut Seed(0).stream("conv", &[]), &Device::flex());
+        let weights = Weights::stated(&[
+            ("weight", &[1, 1, 1, 1], &[2.0]),
+            ("norm.scale", &[1], &[3.0]),
+            ("norm.shift", &[1], &[1.0]),
+            ("norm.mean", &[1], &[4.0]),
+            ("norm.variance", &[1], &[0.25]),
+        ]);
+        weights.load_into(layer).unwrap()
+    }
+
+    #[test]
+    fn training_normalises_by_the_batch_and_evaluation_by_what_is_kept() {
+        let x = picture(&[1.0, 3.0]);
+        let mut stream = Seed(0).stream("dropout", &[]);
+        // 2 x is 2 and 6: mean 4, standard deviation 2.
+        let trained = stated(After::Norm).forward(x.clone(), &mut Pass::training(&mut stream));
+        assert_close(&trained, [2, 1, 1, 1], &[-1.999_99, 3.999_99]);
+        // Kept are mean 4 and standard deviation 0.5.
+        let evaluated = stated(After::Norm).forward(x.clone(), &mut Pass::evaluation());
+        assert_close(&evaluated, [2, 1, 1, 1], &[-10.999_76, 12.999_76]);
+        let cut = stated(After::NormRelu).forward(x.clone(), &mut Pass::evaluation());
+        assert_close(&cut, [2, 1, 1, 1], &[0.0, 12.999_76]);
+        let plain = stated(After::Nothing).forward(x, &mut Pass::evaluation());
+        assert_close(&plain, [2, 1, 1, 1], &[2.0, 6.0]);
+    }
+
+    #[test]
+    fn statistics_are_those_of_all_batches_together() {
+        let layer = stated(After::Norm);
+        let mut found = BatchStatistics::default();
+        assert!(found.is_empty());
+        for batch in [[1.0, 3.0], [2.0, 6.0]] {
+            layer.forward(picture(&batch), &mut Pass::statistics(&mut found));
+        }
+        let weights = Weights::of(&found.into_network(layer));
+        // 2 x is 2, 6, 4, 12: mean 6, mean squared distance (16 + 0 + 4 + 36) / 4.
+        assert_eq!(weights.values("norm.mean"), [6.0]);
+        assert_eq!(weights.values("norm.variance"), [14.0]);
+        assert_eq!(weights.values("norm.scale"), [3.0]);
+        assert_eq!(weights.values("weight"), [2.0]);
+    }
+
+    /// Configurations of every kind: plain, strided, dilated, depthwise, with and without what follows.
+    fn cases() -> Vec<ConvolutionConfig> {
+        let plain = ConvolutionConfig::new(2, 3, 3);
+        let depthwise = ConvolutionConfig {
+            groups: 4,
+            ..ConvolutionConfig::new(4, 4, 3)
+        };
+        vec![
+            plain,
+            ConvolutionConfig {
+                stride: [2, 2],
+                after: After::Norm,
+                ..plain
+            },
+            ConvolutionConfig {
+                kernel: [1, 5],
+                after: After::Nothing,
+                ..plain
+            },
+            ConvolutionConfig {
+                after: After::Norm,
+                ..depthwise
+            },
+            ConvolutionConfig {
+                dilation: [2, 2],
+                after: After::Nothing,
+                ..depthwise
+            },
+        ]
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        for (case, config) in cases().into_iter().enumerate() {
+            let mut stream = Seed(11).stream("convolution", &[case as u64]);
+            let layer = config.init(&mut stream, &Device::flex().autodiff());
+            let x = numbers([2, config.channels, 5, 4], &mut stream);
+            let forward = |layer: &Convolution, x: Tensor<4>| {
+                let mut stream = Seed(0).stream("dropout", &[]);
+                layer.forward(x, &mut Pass::training(&mut stream))
+            };
+            let [height, width] = config.output([5, 4]);
+            let shape = [2, config.filters, height, width];
+            assert_eq!(forward(&layer.valid(), x.clone()).dims(), shape);
+            let wrong = wrong_gradients(&layer, &x, &mut stream, forward);
+            // The kept moments take no part in training.
+            let wrong: Vec<String> = wrong.into_iter().filter(|w| !w.contains("norm.mean")).collect();
+            assert_eq!(wrong, [""; 0], "{config:?}");
+        }
+    }
+
+    #[test]
+    fn no_picture_influences_another_in_evaluation() {
+        for (case, config) in cases().into_iter().enumerate() {
+            let mut stream = Seed(12).stream("convolution", &[case as u64]);
+            let layer = config.init(&mut stream, &Device::flex());
+            let x = numbers([3, config.channels, 6, 5], &mut stream);
+            let mut found = BatchStatistics::default();
+            layer.forward(x.clone(), &mut Pass::statistics(&mut found));
+            let layer = found.into_network(layer);
+            let together = wide(&layer.forward(x.clone(), &mut Pass::evaluation()));
+            let alone: Vec<f64> = (0..3)
+                .flat_map(|i| {
+                    let one = x.clone().narrow(0, i, 1);
+                    wide(&layer.forward(one, &mut Pass::evaluation()))
+                })
+                .collect();
+            assert_eq!(together, alone);
+            // On the batch whose moments are kept, evaluation is what training is.
+            let mut again = BatchStatistics::default();
+            let trained = wide(&layer.forward(x, &mut Pass::statistics(&mut again)));
+            for (a, b) in together.iter().zip(&trained) {
+                assert!((a - b).abs() < 1e-4, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_parameters_are_those_that_learn() {
+        for config in cases() {
+            let mut stream = Seed(1).stream("convolution", &[]);
+            let layer = config.init(&mut stream, &Device::flex());
+            let kept = if config.after == After::Nothing { 0 } else { 2 };
+            let learnt = Weights::of(&layer).count() - kept * config.filters;
+            assert_eq!(learnt as u64, config.parameters());
+        }
     }
 }

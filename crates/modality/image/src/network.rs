@@ -6,7 +6,7 @@ use candor_nn::{Convolution, FoldedConvolution, Head, HeadConfig, HeadKind, Pass
 use candor_train::{Network, Output};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Graph, Operation, PoolConfig};
+use crate::{Graph, Node, Operation, PoolConfig};
 
 /// A network for pictures: a body that follows a [`Graph`], the mean over all pixels, and a head.
 #[derive(Module, Debug)]
@@ -51,6 +51,32 @@ impl ImageNetwork {
         }
     }
 
+    /// The kernels of the convolutions in the order of the graph.
+    pub(crate) fn kernels(&self) -> impl Iterator<Item = Tensor<4>> {
+        self.convolutions.iter().map(Convolution::kernel)
+    }
+
+    /// For each channel of the embedding, the sum of the sizes of the head's weights: what the head makes of each channel alone.
+    pub(crate) fn head_sizes(&self, device: &Device) -> Vec<f64> {
+        let width = self.graph.width();
+        let nothing = self.head.forward(Tensor::zeros([1, 1, width], device));
+        let each: Tensor<3> = Tensor::<2>::eye(width, device).unsqueeze();
+        let weights = (self.head.forward(each) - nothing).abs();
+        let sizes = weights.sum_dim(2).into_data();
+        sizes.iter::<f32>().map(f64::from).collect()
+    }
+
+    /// One pass that shows each node of the graph with its result.
+    pub(crate) fn forward_seen(
+        &self,
+        pictures: &Tensor<4>,
+        pass: &mut Pass,
+        see: impl FnMut(&Node, &Tensor<4>),
+    ) -> Output {
+        let convolve = |index: usize, x| self.convolutions[index].forward(x, pass);
+        self.output(run(&self.graph, pictures.clone(), convolve, see))
+    }
+
     fn output(&self, body: Tensor<4>) -> Output {
         let [units, channels, height, width] = body.dims();
         let pixels: Tensor<3> = body.reshape([units, channels, height * width]);
@@ -69,8 +95,7 @@ impl Network for ImageNetwork {
         if !pass.normalises_by_batch() {
             return self.folded().forward(pictures);
         }
-        let convolve = |index: usize, x| self.convolutions[index].forward(x, pass);
-        self.output(run(&self.graph, pictures.clone(), convolve))
+        self.forward_seen(pictures, pass, |_, _| ())
     }
 
     fn normalises_by_batch(&self) -> bool {
@@ -89,16 +114,18 @@ impl FoldedNetwork<'_> {
     /// As [`Network::forward`] in evaluation.
     pub fn forward(&self, pictures: &Tensor<4>) -> Output {
         let convolve = |index: usize, x| self.convolutions[index].forward(x);
-        let body = run(&self.network.graph, pictures.clone(), convolve);
+        let body = run(&self.network.graph, pictures.clone(), convolve, |_, _| ());
         self.network.output(body)
     }
 }
 
-/// The result of a graph; each tensor is dropped after its last use. Convolutions are counted in the graph's order.
+/// The result of a graph; each tensor is dropped after its last use. Convolutions are counted in the graph's order; `see` is shown each
+/// node with its result.
 fn run(
     graph: &Graph,
     pictures: Tensor<4>,
     mut convolve: impl FnMut(usize, Tensor<4>) -> Tensor<4>,
+    mut see: impl FnMut(&Node, &Tensor<4>),
 ) -> Tensor<4> {
     let mut uses = graph.uses();
     let mut results: Vec<Option<Tensor<4>>> = Vec::with_capacity(graph.nodes().len());
@@ -116,11 +143,7 @@ fn run(
         });
         let result = match node.operation {
             Operation::Picture => pictures.clone(),
-            Operation::Concatenate => concatenated(inputs.collect()),
-            Operation::Add => {
-                let (left, right) = (first(&mut inputs), first(&mut inputs));
-                left + right
-            }
+            Operation::Add | Operation::Concatenate => joined(node.operation, inputs.collect()),
             Operation::Convolution(_) => {
                 let x = first(&mut inputs);
                 convolutions += 1;
@@ -129,9 +152,9 @@ fn run(
             Operation::Relu => relu(first(&mut inputs)),
             Operation::MaxPool(config) => max_pool(first(&mut inputs), window(config))
                 .unwrap_or_else(|e| unreachable!("the graph was made for this size: {e}")),
-            Operation::AveragePool(config) => average_pool(first(&mut inputs), window(config))
-                .unwrap_or_else(|e| unreachable!("the graph was made for this size: {e}")),
+            Operation::AveragePool(config) => averaged(first(&mut inputs), config),
         };
+        see(node, &result);
         results.push(Some(result));
     }
     let last = results.pop().flatten();
@@ -142,6 +165,21 @@ fn first(inputs: &mut impl Iterator<Item = Tensor<4>>) -> Tensor<4> {
     inputs
         .next()
         .unwrap_or_else(|| unreachable!("operations have their inputs"))
+}
+
+/// The mean pixel of each window.
+pub(crate) fn averaged(x: Tensor<4>, config: PoolConfig) -> Tensor<4> {
+    average_pool(x, window(config))
+        .unwrap_or_else(|e| unreachable!("the graph was made for this size: {e}"))
+}
+
+/// The sum of tensors, or their channels side by side.
+pub(crate) fn joined(operation: Operation, parts: Vec<Tensor<4>>) -> Tensor<4> {
+    if operation == Operation::Concatenate {
+        return concatenated(parts);
+    }
+    let sum = parts.into_iter().reduce(|left, right| left + right);
+    sum.unwrap_or_else(|| unreachable!("a sum has two sides"))
 }
 
 fn window(config: PoolConfig) -> Window {

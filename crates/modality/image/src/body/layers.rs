@@ -37,6 +37,8 @@ pub struct LayerConfig {
 
 /// Numbers of layers that a search may choose.
 pub(crate) const LAYERS: [usize; 3] = [4, 6, 8];
+/// Filters of the convolutions that shrink a large picture, which must not depend on the order of the layers.
+const STEM: usize = 24;
 /// Layers at most.
 const MOST: usize = 64;
 
@@ -100,8 +102,7 @@ impl LayersConfig {
 
     pub(crate) fn graph(&self, size: ImageSize) -> Graph {
         let mut builder = GraphBuilder::new(size);
-        let stem = self.layers.first().map_or(24, |layer| layer.filters);
-        let picture = shrink(&mut builder, 0, stem);
+        let picture = shrink(&mut builder, 0, STEM);
         let mut results = Vec::with_capacity(self.layers.len());
         let mut used = vec![false; self.layers.len()];
         for layer in &self.layers {
