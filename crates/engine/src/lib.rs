@@ -25,7 +25,7 @@ mod subject;
 mod trained;
 mod trial_folder;
 
-pub use challenged::{ChallengeResult, CurvePoint, Importance, OtherScore, Score};
+pub use challenged::{ChallengeResult, CurvePoint, Disturbed, Importance, OtherScore, Score};
 pub use check::{CheckResult, check};
 pub use deployed::Summary;
 pub use designed::{DesignedResult, Standing};

@@ -77,9 +77,7 @@ impl Curated {
         let split = result.split;
         let learnable = split.development();
         let (table, input) = (&self.table, &result.input);
-        let subject = self
-            .material
-            .subject(input, table, learnable, target.task)?;
+        let subject = self.material.subject(input, table, learnable, &target)?;
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);
