@@ -12,6 +12,7 @@ mod deployed;
 mod designed;
 mod error;
 mod fidelity;
+mod finalists;
 mod modality;
 mod model;
 mod objective;

@@ -59,6 +59,16 @@ pub trait Subject: Send + Sync {
         )))
     }
 
+    /// How many of the best networks are trained once more when the search is over, with the greater share of the time.
+    fn finalists(&self) -> usize {
+        0
+    }
+
+    /// Share of the time that choosing and judging a model need.
+    fn judging_share(&self) -> f64 {
+        0.05
+    }
+
     /// A drawing of a network as SVG; `None` where there is none.
     fn drawing(&self, design: &Design) -> Option<String> {
         let _ = design;

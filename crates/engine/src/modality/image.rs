@@ -144,6 +144,11 @@ impl Material for Pictures {
         })
     }
 
+    fn most_folds(&self) -> Option<usize> {
+        // A network takes minutes; three tell about as well as eight which design is better.
+        Some(3)
+    }
+
     fn cells(&self, _schema: &Schema) -> usize {
         self.images.size().len()
     }
@@ -308,6 +313,14 @@ impl Subject for ImageSubject {
         };
         let images = corrupted(images, units, corruption, severity, seed);
         Ok(ImageUnits::units(images))
+    }
+
+    fn finalists(&self) -> usize {
+        2
+    }
+
+    fn judging_share(&self) -> f64 {
+        0.12
     }
 
     fn drawing(&self, design: &Design) -> Option<String> {

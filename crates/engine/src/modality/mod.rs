@@ -56,6 +56,11 @@ pub(crate) trait Material: Send + Sync {
     /// Numbers in one unit: what a second of training buys depends on them.
     fn cells(&self, schema: &Schema) -> usize;
 
+    /// Folds at most, however much time there is; `None` where models are cheap.
+    fn most_folds(&self) -> Option<usize> {
+        None
+    }
+
     /// The units, and who learns from them. `input` is what [`Material::input`] gave, maybe in another process.
     ///
     /// # Errors
