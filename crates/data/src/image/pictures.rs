@@ -69,14 +69,15 @@ pub(super) fn read(
     let decoded = decoded(&collection, &mut good, size, &mut faults)?;
     faults.judge(path, &collection, options)?;
     check(&good)?;
-    let grey_after_all = options.size.is_none() && size.channels == 3 && !decoded.coloured;
+    let any_colour = decoded.coloured.contains(&true);
+    let grey_after_all = options.size.is_none() && size.channels == 3 && !any_colour;
     let (size, pixels) = if grey_after_all {
         notes.push("no pixel has a colour: the pictures are kept grey".to_owned());
         grey(size, decoded.pixels)
     } else {
         (size, decoded.pixels)
     };
-    if size.channels == 1 && decoded.coloured {
+    if size.channels == 1 && any_colour {
         notes.push("coloured pictures were turned grey, as the size asks for".to_owned());
     }
     let images = Images::new(size, pixels).ok_or_else(|| DataError::NoPictures {
@@ -107,7 +108,7 @@ pub(super) fn read(
         .count();
     let mut findings: Vec<Finding> = faults.finding(&collection).into_iter().collect();
     findings.extend(mixed_sizes(&good, size));
-    findings.extend(mixed_colours(&good, size, decoded.grey));
+    findings.extend(mixed_colours(&decoded.coloured, size));
     findings.extend(few_pictures(&rows));
     Ok(ReadImages {
         table: tabulated(&rows, columns),
@@ -197,10 +198,8 @@ fn decided_size(
 /// What was decoded.
 struct Decoded {
     pixels: Vec<u8>,
-    /// Whether any picture has a colour.
-    coloured: bool,
-    /// Pictures without one.
-    grey: usize,
+    /// Which pictures have a colour.
+    coloured: Vec<bool>,
 }
 
 /// Decodes the pictures of `good`; those that fail move to `faults`.
@@ -214,7 +213,7 @@ fn decoded(
     let length = size.len();
     let mut pixels = vec![0; wanted.len() * length];
     let mut failed: Vec<Option<Fault>> = vec![None; wanted.len()];
-    let mut coloured = 0;
+    let mut coloured = vec![false; wanted.len()];
     let work = |bytes: &[u8]| {
         let picture = decode::picture(bytes)?;
         Ok((picture.is_coloured(), fitted(picture, size)))
@@ -223,7 +222,7 @@ fn decoded(
         .and_then(|made| made)
     {
         Ok((has_colour, made)) => {
-            coloured += usize::from(has_colour);
+            coloured[at] = has_colour;
             pixels[at * length..(at + 1) * length].copy_from_slice(&made);
         }
         Err(fault) => failed[at] = Some(fault),
@@ -233,10 +232,12 @@ fn decoded(
     for (at, fault) in failed.iter().enumerate() {
         if fault.is_none() {
             pixels.copy_within(at * length..(at + 1) * length, next * length);
+            coloured[next] = coloured[at];
             next += 1;
         }
     }
     pixels.truncate(next * length);
+    coloured.truncate(next);
     let mut outcome = failed.into_iter();
     good.retain(|&(i, _)| match outcome.next().flatten() {
         Some(fault) => {
@@ -245,11 +246,7 @@ fn decoded(
         }
         None => true,
     });
-    Ok(Decoded {
-        pixels,
-        coloured: coloured > 0,
-        grey: good.len() - coloured,
-    })
+    Ok(Decoded { pixels, coloured })
 }
 
 /// The first channel alone.
@@ -399,21 +396,21 @@ fn mixed_sizes(good: &[(usize, Header)], size: ImageSize) -> Option<Finding> {
 }
 
 /// Grey pictures among coloured ones.
-fn mixed_colours(good: &[(usize, Header)], size: ImageSize, grey: usize) -> Option<Finding> {
-    if size.channels == 1 || grey == 0 || grey == good.len() {
+fn mixed_colours(coloured: &[bool], size: ImageSize) -> Option<Finding> {
+    let grey: Vec<usize> = (0..coloured.len()).filter(|&i| !coloured[i]).collect();
+    if size.channels == 1 || grey.is_empty() || grey.len() == coloured.len() {
         return None;
     }
-    let share = percent(grey, good.len());
+    let share = percent(grey.len(), coloured.len());
     Some(notice(
         "mixed-colours",
         Severity::Note,
         Vec::new(),
-        format!("{grey} pictures ({share}) have no colours, the others do"),
-        Evidence {
-            rows: Vec::new(),
-            count: grey,
-            figure: share,
-        },
+        format!(
+            "{} pictures ({share}) have no colours, the others do",
+            grey.len()
+        ),
+        crate::curate::evidence(&grey, share),
         "look whether they belong to some classes only: then a model learns the colour and not the class",
     ))
 }

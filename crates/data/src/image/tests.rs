@@ -493,6 +493,7 @@ fn sizes_and_colours_are_brought_together_and_said() {
     let kinds: Vec<&str> = read.findings.iter().map(|f| f.kind.as_str()).collect();
     assert_eq!(kinds, ["mixed-sizes", "mixed-colours"]);
     assert_eq!(read.findings[0].evidence.rows, [1]);
+    assert_eq!(read.findings[1].evidence.rows, [1]);
     let large = ImageOptions {
         longest_side: Some(150),
         ..ImageOptions::default()

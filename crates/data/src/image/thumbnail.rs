@@ -49,12 +49,12 @@ impl Thumbnails {
         }
     }
 
-    /// The correlation of two pictures over pixels and channels, -1 to 1; 0 when one of them is constant. Brighter, darker and
-    /// flatter copies have correlation 1.
-    pub(super) fn correlation(&self, a: usize, b: usize) -> f32 {
+    /// The distance of two pictures whose values, over pixels and channels, are shifted to mean 0 and scaled to norm 1: 0 for
+    /// brighter, darker and flatter copies, `sqrt(2 - 2 r)` at correlation `r`, up to 2; `sqrt(2)` when one of them is constant.
+    pub(super) fn distance(&self, a: usize, b: usize) -> f32 {
         let ((mean_a, norm_a), (mean_b, norm_b)) = (self.moments[a], self.moments[b]);
         if norm_a == 0.0 || norm_b == 0.0 {
-            return 0.0;
+            return std::f32::consts::SQRT_2;
         }
         let of = |i: usize| &self.pixels[i * self.length..(i + 1) * self.length];
         let product: u32 = of(a)
@@ -62,7 +62,8 @@ impl Thumbnails {
             .zip(of(b))
             .map(|(x, y)| u32::from(*x) * u32::from(*y))
             .sum();
-        (product as f32 - self.length as f32 * mean_a * mean_b) / (norm_a * norm_b)
+        let covariance = product as f32 - self.length as f32 * mean_a * mean_b;
+        (2.0 - 2.0 * covariance / (norm_a * norm_b)).max(0.0).sqrt()
     }
 }
 
