@@ -18,6 +18,9 @@ use candor_image::{Counts, ImageDesign, ImageLearner, ImageUnits};
 use candor_train::{Assignment, Learner};
 use rand::seq::SliceRandom;
 
+#[global_allocator]
+static MEMORY: candor_kernels::Recycler = candor_kernels::Recycler::new();
+
 /// The bytes of an IDX file behind its header.
 fn idx(path: &Path, header: usize) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -3,13 +3,13 @@
 //! They cost one or two passes instead of a training, and are worth only what they add to the number of parameters, which is
 //! therefore reported beside them.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use candor_core::Seed;
 use candor_data::Images;
 use candor_design::Design;
 use candor_kernels::{Moves, convolution};
 use candor_nn::{ConvolutionConfig, HeadKind, Pass};
-use candor_train::{Batches, Network, TargetScale};
+use candor_train::{Batches, TargetScale};
 
 use crate::{
     Augmentation, Counts, Graph, ImageDesign, ImageNetwork, Operation, Preparation, PreparedImages,

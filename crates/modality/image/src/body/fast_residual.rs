@@ -9,8 +9,8 @@ use crate::{Graph, GraphBuilder};
 /// residual block of two convolutions at the two smaller ones.
 ///
 /// # Reference
-/// Page, "How to Train Your ResNet", 2018 (the network known as ResNet-9); there sizes are halved by pooling after a convolution, here
-/// by the convolution itself, which costs a quarter.
+/// Page, "How to Train Your ResNet", 2018 (the network known as ResNet-9); there pictures are pooled after a convolution, here before,
+/// which costs a quarter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FastResidualConfig {
     /// Filters at the first size; they double with each halving.
@@ -31,7 +31,8 @@ impl FastResidualConfig {
         node = builder.convolution(node, self.width, 3, 1);
         for factor in [2, 4] {
             let filters = self.width * factor;
-            node = builder.convolution(node, filters, 3, 2);
+            node = builder.max_pool(node, 2, 2);
+            node = builder.convolution(node, filters, 3, 1);
             let inside = builder.convolution(node, filters, 3, 1);
             let inside = builder.convolution(inside, filters, 3, 1);
             node = builder.add(node, inside);
