@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, Write};
 
-use candor_molecule::{Molecule, Reader};
+use candor_molecule::{
+    Fingerprint, Molecule, Reader, Space, canonical_key, fingerprint_counts, murcko_scaffold, to_smiles,
+};
 
 fn main() -> std::io::Result<()> {
     let mut reader = Reader::default();
@@ -24,7 +26,8 @@ fn main() -> std::io::Result<()> {
 }
 
 /// Atoms (number, degree, charge, chirality, hydrogens, hybridisation, aromatic, mass), then bonds
-/// (ends, order, conjugated, in ring, stereo).
+/// (ends, order, conjugated, in ring, stereo), the bits of the Morgan fingerprint, its counts, the scaffold, the canonical key with
+/// and without space, and the molecule written again without stereochemistry.
 fn describe(molecule: &Molecule, line: &mut String) {
     line.push_str("ok\t");
     for (index, atom) in molecule.atoms().iter().enumerate() {
@@ -59,6 +62,25 @@ fn describe(molecule: &Molecule, line: &mut String) {
         .collect();
     bonds.sort_unstable();
     line.push_str(&bonds.join(";"));
+    let numbers = |values: &[usize]| {
+        let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+        texts.join(",")
+    };
+    let counts = fingerprint_counts(molecule);
+    let counts: Vec<String> = (0..counts.len())
+        .filter(|&bit| counts[bit] > 0)
+        .map(|bit| format!("{bit}:{}", counts[bit]))
+        .collect();
+    let scaffold = murcko_scaffold(molecule).map_or("error".to_owned(), |s| to_smiles(&s));
+    let _ = write!(
+        line,
+        "\t{}\t{}\t{scaffold}\t{:032x}\t{:032x}\t{}",
+        numbers(&Fingerprint::of(molecule).bits()),
+        counts.join(","),
+        canonical_key(molecule, Space::Counts),
+        canonical_key(molecule, Space::Ignored),
+        to_smiles(molecule),
+    );
 }
 
 /// The number in RDKit's list.

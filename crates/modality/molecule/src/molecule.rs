@@ -407,11 +407,4 @@ impl Molecule {
             })
     }
 
-    /// The bond between two atoms.
-    pub(crate) fn bond_between(&self, a: usize, b: usize) -> Option<usize> {
-        self.neighbours(a)
-            .iter()
-            .find(|next| next.atom as usize == b)
-            .map(|next| next.bond as usize)
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::MoleculeError;
 use crate::element::{Element, element};
-use crate::molecule::Molecule;
+use crate::molecule::{Atom, Molecule};
 
 /// The element whose valences an atom has: a charge makes it like its neighbour in the periodic table.
 fn like(number: u8, charge: i8) -> u8 {
@@ -24,7 +24,16 @@ pub(crate) fn explicit(
     index: usize,
     strict: bool,
 ) -> Result<i32, MoleculeError> {
-    let atom = &molecule.atoms[index];
+    explicit_as(molecule, index, &molecule.atoms[index], strict)
+}
+
+/// The same, were the atom another.
+fn explicit_as(
+    molecule: &Molecule,
+    index: usize,
+    atom: &Atom,
+    strict: bool,
+) -> Result<i32, MoleculeError> {
     let bonds: i32 = molecule
         .neighbours(index)
         .iter()
@@ -68,7 +77,31 @@ pub(crate) fn implicit(
     index: usize,
     strict: bool,
 ) -> Result<i32, MoleculeError> {
-    let atom = &molecule.atoms[index];
+    implicit_as(molecule, index, &molecule.atoms[index], strict)
+}
+
+/// The hydrogens that a reader would add to an atom written without brackets; `None` where brackets are needed for another
+/// reason.
+pub(crate) fn implied(molecule: &Molecule, index: usize) -> Option<usize> {
+    let mut atom = molecule.atoms[index];
+    let organic = matches!(atom.number, 5..=9 | 15..=17 | 35 | 53);
+    if !organic || atom.charge != 0 || atom.isotope != 0 || atom.map != 0 {
+        return None;
+    }
+    atom.closed = false;
+    atom.written_hydrogens = 0;
+    atom.radicals = 0;
+    atom.explicit_valence = explicit_as(molecule, index, &atom, false).ok()? as i16;
+    let hydrogens = implicit_as(molecule, index, &atom, false).ok()?;
+    usize::try_from(hydrogens).ok()
+}
+
+fn implicit_as(
+    molecule: &Molecule,
+    index: usize,
+    atom: &Atom,
+    strict: bool,
+) -> Result<i32, MoleculeError> {
     if atom.closed || atom.number == 0 {
         return Ok(0);
     }
