@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::KernelError;
@@ -95,7 +96,7 @@ impl Csr {
     }
 
     /// The numbers of a row's entries.
-    pub fn row(&self, row: usize) -> std::ops::Range<usize> {
+    pub fn row(&self, row: usize) -> Range<usize> {
         self.0.starts[row]..self.0.starts[row + 1]
     }
 
@@ -132,16 +133,22 @@ impl Csr {
     }
 
     /// Rows in ranges of about equal work, for threads. The ranges do not depend on the number of threads.
-    pub(crate) fn work(
+    pub(crate) fn work(&self, cost_of_row: usize, cost_of_entry: usize) -> Vec<Range<usize>> {
+        self.work_in_blocks(1, cost_of_row, cost_of_entry)
+    }
+
+    /// [`Csr::work`] in ranges of a multiple of `block` rows, except the last.
+    pub(crate) fn work_in_blocks(
         &self,
+        block: usize,
         cost_of_row: usize,
         cost_of_entry: usize,
-    ) -> Vec<std::ops::Range<usize>> {
+    ) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
         let (mut start, mut cost) = (0, 0);
         for row in 0..self.rows() {
             cost += cost_of_row + cost_of_entry * self.row(row).len();
-            if cost >= WORK {
+            if cost >= WORK && (row + 1 - start).is_multiple_of(block) {
                 ranges.push(start..row + 1);
                 (start, cost) = (row + 1, 0);
             }
@@ -154,7 +161,7 @@ impl Csr {
 }
 
 /// Multiply-adds of one piece of work: about fifty microseconds, well above what waking a thread costs.
-const WORK: usize = 1 << 18;
+pub(crate) const WORK: usize = 1 << 18;
 
 fn check_indices(indices: &[u32], bound: usize) -> Result<(), KernelError> {
     match indices.iter().position(|&i| i as usize >= bound) {

@@ -17,9 +17,11 @@ pub(crate) struct Rows<'a> {
     pub weights: Option<&'a [f32]>,
     /// Parts of a row of `x` with weights of their own.
     pub heads: usize,
+    /// Distance of the rows of `x`.
+    pub stride: usize,
 }
 
-/// `y[i] = sum over entries e of row i: w[e] x[column(e)]`; `x` and `y` have rows of `width` numbers.
+/// `y[i] = sum over entries e of row i: w[e] x[column(e)]`, each row being `width` numbers.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn sparse_rows(y: &mut [f32], x: &[f32], width: usize, rows: &Rows) {
     match (rows.weights, rows.places) {
@@ -49,7 +51,8 @@ fn weighted_rows(
         for (head, y) in y.chunks_exact_mut(head_width).enumerate() {
             let weighted = |offset: usize| {
                 let of = move |entry: usize| {
-                    let at = rows.indices[entry] as usize * width + head * head_width + offset;
+                    let row = rows.indices[entry] as usize * rows.stride;
+                    let at = row + head * head_width + offset;
                     (weight(entry, head), at)
                 };
                 entries.clone().map(of)
@@ -191,6 +194,7 @@ mod tests {
                     places: Some(&places),
                     weights: Some(&weights),
                     heads,
+                    stride: width,
                 };
                 let mut y = vec![1.0; 3 * width];
                 sparse_rows(&mut y, &x, width, &rows);

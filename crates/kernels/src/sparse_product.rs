@@ -160,6 +160,7 @@ pub(crate) fn times(
             places,
             weights,
             heads,
+            stride: width,
         };
         sparse_rows(part, x.values, width, &rows);
     });
