@@ -46,7 +46,7 @@ impl Csr {
                 format!("{} to {}", starts[0], starts[rows]),
             ));
         }
-        check_indices(&indices, columns)?;
+        check_indices(indices.iter().copied(), columns)?;
         Ok(Csr::trusted(columns, starts, indices))
     }
 
@@ -59,13 +59,13 @@ impl Csr {
         columns: usize,
         pairs: &[(u32, u32)],
     ) -> Result<(Csr, Vec<u32>), KernelError> {
-        let (row_of, column_of): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
-        check_indices(&row_of, rows)?;
-        check_indices(&column_of, columns)?;
-        let (starts, entry_of) = counting_order(rows, &row_of);
+        let row_of = pairs.iter().map(|&(row, _)| row);
+        check_indices(row_of.clone(), rows)?;
+        check_indices(pairs.iter().map(|&(_, column)| column), columns)?;
+        let (starts, entry_of) = counting_order(rows, row_of);
         let mut indices = vec![0; pairs.len()];
-        for (pair, &entry) in entry_of.iter().enumerate() {
-            indices[entry as usize] = column_of[pair];
+        for (&(_, column), &entry) in pairs.iter().zip(&entry_of) {
+            indices[entry as usize] = column;
         }
         Ok((Csr::trusted(columns, starts, indices), entry_of))
     }
@@ -118,7 +118,7 @@ impl Csr {
     /// The matrix with rows and columns exchanged, and the number that each of its entries has in this one.
     pub fn mirrored(&self) -> (&Csr, &[u32]) {
         let (mirrored, numbers) = self.0.mirrored.get_or_init(|| {
-            let (starts, entry_of) = counting_order(self.columns(), self.indices());
+            let (starts, entry_of) = counting_order(self.columns(), self.indices().iter().copied());
             let (mut indices, mut numbers) = (vec![0; self.entries()], vec![0; self.entries()]);
             for row in 0..self.rows() {
                 for entry in self.row(row) {
@@ -163,22 +163,26 @@ impl Csr {
 /// Multiply-adds of one piece of work: about fifty microseconds, well above what waking a thread costs.
 pub(crate) const WORK: usize = 1 << 18;
 
-fn check_indices(indices: &[u32], bound: usize) -> Result<(), KernelError> {
-    match indices.iter().position(|&i| i as usize >= bound) {
+fn check_indices(indices: impl Iterator<Item = u32>, bound: usize) -> Result<(), KernelError> {
+    let outside = |(_, index): &(usize, u32)| *index as usize >= bound;
+    match indices.enumerate().find(outside) {
         None => Ok(()),
-        Some(place) => Err(KernelError::Index {
+        Some((place, index)) => Err(KernelError::Index {
             operation: NAME,
             place,
-            index: indices[place].into(),
+            index: index.into(),
             bound,
         }),
     }
 }
 
 /// Sorts by key, equal keys in their order: where each key begins, and the place of each item.
-fn counting_order(keys: usize, key_of: &[u32]) -> (Vec<usize>, Vec<u32>) {
+fn counting_order(
+    keys: usize,
+    key_of: impl Iterator<Item = u32> + Clone,
+) -> (Vec<usize>, Vec<u32>) {
     let mut starts = vec![0; keys + 1];
-    for &key in key_of {
+    for key in key_of.clone() {
         starts[key as usize + 1] += 1;
     }
     for key in 0..keys {
@@ -186,8 +190,7 @@ fn counting_order(keys: usize, key_of: &[u32]) -> (Vec<usize>, Vec<u32>) {
     }
     let mut next = starts.clone();
     let place_of = key_of
-        .iter()
-        .map(|&key| {
+        .map(|key| {
             let place = next[key as usize];
             next[key as usize] += 1;
             place as u32

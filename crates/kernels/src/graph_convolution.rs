@@ -92,7 +92,7 @@ struct GraphConvolution {
 /// Rows that are multiplied while they are in the cache.
 const BLOCK: usize = 64;
 /// Columns of a gradient that are multiplied by the graph before the next.
-const COLUMNS: usize = 128;
+const COLUMNS: usize = 64;
 /// Sums of weight gradients, at most. Fixed, so that they do not depend on the number of threads.
 const SUMS: usize = 16;
 

@@ -1,6 +1,7 @@
 //! Inner loops over neighbouring numbers, compiled once for each family of vector instructions and chosen at run time.
 
 use multiversion::multiversion;
+use multiversion::target::match_target;
 
 /// Partial sums of a dot product.
 const LANES: usize = 16;
@@ -24,21 +25,32 @@ pub(crate) struct Rows<'a> {
 /// `y[i] = sum over entries e of row i: w[e] x[column(e)]`, each row being `width` numbers.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn sparse_rows(y: &mut [f32], x: &[f32], width: usize, rows: &Rows) {
+    match_target! {
+        "x86_64+avx512f+avx512vl" => sparse_rows_by::<256>(y, x, width, rows),
+        _ => sparse_rows_by::<64>(y, x, width, rows),
+    }
+}
+
+/// `MOST`: as many sums as fit into the registers.
+#[inline(always)]
+fn sparse_rows_by<const MOST: usize>(y: &mut [f32], x: &[f32], width: usize, rows: &Rows) {
     match (rows.weights, rows.places) {
-        (None, _) => weighted_rows(y, x, width, rows, |_, _| 1.0),
+        (None, _) => weighted_rows::<MOST>(y, x, width, rows, |_, _| 1.0),
         (Some(w), None) => {
-            weighted_rows(y, x, width, rows, |entry, head| {
+            weighted_rows::<MOST>(y, x, width, rows, |entry, head| {
                 w[entry * rows.heads + head]
             });
         }
-        (Some(w), Some(places)) => weighted_rows(y, x, width, rows, |entry, head| {
-            w[places[entry] as usize * rows.heads + head]
-        }),
+        (Some(w), Some(places)) => {
+            weighted_rows::<MOST>(y, x, width, rows, |entry, head| {
+                w[places[entry] as usize * rows.heads + head]
+            });
+        }
     }
 }
 
 #[inline(always)]
-fn weighted_rows(
+fn weighted_rows<const MOST: usize>(
     y: &mut [f32],
     x: &[f32],
     width: usize,
@@ -46,18 +58,25 @@ fn weighted_rows(
     weight: impl Fn(usize, usize) -> f32 + Copy,
 ) {
     let head_width = width / rows.heads;
+    let last = rows.indices.len().saturating_sub(1);
     for (row, y) in y.chunks_exact_mut(width).enumerate() {
         let entries = rows.starts[row]..rows.starts[row + 1];
         for (head, y) in y.chunks_exact_mut(head_width).enumerate() {
             let weighted = |offset: usize| {
+                let place = move |entry: usize| {
+                    rows.indices[entry] as usize * rows.stride + head * head_width + offset
+                };
                 let of = move |entry: usize| {
-                    let row = rows.indices[entry] as usize * rows.stride;
-                    let at = row + head * head_width + offset;
-                    (weight(entry, head), at)
+                    let later = place((entry + AHEAD).min(last));
+                    (weight(entry, head), place(entry), later)
                 };
                 entries.clone().map(of)
             };
             let mut offset = 0;
+            while offset + MOST <= head_width {
+                sum_block::<MOST>(&mut y[offset..], x, weighted(offset));
+                offset += MOST;
+            }
             while offset + 64 <= head_width {
                 sum_block::<64>(&mut y[offset..], x, weighted(offset));
                 offset += 64;
@@ -73,15 +92,23 @@ fn weighted_rows(
     }
 }
 
+/// Entries after which a row of `x` will be needed when it is asked for: what a row takes to arrive from the memory.
+const AHEAD: usize = 6;
+
 /// Sets `B` neighbouring numbers to the sums over the entries, which are held in registers.
 #[inline(always)]
 fn sum_block<const B: usize>(
     y: &mut [f32],
     x: &[f32],
-    entries: impl Iterator<Item = (f32, usize)>,
+    entries: impl Iterator<Item = (f32, usize, usize)>,
 ) {
     let mut sum = [0f32; B];
-    for (w, at) in entries {
+    for (w, at, later) in entries {
+        if B > LANES {
+            for line in 0..B / LANES {
+                prefetch(x, later + line * LANES);
+            }
+        }
         let x = &x[at..at + B];
         for lane in 0..B {
             sum[lane] += w * x[lane];
@@ -90,12 +117,30 @@ fn sum_block<const B: usize>(
     y[..B].copy_from_slice(&sum);
 }
 
+/// Asks for a number that will be needed soon.
+#[inline(always)]
+fn prefetch(x: &[f32], at: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        #[expect(
+            unsafe_code,
+            reason = "the address is never followed: where it is no number of `x`, nothing happens"
+        )]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(at).cast());
+        }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = (x, at);
+}
+
 /// Sets fewer than [`LANES`] numbers; whole vectors are read wherever there is enough left of `x`.
 #[inline(always)]
-fn sum_rest(y: &mut [f32], x: &[f32], entries: impl Iterator<Item = (f32, usize)>) {
+fn sum_rest(y: &mut [f32], x: &[f32], entries: impl Iterator<Item = (f32, usize, usize)>) {
     let mut sum = [0f32; LANES];
     y.fill(0.0);
-    for (w, at) in entries {
+    for (w, at, _) in entries {
         if let Some(x) = x[at..].first_chunk::<LANES>() {
             for lane in 0..LANES {
                 sum[lane] += w * x[lane];
