@@ -1,5 +1,5 @@
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::KernelError;
 
@@ -22,6 +22,8 @@ struct Inner {
     indices: Vec<u32>,
     /// The matrix mirrored, with the number that each of its entries has here. Made when first needed.
     mirrored: OnceLock<(Csr, Vec<u32>)>,
+    /// Weights of the entries that were given last, and the same in the order of the mirrored matrix.
+    known: Mutex<Option<(Arc<[f32]>, Arc<[f32]>)>>,
 }
 
 impl Csr {
@@ -77,6 +79,7 @@ impl Csr {
             starts,
             indices,
             mirrored: OnceLock::new(),
+            known: Mutex::new(None),
         }))
     }
 
@@ -132,6 +135,24 @@ impl Csr {
         (mirrored, numbers)
     }
 
+    /// The weights of the entries in the order of the mirrored matrix: those of a fixed graph are sorted once for all steps. None where
+    /// they are so many that a copy of them would weigh more than the time it saves.
+    pub(crate) fn mirrored_weights(&self, weights: &Arc<[f32]>) -> Option<Arc<[f32]>> {
+        if weights.len() > MOST_COPIED {
+            return None;
+        }
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((given, mirrored)) = &*known
+            && Arc::ptr_eq(given, weights)
+        {
+            return Some(mirrored.clone());
+        }
+        let (_, places) = self.mirrored();
+        let mirrored: Arc<[f32]> = places.iter().map(|&p| weights[p as usize]).collect();
+        *known = Some((weights.clone(), mirrored.clone()));
+        Some(mirrored)
+    }
+
     /// Rows in ranges of about equal work, for threads. The ranges do not depend on the number of threads.
     pub(crate) fn work(&self, cost_of_row: usize, cost_of_entry: usize) -> Vec<Range<usize>> {
         self.work_in_blocks(1, cost_of_row, cost_of_entry)
@@ -144,6 +165,10 @@ impl Csr {
         cost_of_row: usize,
         cost_of_entry: usize,
     ) -> Vec<Range<usize>> {
+        let whole = cost_of_row * self.rows() + cost_of_entry * self.entries();
+        if whole < WORK && self.rows() > 0 {
+            return vec![0..self.rows()];
+        }
         let mut ranges = Vec::new();
         let (mut start, mut cost) = (0, 0);
         for row in 0..self.rows() {
@@ -160,6 +185,8 @@ impl Csr {
     }
 }
 
+/// See [`Csr::mirrored_weights`].
+const MOST_COPIED: usize = 1 << 20;
 /// Multiply-adds of one piece of work: about fifty microseconds, well above what waking a thread costs.
 pub(crate) const WORK: usize = 1 << 18;
 

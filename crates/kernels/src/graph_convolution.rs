@@ -10,7 +10,7 @@ use crate::csr::WORK;
 use crate::error::{equal, finite};
 use crate::extension::{Held, Keeps, Operation, is_cpu, run};
 use crate::lanes::{Rows, add_scaled, sparse_rows};
-use crate::sparse_product::times;
+use crate::sparse_product::mirrored_times;
 use crate::tiles::{self, Panels, add_transposed_product};
 use crate::{Csr, KernelError, portable};
 
@@ -338,7 +338,7 @@ impl GraphConvolution {
                 shape: &gradient.shape,
                 values: &gradient.values,
             };
-            return times(mirrored, Some(places), self.weights.as_deref(), 1, view);
+            return mirrored_times(&self.matrix, self.weights.as_ref(), view);
         }
         #[expect(
             unsafe_code,
