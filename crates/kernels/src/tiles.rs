@@ -209,11 +209,23 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
 /// `a^T b`, where `a` is `[depth, rows]` and `b` `[depth, columns]`.
 pub(crate) fn transposed_product(a: &[f32], rows: usize, b: &[f32], columns: usize) -> Vec<f32> {
     let mut out = vec![0.0; rows * columns];
+    add_transposed_product(&mut out, a, rows, b, columns);
+    out
+}
+
+/// `out += a^T b`, see [`transposed_product`].
+pub(crate) fn add_transposed_product(
+    out: &mut [f32],
+    a: &[f32],
+    rows: usize,
+    b: &[f32],
+    columns: usize,
+) {
+    assert_eq!(out.len(), rows * columns, "length of the result");
     if !out.is_empty() {
         assert_eq!(a.len() / rows, b.len() / columns, "inner lengths");
-        multiply_transposed(&mut out, a, rows, b, columns);
+        multiply_transposed(out, a, rows, b, columns);
     }
-    out
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]

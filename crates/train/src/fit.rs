@@ -1,9 +1,9 @@
 use std::time::Instant;
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use candor_core::{Clock, Distribution, Seed, Stop, Targets};
-use candor_kernels::{AdamW, AdamWConfig};
+use candor_kernels::{AdamW, AdamWConfig, KernelError};
 use candor_nn::{BatchStatistics, HeadKind, Pass, Weights, WeightsError};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,9 @@ pub enum TrainError {
     /// Weights do not fit; a fault in the network's definition.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// Targets do not fit what the network gives.
+    #[error(transparent)]
+    Loss(#[from] KernelError),
 }
 
 /// Attempts at half the learning rate before training is given up.
@@ -176,7 +179,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             &data.training_batch(batch, &mut changing, &device),
             &mut Pass::training(&mut dropping),
         );
-        let loss = loss(head, output.raw, targets, batch, &device);
+        let loss = loss(head, output.raw, targets, batch, &device)?;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let used = time_used(look_seconds);
         let done = (step as f64 * one_step).max(used.min(1.0));
@@ -316,13 +319,11 @@ fn loss(
     targets: &Targets,
     batch: &[usize],
     device: &Device,
-) -> Tensor<1> {
-    match targets {
+) -> Result<Tensor<1>, KernelError> {
+    Ok(match targets {
         Targets::Classes(classes) => {
-            let picked: Vec<i32> = batch.iter().map(|&i| classes[i] as i32).collect();
-            let picked: Tensor<1, Int> =
-                Tensor::from_data(TensorData::new(picked, [batch.len()]), device);
-            head.loss_of_classes(raw, picked)
+            let picked: Vec<u32> = batch.iter().map(|&i| classes[i]).collect();
+            head.loss_of_classes(raw, picked)?
         }
         Targets::Labels { width, values } => {
             let cells = || {
@@ -346,5 +347,5 @@ fn loss(
                 Tensor::from_data(TensorData::new(picked, [batch.len(), *width]), device);
             head.loss_of_values(raw, picked)
         }
-    }
+    })
 }
