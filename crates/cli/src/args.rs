@@ -120,7 +120,7 @@ pub(crate) struct FitArgs {
     /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     #[arg(long, value_name = "SHARE")]
     pub test_share: Option<f64>,
-    /// Who proposes designs: random or evolution.
+    /// Who proposes designs: auto, random, sobol, evolution, tpe, local_search or controller; auto when not given.
     #[arg(long, value_parser = parse::<SamplerKind>)]
     pub sampler: Option<SamplerKind>,
     /// Promised coverage of sets and intervals.

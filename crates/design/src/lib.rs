@@ -12,6 +12,7 @@ mod front;
 mod halving;
 mod leaderboard;
 mod record;
+pub mod recorded;
 mod sampler;
 mod space;
 mod store;
@@ -24,7 +25,10 @@ pub use front::{hypervolume, pareto_front};
 pub use halving::{Halving, Job, JobState, Promotion};
 pub use leaderboard::leaderboard;
 pub use record::{JobRecord, JobResult};
-pub use sampler::{Evolution, Observation, Random, Sampler, SamplerKind};
+pub use sampler::{
+    Auto, Controller, ControllerSettings, Evolution, LocalSearch, Observation, Random, Sampler,
+    SamplerKind, SizeTarget, Sobol, Tpe,
+};
 pub use space::{Choice, Condition, Options, Space};
 pub use store::Store;
 pub use study::{Assignment, Evaluation, First, LAG, Objective, StudyOutcome, StudySettings, run};

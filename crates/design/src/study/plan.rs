@@ -4,11 +4,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Assignment, First, LAG, StudySettings};
+use crate::sampler::RETRIES;
 use crate::space::LISTED;
 use crate::{Design, DesignError, Halving, Job, JobRecord, JobState, Observation, Sampler, Space};
-
-/// How often a sampler is asked again when it suggests what was tried before.
-const RETRIES: usize = 100;
 
 /// What happens next.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ impl<'a> Plan<'a> {
                 eta: settings.eta,
                 rungs: settings.rungs,
             },
-            sampler: settings.sampler.build(),
+            sampler: settings.sampler.build(settings.seed),
             jobs: Vec::new(),
             trials: Vec::new(),
             tried: BTreeSet::new(),

@@ -138,7 +138,7 @@ fn a_study_is_what_its_settings_say() {
     // At least one in three rises, and the marked ones; asynchronous promotion may err upwards.
     assert!(at(1) >= 13 && at(1) <= 24, "{} rose", at(1));
     assert!(at(2) >= at(1) / 3 && at(2) < at(1), "{} rose twice", at(2));
-    for (trial, origin) in [(0, "hand-made"), (1, "baseline"), (39, "evolution")] {
+    for (trial, origin) in [(0, "hand-made"), (1, "baseline"), (39, "auto")] {
         assert!(
             records
                 .iter()
