@@ -140,8 +140,8 @@ impl Learner for ImageLearner {
             } => {
                 preparation.check().map_err(MemberError::Malformed)?;
                 head.check().map_err(MemberError::Malformed)?;
-                let plan = Plan::new(&design, preparation.size, head)
-                    .map_err(MemberError::Malformed)?;
+                let plan =
+                    Plan::new(&design, preparation.size, head).map_err(MemberError::Malformed)?;
                 let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
                 let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
                 let network = plan.build(Seed(0), &Device::flex());

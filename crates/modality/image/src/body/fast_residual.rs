@@ -18,7 +18,6 @@ pub struct FastResidualConfig {
 }
 
 impl FastResidualConfig {
-
     pub(crate) fn read(reader: &Reader) -> Result<FastResidualConfig, String> {
         Ok(FastResidualConfig {
             width: reader.integer("width", 24, 1, 512)?,
