@@ -89,7 +89,7 @@ impl Learner for ImageLearner {
                 baseline: false,
             }
         };
-        let fast = network("small fast residual network", "fast_residual", 24);
+        let fast = network("small fast residual network", "fast_residual", 32);
         let mirrored = HandMade {
             design: fast.design.clone().with("flip", true),
             name: "the same, mirrored at random",
