@@ -149,9 +149,15 @@ impl Convolution {
             relu: self.config.after == After::NormRelu,
         };
         let (scale, shift) = (norm.scale.val(), norm.shift.val());
-        let normalised =
-            normalised_convolution(x, self.weight.val(), scale, shift, self.config.moves(), then)
-                .unwrap_or_else(|e| unreachable!("made for these channels: {e}"));
+        let normalised = normalised_convolution(
+            x,
+            self.weight.val(),
+            scale,
+            shift,
+            self.config.moves(),
+            then,
+        )
+        .unwrap_or_else(|e| unreachable!("made for these channels: {e}"));
         if let Some(found) = pass.found() {
             let of = [norm.mean.id, norm.variance.id];
             found.add(of, &normalised.mean, &normalised.variance);
@@ -315,7 +321,10 @@ mod tests {
             assert_eq!(forward(&layer.valid(), x.clone()).dims(), shape);
             let wrong = wrong_gradients(&layer, &x, &mut stream, forward);
             // The kept moments take no part in training.
-            let wrong: Vec<String> = wrong.into_iter().filter(|w| !w.contains("norm.mean")).collect();
+            let wrong: Vec<String> = wrong
+                .into_iter()
+                .filter(|w| !w.contains("norm.mean"))
+                .collect();
             assert_eq!(wrong, [""; 0], "{config:?}");
         }
     }

@@ -230,7 +230,12 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             Weights::of(&network)
         };
         if network.normalises_by_batch() && candidate.is_finite() {
-            let settled = settled(candidate.load_into(network.valid())?, data, &settling, &plain);
+            let settled = settled(
+                candidate.load_into(network.valid())?,
+                data,
+                &settling,
+                &plain,
+            );
             candidate = Weights::of(&settled);
         }
         let train_loss = loss_sum / loss_count.max(1) as f64;

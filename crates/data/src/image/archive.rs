@@ -1,11 +1,9 @@
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-
 use super::collection::file_name;
-use super::store::is_gzip;
+use super::unpacked::first_bytes;
 use crate::DataError;
 
 /// The archives of a source, each with the part that it is (`train`, `test` or nothing): one file, or a folder with
@@ -49,13 +47,6 @@ pub(super) fn is_folder_of_parts(folder: &Path) -> bool {
 pub(super) fn is_archive(path: &Path) -> io::Result<bool> {
     /// Where the magic number of a tar header lies.
     const MAGIC: std::ops::Range<usize> = 257..262;
-    let file = File::open(path)?;
-    let unpacked: Box<dyn Read> = if is_gzip(path)? {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    let mut first = Vec::with_capacity(MAGIC.end);
-    unpacked.take(MAGIC.end as u64).read_to_end(&mut first)?;
+    let first = first_bytes(path, MAGIC.end as u64)?;
     Ok(first.get(MAGIC) == Some(b"ustar"))
 }

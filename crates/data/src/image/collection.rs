@@ -2,12 +2,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::ImageOptions;
 use super::arrange::arrange;
 use super::decode::{self, Header};
 use super::fault::Fault;
 use super::listing::{Passed, is_hidden, is_picture_name, pictures_below};
 use super::natural_order::natural;
-use super::store::{Store, each_member, is_gzip};
+use super::store::{BATCH, Store, each_member};
+use super::unpacked::is_gzip;
 use crate::read::fingerprint::{fingerprint, hexadecimal};
 use crate::{DataError, Table};
 
@@ -53,11 +55,12 @@ pub(super) struct Look {
 }
 
 impl Look {
-    pub(super) fn at(bytes: &[u8]) -> Look {
+    /// Looks at the bytes of a file, whose picture must not take more than `most` bytes to decode.
+    pub(super) fn at(bytes: &[u8], most: u64) -> Look {
         Look {
             bytes: bytes.len() as u64,
             digest: Sha256::digest(bytes).into(),
-            header: decode::header(bytes),
+            header: decode::header(bytes, most),
         }
     }
 
@@ -144,8 +147,10 @@ impl Collection {
     pub(super) fn archives(
         root: &Path,
         archives: Vec<(&'static str, PathBuf)>,
+        options: &ImageOptions,
     ) -> Result<Collection, DataError> {
         let mut found: Vec<(String, (usize, usize), Look)> = Vec::new();
+        let look = |bytes: &[u8]| Look::at(bytes, options.decoder_bytes());
         let mut passed = Passed::default();
         let mut carriers = Vec::new();
         let mut gzip = false;
@@ -167,7 +172,7 @@ impl Collection {
                 let look = look.unwrap_or_else(Look::failed);
                 members.push((name, (archive, number), look));
             };
-            let (bytes, sha256) = each_member(path, choose, Look::at, sink)?;
+            let (bytes, sha256) = each_member(path, BATCH, choose, look, sink)?;
             gzip |= is_gzip(path).is_ok_and(|gzip| gzip);
             carriers.push(Carrier::new(path, bytes, sha256));
             let common = common_folder(members.iter().map(|(name, _, _)| name.as_str()));

@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn sizes() {
         // sizes (height, width), limit, expected
-        let cases: [(&[(usize, usize)], usize, (usize, usize)); 7] = [
+        type Case<'a> = (&'a [(usize, usize)], usize, (usize, usize));
+        let cases: [Case; 7] = [
             (&[(28, 28), (28, 28)], 64, (28, 28)),
             // Equal and large: shrunk with their aspect.
             (&[(600, 800), (600, 800)], 64, (48, 64)),

@@ -12,8 +12,6 @@ use super::fault::Fault;
 pub(super) const MAX_SIDE: u32 = 16_384;
 /// The largest file that is taken for a picture.
 pub(super) const MAX_FILE_BYTES: u64 = 256_000_000;
-/// The memory that decoding one picture may take.
-const MAX_DECODED_BYTES: u64 = 512 << 20;
 
 /// What a file says of its picture before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +77,10 @@ impl Picture {
     }
 }
 
-/// Reads what the file says of its picture.
-pub(super) fn header(bytes: &[u8]) -> Result<Header, Fault> {
+/// Reads what the file says of its picture, which must not take more than `most` bytes to decode.
+pub(super) fn header(bytes: &[u8], most: u64) -> Result<Header, Fault> {
     guarded(|| {
-        let (format, mut decoder) = decoder(bytes)?;
+        let (format, mut decoder) = decoder(bytes, most)?;
         // Without a readable orientation a picture is shown as it is stored.
         let turned = decoder
             .orientation()
@@ -108,10 +106,10 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Fault> {
 }
 
 /// Decodes a picture and turns it upright. Channels of more than 8 bits are scaled to 8; what is transparent is laid
-/// over white; of several frames or pages the first counts.
-pub(super) fn picture(bytes: &[u8]) -> Result<Picture, Fault> {
+/// over white; of several frames or pages the first counts. Pictures that take more than `most` bytes are refused.
+pub(super) fn picture(bytes: &[u8], most: u64) -> Result<Picture, Fault> {
     guarded(|| {
-        let (_, mut decoder) = decoder(bytes)?;
+        let (_, mut decoder) = decoder(bytes, most)?;
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let mut decoded =
             DynamicImage::from_decoder(decoder).map_err(|error| Fault::from_image(&error))?;
@@ -121,7 +119,7 @@ pub(super) fn picture(bytes: &[u8]) -> Result<Picture, Fault> {
 }
 
 /// A decoder with limits, by the first bytes and never by the file's name.
-fn decoder(bytes: &[u8]) -> Result<(ImageFormat, impl ImageDecoder), Fault> {
+fn decoder(bytes: &[u8], most: u64) -> Result<(ImageFormat, impl ImageDecoder), Fault> {
     if bytes.is_empty() {
         return Err(Fault::Empty);
     }
@@ -131,14 +129,17 @@ fn decoder(bytes: &[u8]) -> Result<(ImageFormat, impl ImageDecoder), Fault> {
     let format = reader.format().ok_or(Fault::Unknown)?;
     // Sides are checked below, with a message that names them.
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    limits.max_alloc = Some(most);
     reader.limits(limits);
     let decoder = reader
         .into_decoder()
         .map_err(|error| Fault::from_image(&error))?;
     let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
+    if width > MAX_SIDE || height > MAX_SIDE {
         return Err(Fault::TooLarge(width, height));
+    }
+    if decoder.total_bytes() > most {
+        return Err(Fault::NeedsMemory(width, height));
     }
     if width == 0 || height == 0 {
         return Err(Fault::Undecodable("it has no pixels".to_owned()));

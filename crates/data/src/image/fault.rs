@@ -20,6 +20,8 @@ pub(super) enum Fault {
     LargeFile(u64),
     /// More pixels than are decoded.
     TooLarge(u32, u32),
+    /// More bytes to decode than one picture may take.
+    NeedsMemory(u32, u32),
     /// No format that is known here.
     Unknown,
     /// The decoder says what is wrong.
@@ -62,6 +64,10 @@ impl fmt::Display for Fault {
             Fault::TooLarge(width, height) => write!(
                 f,
                 "{width} x {height} pixels, more than are decoded ({MAX_SIDE} a side)"
+            ),
+            Fault::NeedsMemory(width, height) => write!(
+                f,
+                "{width} x {height} pixels, more than fit into a picture's share of `--memory`"
             ),
             Fault::Unknown => write!(f, "no known format"),
             Fault::Undecodable(why) => write!(f, "damaged: {why}"),

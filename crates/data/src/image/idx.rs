@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::collection::{Carrier, file_name, fingerprint_of};
@@ -11,9 +10,9 @@ use super::common_size::{asked, common_size};
 use super::decode::{MAX_SIDE, Picture};
 use super::read::{ReadImages, Row, check_classes, few_pictures, tabulated};
 use super::resize::fitted;
-use super::store::is_gzip;
+use super::unpacked::{Unpacked, first_bytes};
 use super::{ImageOptions, ImageSize, Images, thin};
-use crate::read::fingerprint::{Fingerprinting, hexadecimal};
+use crate::read::fingerprint::hexadecimal;
 use crate::{DataError, SourceFacts, Table};
 
 /// Pictures in one file above which its header is taken as damaged.
@@ -233,23 +232,9 @@ fn read_labels(
 /// An IDX file after its header.
 struct Idx {
     path: PathBuf,
-    reader: Box<Unpacked>,
+    reader: BufReader<Unpacked>,
     shape: Vec<usize>,
     gzip: bool,
-}
-
-enum Unpacked {
-    Plain(BufReader<Fingerprinting<File>>),
-    Gzip(BufReader<MultiGzDecoder<BufReader<Fingerprinting<File>>>>),
-}
-
-impl Read for Unpacked {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Unpacked::Plain(stored) => stored.read(buffer),
-            Unpacked::Gzip(unpacked) => unpacked.read(buffer),
-        }
-    }
 }
 
 impl Idx {
@@ -259,17 +244,9 @@ impl Idx {
             path: path.to_owned(),
             source,
         };
-        let gzip = is_gzip(path).map_err(unreadable)?;
-        let stored = Fingerprinting::new(File::open(path).map_err(unreadable)?);
-        let stored = BufReader::with_capacity(1 << 16, stored);
-        let mut reader = Box::new(if gzip {
-            Unpacked::Gzip(BufReader::with_capacity(
-                1 << 16,
-                MultiGzDecoder::new(stored),
-            ))
-        } else {
-            Unpacked::Plain(stored)
-        });
+        let unpacked = Unpacked::open(path).map_err(unreadable)?;
+        let gzip = matches!(unpacked, Unpacked::Gzip(_));
+        let mut reader = BufReader::with_capacity(1 << 16, unpacked);
         let mut magic = [0; 4];
         let cut = |source| cut_or_unreadable(path, source);
         reader.read_exact(&mut magic).map_err(cut)?;
@@ -341,11 +318,9 @@ impl Idx {
     }
 
     fn finish(self) -> Result<Carrier, DataError> {
-        let stored = match *self.reader {
-            Unpacked::Plain(stored) => stored.into_inner(),
-            Unpacked::Gzip(unpacked) => unpacked.into_inner().into_inner().into_inner(),
-        };
-        let (bytes, sha256) = stored
+        let (bytes, sha256) = self
+            .reader
+            .into_inner()
             .finish()
             .map_err(|source| cut_or_unreadable(&self.path, source))?;
         Ok(Carrier::new(&self.path, bytes, sha256))
@@ -374,14 +349,7 @@ fn cut_or_unreadable(path: &Path, source: io::Error) -> DataError {
 
 /// Whether a file begins as IDX pictures do, plain or gzip.
 pub(super) fn is_idx_pictures(path: &Path) -> io::Result<bool> {
-    let file = File::open(path)?;
-    let unpacked: Box<dyn Read> = if is_gzip(path)? {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    let mut magic = Vec::with_capacity(4);
-    unpacked.take(4).read_to_end(&mut magic)?;
+    let magic = first_bytes(path, 4)?;
     Ok(magic == [0, 0, 8, 3])
 }
 

@@ -1,12 +1,10 @@
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use flate2::read::MultiGzDecoder;
 
 use super::collection::{Carrier, Collection, Entry};
 use super::listing::is_picture_name;
-use super::store::{Store, is_gzip};
+use super::store::Store;
+use super::unpacked::first_bytes;
 use super::{ImageOptions, arrange};
 use crate::{Column, DataError, ReadOptions, Source, Table, Values, read_table};
 
@@ -34,14 +32,7 @@ pub(super) fn picture_column(path: &Path) -> Option<String> {
 /// Whether the beginning of a text holds the ending of a picture's name: cheap, so that large tables are not read twice.
 fn names_pictures(path: &Path) -> io::Result<bool> {
     const PEEKED: u64 = 1 << 16;
-    let file = File::open(path)?;
-    let unpacked: Box<dyn Read> = if is_gzip(path)? {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    let mut first = Vec::new();
-    unpacked.take(PEEKED).read_to_end(&mut first)?;
+    let mut first = first_bytes(path, PEEKED)?;
     // UTF-16 has a zero byte beside each letter of these names.
     first.retain(|byte| *byte != 0);
     let text = String::from_utf8_lossy(&first);

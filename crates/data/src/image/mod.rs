@@ -33,6 +33,7 @@ mod source;
 mod store;
 mod thin;
 mod thumbnail;
+mod unpacked;
 
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,13 @@ impl ImageOptions {
         (self.memory_bytes.unwrap_or(ASSUMED_BYTES) / 4).max(1)
     }
 
+    /// The bytes that decoding one picture may take: several are decoded at a time.
+    pub(super) fn decoder_bytes(&self) -> u64 {
+        const MOST: u64 = 512 << 20;
+        const LEAST: u64 = 8 << 20;
+        (self.memory_bytes.unwrap_or(ASSUMED_BYTES) / 8).clamp(LEAST, MOST)
+    }
+
     /// The most pixels along the longer side.
     pub(super) fn longest(&self) -> usize {
         /// Detail enough for most classes, and a network that learns in minutes on a CPU.

@@ -8,6 +8,7 @@ use super::decode::{self, Header};
 use super::fault::Fault;
 use super::read::{ReadImages, Row, check_classes, few_pictures, tabulated};
 use super::resize::fitted;
+use super::store::{BATCH, Store, batch_of};
 use super::{CorruptPolicy, ImageOptions, ImageSize, Images, thin};
 use crate::curate::{notice, percent};
 use crate::read::fingerprint::hexadecimal;
@@ -26,7 +27,7 @@ pub(super) fn read(
 ) -> Result<ReadImages, DataError> {
     let looks = match collection.looks.take() {
         Some(looks) => looks,
-        None => survey(&collection)?,
+        None => survey(&collection, options)?,
     };
     let mut notes = std::mem::take(&mut collection.notes);
     let (bytes, sha256) = fingerprint(&collection, &looks);
@@ -66,7 +67,13 @@ pub(super) fn read(
     let mut keep = keep.into_iter();
     good.retain(|_| keep.next().unwrap_or(false));
 
-    let decoded = decoded(&collection, &mut good, size, &mut faults)?;
+    let decoded = decoded(
+        &collection,
+        &mut good,
+        size,
+        options.decoder_bytes(),
+        &mut faults,
+    )?;
     faults.judge(path, &collection, options)?;
     check(&good)?;
     let any_colour = decoded.coloured.contains(&true);
@@ -128,10 +135,11 @@ pub(super) fn read(
 }
 
 /// Looks at every file.
-fn survey(collection: &Collection) -> Result<Vec<Look>, DataError> {
+fn survey(collection: &Collection, options: &ImageOptions) -> Result<Vec<Look>, DataError> {
     let all: Vec<usize> = (0..collection.store.len()).collect();
     let mut looks = Vec::with_capacity(all.len());
-    collection.store.each(&all, Look::at, |_, look| {
+    let look = |bytes: &[u8]| Look::at(bytes, options.decoder_bytes());
+    collection.store.each(&all, BATCH, look, |_, look| {
         looks.push(look.unwrap_or_else(Look::failed));
     })?;
     Ok(looks)
@@ -143,7 +151,7 @@ fn fingerprint(collection: &Collection, looks: &[Look]) -> (u64, String) {
     let mut files: Vec<(String, u64, String)> = carriers
         .map(|carrier| (carrier.name.clone(), carrier.bytes, carrier.sha256.clone()))
         .collect();
-    if matches!(collection.store, super::store::Store::Files(_)) {
+    if matches!(collection.store, Store::Files(_)) {
         files.extend(
             collection
                 .entries
@@ -207,6 +215,7 @@ fn decoded(
     collection: &Collection,
     good: &mut Vec<(usize, Header)>,
     size: ImageSize,
+    most: u64,
     faults: &mut Faults,
 ) -> Result<Decoded, DataError> {
     let wanted: Vec<usize> = good.iter().map(|&(i, _)| i).collect();
@@ -215,7 +224,7 @@ fn decoded(
     let mut failed: Vec<Option<Fault>> = vec![None; wanted.len()];
     let mut coloured = vec![false; wanted.len()];
     let work = |bytes: &[u8]| {
-        let picture = decode::picture(bytes)?;
+        let picture = decode::picture(bytes, most)?;
         Ok((picture.is_coloured(), fitted(picture, size)))
     };
     let sink = |at: usize, made: Result<Result<(bool, Vec<u8>), Fault>, Fault>| match made
@@ -227,7 +236,9 @@ fn decoded(
         }
         Err(fault) => failed[at] = Some(fault),
     };
-    collection.store.each(&wanted, work, sink)?;
+    collection
+        .store
+        .each(&wanted, batch_of(length), work, sink)?;
     let mut next = 0;
     for (at, fault) in failed.iter().enumerate() {
         if fault.is_none() {
@@ -270,23 +281,23 @@ fn grey(size: ImageSize, mut pixels: Vec<u8>) -> (ImageSize, Vec<u8>) {
 
 /// What was done to channels and orientation, one sentence each.
 fn depths(good: &[(usize, Header)]) -> Vec<String> {
-    let cases: [(fn(&Header) -> bool, &str); 3] = [
+    let count = |is: &dyn Fn(&Header) -> bool| good.iter().filter(|(_, h)| is(h)).count();
+    let cases = [
         (
-            |header| header.deep,
+            count(&|header| header.deep),
             "pictures have more than 8 bits a channel and were scaled to 8",
         ),
         (
-            |header| header.alpha,
+            count(&|header| header.alpha),
             "pictures have an alpha channel and were laid over white",
         ),
         (
-            |header| header.turned,
+            count(&|header| header.turned),
             "pictures were turned upright, as their EXIF data say",
         ),
     ];
     cases
         .into_iter()
-        .map(|(is, what)| (good.iter().filter(|(_, header)| is(header)).count(), what))
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect()

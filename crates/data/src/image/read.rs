@@ -47,7 +47,11 @@ pub fn read_images(source: &ImageSource, options: &ImageOptions) -> Result<ReadI
         }
         ImageSource::Archive(path) => {
             let archives = archive::parts(path)?;
-            pictures::read(path, Collection::archives(path, archives)?, options)?
+            pictures::read(
+                path,
+                Collection::archives(path, archives, options)?,
+                options,
+            )?
         }
         ImageSource::Manifest { path, column } => {
             pictures::read(path, manifest::open(path, column, options)?, options)?
@@ -80,13 +84,13 @@ pub(super) fn tabulated(rows: &[Row], columns: Table) -> Table {
         made.push(("class", texts(&|row| row.class.as_deref())));
     }
     let mut columns_of_files: Vec<(&str, Values)> = Vec::new();
-    let measures: [(&str, fn(&Header) -> usize); 3] = [
-        ("width", |header| header.width),
-        ("height", |header| header.height),
-        ("channels", |header| header.channels),
-    ];
-    for (name, measure) in measures {
-        let value = |row: &Row| row.header.as_ref().map_or(f64::NAN, |h| measure(h) as f64);
+    let measures = |header: &Header| [header.width, header.height, header.channels];
+    for (at, name) in ["width", "height", "channels"].into_iter().enumerate() {
+        let value = |row: &Row| {
+            row.header
+                .as_ref()
+                .map_or(f64::NAN, |h| measures(h)[at] as f64)
+        };
         let values: Vec<f64> = rows.iter().map(value).collect();
         columns_of_files.push((name, Values::Numeric(values)));
     }
@@ -114,7 +118,7 @@ fn varies(values: &Values) -> bool {
     match values {
         Values::Numeric(numbers) => numbers
             .windows(2)
-            .any(|pair| pair[0] < pair[1] || pair[0] > pair[1]),
+            .any(|pair| pair[0].to_bits() != pair[1].to_bits()),
         Values::Text { dictionary, .. } => dictionary.len() > 1,
     }
 }

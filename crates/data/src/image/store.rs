@@ -1,19 +1,24 @@
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::decode::MAX_FILE_BYTES;
 use super::fault::Fault;
+use super::unpacked::Unpacked;
 use crate::DataError;
-use crate::read::fingerprint::Fingerprinting;
 
 /// Pictures that are worked on at a time: enough for all threads, few enough to stay small.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 /// Bytes after which a batch is closed.
 const BATCH_BYTES: usize = 64 << 20;
+
+/// The pictures to work on at a time, when what is made of one takes so many bytes.
+pub(super) fn batch_of(made_bytes: usize) -> usize {
+    const LEAST: usize = 16;
+    (BATCH_BYTES / made_bytes.max(1)).clamp(LEAST, BATCH)
+}
 
 /// Where the bytes of pictures lie.
 #[derive(Debug)]
@@ -39,22 +44,23 @@ impl Store {
     }
 
     /// Hands the bytes of the wanted pictures to `work`, on all threads, and what it makes of them to `sink`, with the
-    /// position among the wanted. Few are in memory at a time.
+    /// position among the wanted. At most `batch` are in memory at a time.
     pub(super) fn each<R: Send>(
         &self,
         wanted: &[usize],
+        batch: usize,
         work: impl Fn(&[u8]) -> R + Sync,
         mut sink: impl FnMut(usize, Result<R, Fault>),
     ) -> Result<(), DataError> {
         match self {
             Store::Files(files) => {
-                for (batch, indices) in wanted.chunks(BATCH).enumerate() {
+                for (number, indices) in wanted.chunks(batch).enumerate() {
                     let made: Vec<Result<R, Fault>> = indices
                         .par_iter()
                         .map(|&i| bytes_of(files[i].as_deref()).map(|bytes| work(&bytes)))
                         .collect();
                     for (at, made) in made.into_iter().enumerate() {
-                        sink(batch * BATCH + at, made);
+                        sink(number * batch + at, made);
                     }
                 }
                 Ok(())
@@ -76,6 +82,7 @@ impl Store {
                     }
                     each_member(
                         path,
+                        batch,
                         |number, _| positions.get(number).copied().flatten(),
                         &work,
                         &mut sink,
@@ -109,11 +116,15 @@ fn bytes_of(path: Option<&Path>) -> Result<Vec<u8>, Fault> {
     read().unwrap_or_else(|error| Err(Fault::from_io(&error)))
 }
 
+/// The bytes of one file of an archive, with its key.
+type Member<K> = (K, Result<Vec<u8>, Fault>);
+
 /// Goes through a tar archive, plain or gzip, in its own order. `choose` sees the number and the path of each file
 /// and returns a key for those that are wanted; their bytes go to `work` on other threads while the archive is
-/// unpacked further. Returns size and SHA-256 of the archive as stored.
+/// unpacked further, at most `most` at a time. Returns size and SHA-256 of the archive as stored.
 pub(super) fn each_member<K: Send + Sync, R: Send>(
     archive: &Path,
+    most: usize,
     mut choose: impl FnMut(usize, &str) -> Option<K>,
     work: impl Fn(&[u8]) -> R + Sync,
     mut sink: impl FnMut(K, Result<R, Fault>),
@@ -122,22 +133,13 @@ pub(super) fn each_member<K: Send + Sync, R: Send>(
         path: archive.to_owned(),
         source,
     };
-    let gzip = is_gzip(archive).map_err(failed)?;
-    let stored = BufReader::with_capacity(
-        1 << 16,
-        Fingerprinting::new(File::open(archive).map_err(failed)?),
-    );
-    let mut unpacked: tar::Archive<Unpacked> = tar::Archive::new(if gzip {
-        Unpacked::Gzip(Box::new(MultiGzDecoder::new(stored)))
-    } else {
-        Unpacked::Plain(stored)
-    });
+    let mut unpacked = tar::Archive::new(Unpacked::open(archive).map_err(failed)?);
     let mut entries = unpacked.entries().map_err(failed)?;
     let mut number = 0;
-    let mut fill = || -> io::Result<Vec<(K, Result<Vec<u8>, Fault>)>> {
+    let mut fill = || -> io::Result<Vec<Member<K>>> {
         let mut batch = Vec::new();
         let mut size = 0;
-        while batch.len() < BATCH && size < BATCH_BYTES {
+        while batch.len() < most && size < BATCH_BYTES {
             let Some(entry) = entries.next() else { break };
             let mut entry = entry?;
             if !entry.header().entry_type().is_file() {
@@ -176,37 +178,5 @@ pub(super) fn each_member<K: Send + Sync, R: Send>(
         }
         batch = next.map_err(failed)?;
     }
-    drop(entries);
     unpacked.into_inner().finish().map_err(failed)
-}
-
-/// An archive as it is unpacked.
-enum Unpacked {
-    Plain(BufReader<Fingerprinting<File>>),
-    Gzip(Box<MultiGzDecoder<BufReader<Fingerprinting<File>>>>),
-}
-
-impl Unpacked {
-    fn finish(self) -> io::Result<(u64, String)> {
-        match self {
-            Unpacked::Plain(stored) => stored.into_inner().finish(),
-            Unpacked::Gzip(unpacked) => unpacked.into_inner().into_inner().finish(),
-        }
-    }
-}
-
-impl Read for Unpacked {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Unpacked::Plain(stored) => stored.read(buffer),
-            Unpacked::Gzip(unpacked) => unpacked.read(buffer),
-        }
-    }
-}
-
-/// Whether a file begins as gzip does.
-pub(super) fn is_gzip(path: &Path) -> io::Result<bool> {
-    let mut first = Vec::with_capacity(2);
-    File::open(path)?.take(2).read_to_end(&mut first)?;
-    Ok(first == [0x1f, 0x8b])
 }

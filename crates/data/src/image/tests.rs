@@ -634,6 +634,29 @@ fn what_does_not_fit_into_memory_is_thinned_by_class() {
 }
 
 #[test]
+fn a_picture_may_take_an_eighth_of_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    animals(folder.path());
+    // 9 MB when decoded.
+    save(folder.path(), "cat/large.png", &grey(3000, 3000, 7));
+    let options = ImageOptions {
+        memory_bytes: Some(64 << 20),
+        ..labelled()
+    };
+    let read = read_with(folder.path(), &options).unwrap();
+    assert_eq!(read.images.len(), 10);
+    let message = &read.findings[0].message;
+    assert!(
+        message.contains("`cat/large.png` (3000 x 3000 pixels, more than fit"),
+        "{message}"
+    );
+    assert_eq!(
+        read_with(folder.path(), &labelled()).unwrap().images.len(),
+        11
+    );
+}
+
+#[test]
 fn a_manifest_keeps_its_columns() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

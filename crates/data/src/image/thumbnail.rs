@@ -18,8 +18,8 @@ pub(super) struct Thumbnails {
     /// Bytes of one.
     length: usize,
     pixels: Vec<u8>,
-    /// The mean over pixels and channels, and the Euclidean norm of what differs from it.
-    moments: Vec<(f32, f32)>,
+    /// The sum over pixels and channels, and the Euclidean norm of what differs from the mean.
+    moments: Vec<(u32, f64)>,
     /// One bit a low frequency of the brightness.
     pub hashes: Vec<u64>,
 }
@@ -52,7 +52,7 @@ impl Thumbnails {
     /// The distance of two pictures whose values, over pixels and channels, are shifted to mean 0 and scaled to norm 1: 0 for
     /// brighter, darker and flatter copies, `sqrt(2 - 2 r)` at correlation `r`, up to 2; `sqrt(2)` when one of them is constant.
     pub(super) fn distance(&self, a: usize, b: usize) -> f32 {
-        let ((mean_a, norm_a), (mean_b, norm_b)) = (self.moments[a], self.moments[b]);
+        let ((sum_a, norm_a), (sum_b, norm_b)) = (self.moments[a], self.moments[b]);
         if norm_a == 0.0 || norm_b == 0.0 {
             return std::f32::consts::SQRT_2;
         }
@@ -62,8 +62,11 @@ impl Thumbnails {
             .zip(of(b))
             .map(|(x, y)| u32::from(*x) * u32::from(*y))
             .sum();
-        let covariance = product as f32 - self.length as f32 * mean_a * mean_b;
-        (2.0 - 2.0 * covariance / (norm_a * norm_b)).max(0.0).sqrt()
+        // Whole numbers: nothing is lost where two pictures hardly differ from their means.
+        let length = self.length as i64;
+        let covariance = length * i64::from(product) - i64::from(sum_a) * i64::from(sum_b);
+        let correlation = covariance as f64 / length as f64 / (norm_a * norm_b);
+        (2.0 - 2.0 * correlation).max(0.0).sqrt() as f32
     }
 }
 
@@ -82,14 +85,12 @@ fn shrunk(plane: &[u8], size: ImageSize) -> Vec<u8> {
     fitted(picture, to)
 }
 
-fn moments(thumbnail: &[u8]) -> (f32, f32) {
+fn moments(thumbnail: &[u8]) -> (u32, f64) {
     let sum: u32 = thumbnail.iter().map(|&v| u32::from(v)).sum();
-    let mean = sum as f32 / thumbnail.len() as f32;
-    let squares: f32 = thumbnail
-        .iter()
-        .map(|&v| (f32::from(v) - mean).powi(2))
-        .sum();
-    (mean, squares.sqrt())
+    let squares: u32 = thumbnail.iter().map(|&v| u32::from(v).pow(2)).sum();
+    let length = thumbnail.len() as u64;
+    let around_mean = length * u64::from(squares) - u64::from(sum).pow(2);
+    (sum, (around_mean as f64 / length as f64).sqrt())
 }
 
 /// The first [`WAVES`] cosines over [`SIDE`] pixels.

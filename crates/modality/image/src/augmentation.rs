@@ -75,7 +75,11 @@ impl Augmentation {
         let columns: Vec<usize> = (0..size.width)
             .map(|column| {
                 let from = reflected(column as isize + right, size.width);
-                if mirrored { size.width - 1 - from } else { from }
+                if mirrored {
+                    size.width - 1 - from
+                } else {
+                    from
+                }
             })
             .collect();
         let rows = out.chunks_exact_mut(size.width).enumerate();
@@ -100,7 +104,12 @@ impl Augmentation {
 fn reflected(place: isize, side: usize) -> usize {
     let last = side as isize - 1;
     let place = place.abs();
-    (if place > last { 2 * last - place } else { place }).clamp(0, last) as usize
+    (if place > last {
+        2 * last - place
+    } else {
+        place
+    })
+    .clamp(0, last) as usize
 }
 
 /// Hides a square around a random pixel.
@@ -134,5 +143,111 @@ fn relight(out: &mut [u8], stream: &mut ChaCha8Rng) {
             ((mean + (v - mean) * contrast) * brightness).round() as u8
         });
         [*r, *g, *b] = changed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candor_core::Seed;
+
+    const SIZE: ImageSize = ImageSize {
+        channels: 3,
+        height: 16,
+        width: 24,
+    };
+
+    fn picture() -> Vec<u8> {
+        (0..SIZE.len()).map(|i| (i * 7 % 251) as u8).collect()
+    }
+
+    fn applied(augmentation: Augmentation, seed: u64) -> Vec<u8> {
+        let mut out = vec![0; SIZE.len()];
+        let mut stream = Seed(seed).stream("augmentation", &[]);
+        augmentation.apply(&picture(), SIZE, &[9, 8, 7], &mut stream, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_policy_that_asks_for_nothing_changes_nothing() {
+        assert_eq!(applied(Augmentation::NONE, 1), picture());
+    }
+
+    #[test]
+    fn the_stream_decides_alone() {
+        let all = Augmentation {
+            crop: true,
+            flip: true,
+            cutout: true,
+            colour: true,
+        };
+        assert_eq!(applied(all, 1), applied(all, 1));
+        assert_ne!(applied(all, 1), applied(all, 2));
+    }
+
+    #[test]
+    fn half_of_the_pictures_are_mirrored_and_twice_mirrored_is_the_picture() {
+        let flip = Augmentation {
+            flip: true,
+            ..Augmentation::NONE
+        };
+        let mirrored: Vec<u8> = picture()
+            .chunks_exact(SIZE.width)
+            .flat_map(|row| row.iter().rev().copied().collect::<Vec<_>>())
+            .collect();
+        let of: Vec<Vec<u8>> = (0..200).map(|seed| applied(flip, seed)).collect();
+        let count = of.iter().filter(|p| **p == mirrored).count();
+        assert!(of.iter().all(|p| *p == mirrored || *p == picture()));
+        assert!((70..130).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn a_shift_reaches_an_eighth_and_mirrors_the_edge() {
+        let crop = Augmentation {
+            crop: true,
+            ..Augmentation::NONE
+        };
+        let given = picture();
+        let at = |p: &[u8], row: usize, column: usize| p[row * SIZE.width + column];
+        let mut shifts = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            let out = applied(crop, seed);
+            let found =
+                (-2isize..=2).flat_map(|down| (-3isize..=3).map(move |right| (down, right)));
+            let fits = |&(down, right): &(isize, isize)| {
+                (0..16).all(|row| {
+                    (0..24).all(|column| {
+                        let from = reflected(row as isize + down, 16);
+                        let side = reflected(column as isize + right, 24);
+                        at(&out, row, column) == at(&given, from, side)
+                    })
+                })
+            };
+            shifts.insert(found.into_iter().find(fits).unwrap());
+        }
+        assert!(shifts.len() > 25, "{}", shifts.len());
+        assert_eq!(
+            [-2, -1, 0, 15, 16, 17].map(|p| reflected(p, 16)),
+            [2, 1, 0, 15, 14, 13]
+        );
+        assert_eq!(reflected(5, 1), 0);
+    }
+
+    #[test]
+    fn a_hidden_square_shows_the_mean() {
+        let cutout = Augmentation {
+            cutout: true,
+            ..Augmentation::NONE
+        };
+        for seed in 0..50 {
+            let (out, given) = (applied(cutout, seed), picture());
+            let pixels = SIZE.height * SIZE.width;
+            for (channel, fill) in [9, 8, 7].into_iter().enumerate() {
+                let plane = channel * pixels..(channel + 1) * pixels;
+                let hidden = plane.filter(|&i| out[i] != given[i]).collect::<Vec<_>>();
+                assert!(hidden.iter().all(|&i| out[i] == fill));
+                assert!(!hidden.is_empty() && hidden.len() <= 36);
+            }
+        }
     }
 }

@@ -61,7 +61,10 @@ fn canonical_layers(config: &LayersConfig) -> LayersConfig {
     };
     let mut uses = vec![Vec::new(); layers.len()];
     for (user, layer) in layers.iter().enumerate() {
-        layer.inputs.iter().for_each(|&input| uses[input].push(user));
+        layer
+            .inputs
+            .iter()
+            .for_each(|&input| uses[input].push(user));
     }
     LayersConfig {
         layers: least_order(layers.len(), &renamed, &mut uses),
@@ -179,7 +182,13 @@ mod tests {
         let inputs: Vec<Vec<usize>> = cell
             .blocks
             .iter()
-            .map(|b| b.sides.iter().filter(|s| s.0 >= 2).map(|s| s.0 - 2).collect())
+            .map(|b| {
+                b.sides
+                    .iter()
+                    .filter(|s| s.0 >= 2)
+                    .map(|s| s.0 - 2)
+                    .collect()
+            })
             .collect();
         let order = shuffled(&inputs, rng);
         let place = |old: usize| order.iter().position(|&o| o == old).unwrap();
@@ -249,9 +258,8 @@ mod tests {
             let design = space.sample(&mut rng).unwrap();
             let canonical = canonical(&design);
             assert_eq!(space.check(&canonical).unwrap(), canonical);
-            let counts = |d: &Design| {
-                Counts::of(&ImageDesign::read(d).unwrap().body.graph(SIZE), 10)
-            };
+            let counts =
+                |d: &Design| Counts::of(&ImageDesign::read(d).unwrap().body.graph(SIZE), 10);
             assert_eq!(counts(&design), counts(&canonical), "{design}");
         }
     }

@@ -122,3 +122,63 @@ fn gradients(grey: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
     }
     values
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grid_holds_means() {
+        let plane = [0, 2, 10, 10, 4, 6, 20, 20];
+        assert_eq!(shrunk(&plane, [2, 4], [1, 2]), [3.0, 15.0]);
+        assert_eq!(shrunk(&plane, [2, 4], [2, 4]), plane.map(f32::from));
+        // Parts of different sizes.
+        assert_eq!(shrunk(&[1, 2, 4], [1, 3], [1, 2]), [1.0, 3.0]);
+    }
+
+    #[test]
+    fn an_edge_points_in_its_direction() {
+        // Dark on the left, light on the right: the brightness changes along the row, which is direction 0.
+        let upright: Vec<f32> = (0..16)
+            .map(|i| if i % 4 < 2 { 0.0 } else { 90.0 })
+            .collect();
+        let found = gradients(&upright, [4, 4]);
+        assert_eq!(found.len(), 4 * 4 * DIRECTIONS);
+        let of = |direction: usize| {
+            found
+                .iter()
+                .skip(direction)
+                .step_by(DIRECTIONS)
+                .sum::<f32>()
+        };
+        assert!((of(0) - 16.0).abs() < 1e-4 && (1..DIRECTIONS).all(|d| of(d) == 0.0));
+        let lying: Vec<f32> = (0..16).map(|i| if i < 8 { 0.0 } else { 90.0 }).collect();
+        let found = gradients(&lying, [4, 4]);
+        let of = |direction: usize| {
+            found
+                .iter()
+                .skip(direction)
+                .step_by(DIRECTIONS)
+                .sum::<f32>()
+        };
+        assert!((of(DIRECTIONS / 2) - 16.0).abs() < 1e-4);
+        assert_eq!(gradients(&[7.0; 16], [4, 4]), [0.0; 4 * 4 * DIRECTIONS]);
+    }
+
+    #[test]
+    fn every_picture_has_a_row_of_the_stated_length() {
+        for (channels, height, width) in [(1, 1, 1), (3, 28, 20), (1, 5, 3)] {
+            let size = ImageSize {
+                channels,
+                height,
+                width,
+            };
+            let images = Images::new(size, vec![3; 2 * size.len()]).unwrap();
+            for descriptor in [Descriptor::Pixels, Descriptor::PixelsAndGradients] {
+                let matrix = descriptor.matrix(&images, &[1, 0, 1]).unwrap();
+                assert_eq!(matrix.rows(), 3);
+                assert_eq!(matrix.columns().len(), descriptor.length(size));
+            }
+        }
+    }
+}

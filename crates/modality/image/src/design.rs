@@ -98,7 +98,7 @@ impl ImageDesign {
             weight_decay: self.weight_decay,
             batch_size,
             // Small sets need many passes, large ones few; a deadline runs through the schedule in the time that there is.
-            epochs: (6000 / steps_per_epoch).clamp(12, 150),
+            epochs: (6000 / steps_per_epoch).clamp(12, 300),
             warmup: 0.2,
             final_rate: 0.01,
             averaging: 0.0,
@@ -114,8 +114,10 @@ impl ImageDesign {
 pub fn space(size: ImageSize) -> Result<Space, DesignError> {
     let mut choices = vec![
         Choice::categorical("model", FAMILIES),
-        Choice::categorical("width", [8, 12, 16, 24, 32, 48])
-            .when("model", ["fast_residual", "resnet", "mobilenet", "convnext"]),
+        Choice::categorical("width", [8, 12, 16, 24, 32, 48]).when(
+            "model",
+            ["fast_residual", "resnet", "mobilenet", "convnext"],
+        ),
         Choice::integers("depth", 1, 4).when("model", ["resnet", "mobilenet", "convnext"]),
     ];
     choices.extend(MobileNetConfig::choices());

@@ -45,7 +45,11 @@ fn cells_in_words(cells: &CellsConfig) -> String {
             let [left, right] = block.sides.map(side);
             let _ = writeln!(text, "  block {} = {left} + {right}", number + 1);
         }
-        let ends: Vec<String> = cell.ends().iter().map(|b| format!("block {}", b + 1)).collect();
+        let ends: Vec<String> = cell
+            .ends()
+            .iter()
+            .map(|b| format!("block {}", b + 1))
+            .collect();
         let _ = writeln!(text, "  result: {}", ends.join(", "));
     }
     text
@@ -146,8 +150,18 @@ impl Boxes {
                 let [height, width] = config.kernel;
                 let depthwise = config.groups > 1 && config.groups == config.channels;
                 let kind = if depthwise { "depthwise " } else { "" };
-                let by = |stride: usize| if stride > 1 { format!(" /{stride}") } else { String::new() };
-                format!("{kind}{height}×{width}{}, {}", by(config.stride[0]), config.filters)
+                let by = |stride: usize| {
+                    if stride > 1 {
+                        format!(" /{stride}")
+                    } else {
+                        String::new()
+                    }
+                };
+                format!(
+                    "{kind}{height}×{width}{}, {}",
+                    by(config.stride[0]),
+                    config.filters
+                )
             }
             Operation::Picture => format!("picture {}×{}", node.shape.height, node.shape.width),
             other => operation_in_words(other).replace(" x ", "×"),
@@ -194,5 +208,68 @@ fn boxes_of(body: &Body, size: ImageSize) -> Vec<Boxes> {
             Boxes::of_cell("reduction cell", &cells.reduction),
         ],
         other => vec![Boxes::of_graph(&other.graph(size))],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candor_core::Seed;
+
+    use crate::space;
+
+    const SIZE: ImageSize = ImageSize {
+        channels: 1,
+        height: 28,
+        width: 28,
+    };
+
+    #[test]
+    fn a_cell_is_told_block_by_block() {
+        let design = Design::new()
+            .with("model", "cells")
+            .with("normal_0_left_op", "max_pool_3")
+            .with("normal_0_left_input", 0);
+        let text = drawing_text(&design, SIZE, 10).unwrap();
+        let expected = "  block 1 = max_pool_3(cell before last) + separable_3(last cell)";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("  result: block 3"), "{text}");
+        let counts = Counts::of(&ImageDesign::read(&design).unwrap().body.graph(SIZE), 10);
+        assert!(text.contains(&format!("{} parameters", counts.parameters)));
+    }
+
+    #[test]
+    fn every_design_has_a_drawing_in_which_nothing_overlaps() {
+        let space = space(SIZE).unwrap();
+        let mut rng = Seed(2).stream("designs", &[]);
+        for _ in 0..60 {
+            let design = space.sample(&mut rng).unwrap();
+            assert!(drawing_text(&design, SIZE, 3).unwrap().lines().count() > 4);
+            let svg = drawing_svg(&design, SIZE).unwrap();
+            assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>"));
+            let number = |text: &str, name: &str| -> f64 {
+                let value = text.split(&format!("{name}=\"")).nth(1).unwrap();
+                value.split('"').next().unwrap().parse().unwrap()
+            };
+            let boxes: Vec<[f64; 4]> = svg
+                .split("<rect ")
+                .skip(1)
+                .map(|b| ["x", "y", "width", "height"].map(|name| number(b, name)))
+                .collect();
+            for (i, a) in boxes.iter().enumerate() {
+                assert!(
+                    a[0] >= 0.0 && a[0] + a[2] <= 360.0 && a[2] > 20.0,
+                    "{design}"
+                );
+                for b in &boxes[..i] {
+                    let apart = |axis: usize| {
+                        a[axis] >= b[axis] + b[axis + 2] || b[axis] >= a[axis] + a[axis + 2]
+                    };
+                    assert!(apart(0) || apart(1), "{design}: {a:?} {b:?}");
+                }
+            }
+        }
+        let unknown = Design::new().with("model", "resent");
+        assert!(drawing_svg(&unknown, SIZE).is_err());
     }
 }

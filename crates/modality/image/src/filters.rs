@@ -122,7 +122,10 @@ fn add_alike(result: Tensor<4>, alike: &mut [f64]) {
     let both = passed.clone().matmul(passed.transpose());
     let both = both + stopped.clone().matmul(stopped.transpose());
     let both = both.into_data();
-    alike.iter_mut().zip(both.iter::<f32>()).for_each(|(sum, v)| *sum += f64::from(v));
+    alike
+        .iter_mut()
+        .zip(both.iter::<f32>())
+        .for_each(|(sum, v)| *sum += f64::from(v));
 }
 
 /// The logarithm of the determinant of a symmetric matrix that has no negative eigenvalues, by elimination with the greatest pivot of
@@ -160,15 +163,21 @@ fn jacov(gradients: &[f64], count: usize) -> f64 {
     if length == 0 {
         return f64::NEG_INFINITY;
     }
-    let mut rows: Vec<Vec<f64>> = gradients.chunks_exact(length).map(<[f64]>::to_vec).collect();
+    let mut rows: Vec<Vec<f64>> = gradients
+        .chunks_exact(length)
+        .map(<[f64]>::to_vec)
+        .collect();
     for row in &mut rows {
         let mean = row.iter().sum::<f64>() / length as f64;
         row.iter_mut().for_each(|v| *v -= mean);
         let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
-        row.iter_mut().for_each(|v| *v /= norm.max(f64::MIN_POSITIVE));
+        row.iter_mut()
+            .for_each(|v| *v /= norm.max(f64::MIN_POSITIVE));
     }
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let pairs = rows.iter().flat_map(|a| rows.iter().map(move |b| product(a, b)));
+    let pairs = rows
+        .iter()
+        .flat_map(|a| rows.iter().map(move |b| product(a, b)));
     let values = eigenvalues(pairs.collect(), count);
     -values
         .iter()
@@ -345,8 +354,8 @@ fn convolved(x: Tensor<4>, weight: Tensor<4>, config: ConvolutionConfig) -> Tens
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candor_data::ImageSize;
     use crate::GraphBuilder;
+    use candor_data::ImageSize;
     use rand::RngExt;
 
     #[test]

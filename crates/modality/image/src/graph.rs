@@ -116,7 +116,13 @@ impl GraphBuilder {
     }
 
     /// A convolution with a square kernel, normalised and cut at zero.
-    pub fn convolution(&mut self, from: usize, filters: usize, kernel: usize, stride: usize) -> usize {
+    pub fn convolution(
+        &mut self,
+        from: usize,
+        filters: usize,
+        kernel: usize,
+        stride: usize,
+    ) -> usize {
         let config = ConvolutionConfig {
             stride: [stride; 2],
             ..ConvolutionConfig::new(self.shape(from).channels, filters, kernel)
@@ -213,7 +219,11 @@ impl GraphBuilder {
     /// The sum of two results of one shape.
     pub fn add(&mut self, left: usize, right: usize) -> usize {
         let shape = self.shape(left);
-        self.once(Operation::Add, vec![left.min(right), left.max(right)], shape)
+        self.once(
+            Operation::Add,
+            vec![left.min(right), left.max(right)],
+            shape,
+        )
     }
 
     /// Channels side by side.
@@ -245,7 +255,10 @@ impl GraphBuilder {
         for (at, mut found) in self.nodes.into_iter().take(node + 1).enumerate() {
             if needed[at] {
                 place[at] = nodes.len();
-                found.inputs.iter_mut().for_each(|input| *input = place[*input]);
+                found
+                    .inputs
+                    .iter_mut()
+                    .for_each(|input| *input = place[*input]);
                 nodes.push(found);
             }
         }
@@ -269,5 +282,57 @@ impl GraphBuilder {
         let node = self.push(operation, inputs, shape);
         self.known.insert(key, node);
         node
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: ImageSize = ImageSize {
+        channels: 1,
+        height: 6,
+        width: 6,
+    };
+
+    #[test]
+    fn what_has_no_weights_is_done_once_and_what_nobody_takes_is_left_out() {
+        let mut builder = GraphBuilder::new(SIZE);
+        let one = builder.max_pool(0, 3, 1);
+        assert_eq!(builder.max_pool(0, 3, 1), one);
+        assert_ne!(builder.average_pool(0, 3, 1), one);
+        let convolution = builder.convolution(one, 4, 3, 2);
+        assert_ne!(builder.convolution(one, 4, 3, 2), convolution);
+        // Nothing is left to cut.
+        assert_eq!(builder.relu(convolution), convolution);
+        let sum = builder.add(one, 0);
+        assert_eq!(builder.add(0, one), sum);
+        let graph = builder.finish(sum);
+        assert_eq!(graph.nodes().len(), 3);
+        assert_eq!(graph.nodes()[2].inputs, [0, 1]);
+        assert_eq!((graph.output(), graph.width()), (SIZE, 1));
+        assert_eq!(graph.uses(), [2, 1, 0]);
+    }
+
+    #[test]
+    fn sizes_are_halved_as_the_operations_do() {
+        let mut builder = GraphBuilder::new(ImageSize {
+            height: 7,
+            width: 1,
+            ..SIZE
+        });
+        let odd = builder.max_pool(0, 3, 2);
+        assert_eq!(
+            (builder.shape(odd).height, builder.shape(odd).width),
+            (4, 1)
+        );
+        // A window that is larger than the picture has nothing to choose from.
+        assert_eq!(builder.max_pool(0, 2, 2), 0);
+        let wide = builder.concatenate(vec![odd, 0]);
+        assert_eq!(
+            (builder.shape(wide).channels, builder.shape(wide).height),
+            (2, 7)
+        );
+        assert_eq!(builder.concatenate(vec![odd]), odd);
     }
 }

@@ -89,7 +89,7 @@ impl Learner for ImageLearner {
                 baseline: false,
             }
         };
-        let fast = network("small fast residual network", "fast_residual", 24);
+        let fast = network("small fast residual network", "fast_residual", 32);
         let mirrored = HandMade {
             design: fast.design.clone().with("flip", true),
             name: "the same, mirrored at random",
@@ -140,8 +140,8 @@ impl Learner for ImageLearner {
             } => {
                 preparation.check().map_err(MemberError::Malformed)?;
                 head.check().map_err(MemberError::Malformed)?;
-                let plan = Plan::new(&design, preparation.size, head)
-                    .map_err(MemberError::Malformed)?;
+                let plan =
+                    Plan::new(&design, preparation.size, head).map_err(MemberError::Malformed)?;
                 let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
                 let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
                 let network = plan.build(Seed(0), &Device::flex());

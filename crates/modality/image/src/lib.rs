@@ -21,9 +21,7 @@ mod prepare;
 
 pub use augmentation::Augmentation;
 pub use canonical::canonical;
-pub use challenge::{
-    Corruption, corrupted, patches_shuffled, region_shuffled, regions, rotated,
-};
+pub use challenge::{Corruption, corrupted, patches_shuffled, region_shuffled, regions, rotated};
 pub use counts::Counts;
 pub use data::ImageUnits;
 pub use descriptors::Descriptor;

@@ -26,10 +26,13 @@ impl ImageNetwork {
         stream: &mut ChaCha8Rng,
         device: &Device,
     ) -> ImageNetwork {
-        let configs = graph.nodes().iter().filter_map(|node| match node.operation {
-            Operation::Convolution(config) => Some(config),
-            _ => None,
-        });
+        let configs = graph
+            .nodes()
+            .iter()
+            .filter_map(|node| match node.operation {
+                Operation::Convolution(config) => Some(config),
+                _ => None,
+            });
         let convolutions = configs.map(|config| config.init(stream, device)).collect();
         let head = HeadConfig {
             members: 1,
@@ -192,7 +195,13 @@ fn window(config: PoolConfig) -> Window {
 
 /// Channels side by side, smaller pictures padded with zeros at the bottom and the right.
 fn concatenated(parts: Vec<Tensor<4>>) -> Tensor<4> {
-    let greatest = |axis: usize| parts.iter().map(|part| part.dims()[axis]).max().unwrap_or(0);
+    let greatest = |axis: usize| {
+        parts
+            .iter()
+            .map(|part| part.dims()[axis])
+            .max()
+            .unwrap_or(0)
+    };
     let (height, width) = (greatest(2), greatest(3));
     let padded = parts.into_iter().map(|part| {
         let [_, _, h, w] = part.dims();

@@ -183,3 +183,63 @@ impl Batches for PreparedImages<'_> {
         self.units_at_once
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candor_core::Seed;
+
+    const SIZE: ImageSize = ImageSize {
+        channels: 2,
+        height: 2,
+        width: 2,
+    };
+
+    fn images() -> Images {
+        // Two to learn from, and a third that is not looked at.
+        let pixels = [
+            [10, 10, 10, 10, 5, 5, 5, 5],
+            [20, 20, 20, 20, 5, 5, 5, 5],
+            [250; 8],
+        ];
+        Images::new(SIZE, pixels.concat()).unwrap()
+    }
+
+    #[test]
+    fn scaling_is_that_of_the_training_part() {
+        let fitted = Preparation::fit(&images(), &Targets::Classes(vec![0, 1, 0]), &[0, 1]);
+        // The second channel never changes.
+        assert_eq!(fitted.channels, [(15.0, 5.0), (5.0, 1.0)]);
+        assert_eq!(fitted.check(), Ok(()));
+        let images = images();
+        let data = PreparedImages::new(&images, &fitted, Augmentation::NONE, 4);
+        let batch = data.batch(&[1, 0], &Device::flex());
+        assert_eq!(batch.dims(), [2, 2, 2, 2]);
+        let values: Vec<f32> = batch.into_data().iter().collect();
+        assert_eq!(values[..8], [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(values[8..12], [-1.0; 4]);
+        // Without a policy, a batch of training is a plain one.
+        let mut stream = Seed(0).stream("augmentation", &[]);
+        let trained = data.training_batch(&[1, 0], &mut stream, &Device::flex());
+        assert_eq!(
+            trained.into_data().iter::<f32>().collect::<Vec<_>>(),
+            values
+        );
+        // What distances are measured on is not cut.
+        let (width, small) = fitted.small(&images, &[2]);
+        assert_eq!((width, small[0], small[7]), (8, 47.0, 245.0));
+    }
+
+    #[test]
+    fn a_damaged_preparation_is_refused() {
+        let fitted = Preparation::fit(&images(), &Targets::Classes(vec![0; 3]), &[0, 1]);
+        let mut cases = vec![fitted.clone(); 4];
+        cases[0].channels[0].1 = 0.0;
+        cases[1].channels.pop();
+        cases[2].size.height = 0;
+        cases[3].size.channels = 9;
+        for case in cases {
+            assert!(case.check().is_err(), "{case:?}");
+        }
+    }
+}

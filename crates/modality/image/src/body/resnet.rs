@@ -19,7 +19,6 @@ pub struct ResNetConfig {
 }
 
 impl ResNetConfig {
-
     pub(crate) fn read(reader: &Reader) -> Result<ResNetConfig, String> {
         Ok(ResNetConfig {
             width: reader.integer("width", 16, 1, 512)?,

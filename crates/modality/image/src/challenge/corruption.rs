@@ -97,7 +97,9 @@ fn corrupt(
         Corruption::ShotNoise => {
             // Photons of a white pixel: 100 at severity 1, 4 at severity 5. A normal law has the variance of Poisson's.
             let photons = 4.0 / (strength * strength);
-            each(picture, |v| v + 255.0 * (v / 255.0 / photons).sqrt() * normal(stream));
+            each(picture, |v| {
+                v + 255.0 * (v / 255.0 / photons).sqrt() * normal(stream)
+            });
         }
         Corruption::Blur => {
             let sd = 0.06 * side * strength;
@@ -178,7 +180,10 @@ fn blur(plane: &mut [u8], [height, width]: [usize; 2], sd: f32) {
 fn pixelate(plane: &mut [u8], [height, width]: [usize; 2], block: usize) {
     for top in (0..height).step_by(block) {
         for left in (0..width).step_by(block) {
-            let (rows, columns) = (top..(top + block).min(height), left..(left + block).min(width));
+            let (rows, columns) = (
+                top..(top + block).min(height),
+                left..(left + block).min(width),
+            );
             let count = (rows.len() * columns.len()) as u32;
             let lines = rows.clone().map(|r| &plane[r * width..][columns.clone()]);
             let sum: u32 = lines.flatten().map(|&v| u32::from(v)).sum();
@@ -269,7 +274,8 @@ mod tests {
             height,
             width,
         };
-        let value = |i: usize| (if i % width < width / 2 { 40 } else { 170 } + i / width % 40) as u8;
+        let value =
+            |i: usize| (if i % width < width / 2 { 40 } else { 170 } + i / width % 40) as u8;
         Images::new(size, (0..2 * size.len()).map(value).collect()).unwrap()
     }
 

@@ -14,12 +14,12 @@ pub use rotation::rotated;
 use candor_data::Images;
 
 /// Changed copies of some pictures.
-fn changed(
-    images: &Images,
-    indices: &[usize],
-    mut change: impl FnMut(usize, &mut [u8]),
-) -> Images {
-    let existing: Vec<usize> = indices.iter().copied().filter(|&i| i < images.len()).collect();
+fn changed(images: &Images, indices: &[usize], mut change: impl FnMut(usize, &mut [u8])) -> Images {
+    let existing: Vec<usize> = indices
+        .iter()
+        .copied()
+        .filter(|&i| i < images.len())
+        .collect();
     let mut pixels = Vec::with_capacity(existing.len() * images.size().len());
     for &index in &existing {
         let start = pixels.len();

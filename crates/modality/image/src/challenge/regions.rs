@@ -119,7 +119,11 @@ mod tests {
             let changed: Vec<usize> = (0..whole.pixels().len()).filter(differ).collect();
             let (rows, columns) = (part(region / 4, 4, 9), part(region % 4, 4, 8));
             assert!(!changed.is_empty());
-            assert!(changed.iter().all(|i| rows.contains(&(i / 8 % 9)) && columns.contains(&(i % 8))));
+            assert!(
+                changed
+                    .iter()
+                    .all(|i| rows.contains(&(i / 8 % 9)) && columns.contains(&(i % 8)))
+            );
         }
         let same = region_shuffled(&images, &indices, 99, Seed(1));
         assert_eq!(Some(same), images.select(&indices));
@@ -132,7 +136,11 @@ mod tests {
         let whole = images.select(&[2, 0]).unwrap();
         assert_ne!(shuffled, whole);
         let length = SIZE.len();
-        for (a, b) in shuffled.pixels().chunks(length).zip(whole.pixels().chunks(length)) {
+        for (a, b) in shuffled
+            .pixels()
+            .chunks(length)
+            .zip(whole.pixels().chunks(length))
+        {
             assert_eq!(sorted(a), sorted(b));
         }
         // A picture is changed alike whatever stands beside it.

@@ -16,7 +16,10 @@ pub fn rotated(images: &Images, indices: &[usize], degrees: f32) -> Images {
             for row in 0..height {
                 for column in 0..width {
                     let (y, x) = (row as f32 - middle_row, column as f32 - middle_column);
-                    let from = [cos * y + sin * x + middle_row, cos * x - sin * y + middle_column];
+                    let from = [
+                        cos * y + sin * x + middle_row,
+                        cos * x - sin * y + middle_column,
+                    ];
                     plane[row * width + column] = between(&given, [height, width], from);
                 }
             }

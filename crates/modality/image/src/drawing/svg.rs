@@ -60,7 +60,11 @@ fn draw(boxes: &Boxes, top: f64, out: &mut String) -> f64 {
     for (place, inputs) in places.iter().zip(&boxes.inputs) {
         for input in inputs {
             let from = &places[*input];
-            edge(out, [from.x, y(from.row) + BOX_HEIGHT], [place.x, y(place.row)]);
+            edge(
+                out,
+                [from.x, y(from.row) + BOX_HEIGHT],
+                [place.x, y(place.row)],
+            );
         }
     }
     for (place, words) in places.iter().zip(&boxes.words) {
