@@ -17,6 +17,7 @@ pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;
 pub use image::{ImageSize, Images};
 pub use infer::{SchemaOptions, infer_schema};
+pub use read::fingerprint::fingerprint_bytes;
 pub use source::{
     DEFAULT_MISSING, HeaderFact, Read, ReadOptions, Source, SourceFacts, builtin_names, read_table,
 };

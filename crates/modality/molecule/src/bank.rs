@@ -182,8 +182,18 @@ mod tests {
 
     fn fingerprints() -> Vec<Fingerprint> {
         let strings = [
-            "CCO", "CCCO", "CCCCO", "c1ccccc1", "Cc1ccccc1", "CCc1ccccc1", "OC(=O)c1ccccc1", "C", "CC(=O)NC",
-            "C1CCCCC1", "OCC(O)CO", "c1ccncc1",
+            "CCO",
+            "CCCO",
+            "CCCCO",
+            "c1ccccc1",
+            "Cc1ccccc1",
+            "CCc1ccccc1",
+            "OC(=O)c1ccccc1",
+            "C",
+            "CC(=O)NC",
+            "C1CCCCC1",
+            "OCC(O)CO",
+            "c1ccncc1",
         ];
         let of = |text: &&str| Fingerprint::of(&Molecule::from_smiles(text).unwrap());
         strings.iter().map(of).collect()

@@ -134,8 +134,13 @@ fn texts_made_to_be_slow_or_deep_end_soon() {
     // Rings upon rings.
     let ladder: String = (0..900).map(|_| "C1C2").collect::<String>() + "C1C2";
     let _ = Molecule::from_smiles(&ladder);
-    let bomb: String = (10..99).map(|label| format!("C%{label}")).collect::<String>()
-        + &(10..99).rev().map(|label| format!("C%{label}")).collect::<String>();
+    let bomb: String = (10..99)
+        .map(|label| format!("C%{label}"))
+        .collect::<String>()
+        + &(10..99)
+            .rev()
+            .map(|label| format!("C%{label}"))
+            .collect::<String>();
     let _ = Molecule::from_smiles(&bomb);
     let aromatic_bomb = bomb.replace('C', "c");
     let _ = Molecule::from_smiles(&aromatic_bomb);
