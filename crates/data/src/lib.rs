@@ -20,6 +20,7 @@ pub use image::{
     image_builtin_names, read_images,
 };
 pub use infer::{SchemaOptions, infer_schema};
+pub use read::fingerprint::fingerprint_bytes;
 pub use source::{
     DEFAULT_MISSING, HeaderFact, Read, ReadOptions, Source, SourceFacts, builtin_names, read_table,
 };

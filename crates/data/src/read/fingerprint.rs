@@ -49,7 +49,7 @@ pub(crate) fn fingerprint(path: &Path) -> Result<(u64, String), DataError> {
 }
 
 /// Size and SHA-256 of bytes in memory.
-pub(crate) fn fingerprint_bytes(bytes: &[u8]) -> (u64, String) {
+pub fn fingerprint_bytes(bytes: &[u8]) -> (u64, String) {
     (bytes.len() as u64, hexadecimal(&Sha256::digest(bytes)))
 }
 

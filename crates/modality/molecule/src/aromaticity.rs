@@ -220,7 +220,8 @@ impl<'a> Systems<'a> {
         let aromatic = any <= 1 && huckel;
         for &ring in set {
             let ring = self.rings[ring as usize] as usize;
-            let range = molecule.ring_starts[ring] as usize..molecule.ring_starts[ring + 1] as usize;
+            let range =
+                molecule.ring_starts[ring] as usize..molecule.ring_starts[ring + 1] as usize;
             for at in range {
                 let bond = molecule.ring_bonds[at] as usize;
                 let count = std::mem::take(&mut self.bond_counts[bond]);
@@ -291,9 +292,8 @@ fn donor(molecule: &Molecule, index: usize) -> Donor {
     if atom.number == 0 {
         return if inside { Donor::One } else { Donor::Any };
     }
-    let drawn = outside.is_some_and(|other| {
-        more_electronegative(molecule.atoms[other].number, atom.number)
-    });
+    let drawn = outside
+        .is_some_and(|other| more_electronegative(molecule.atoms[other].number, atom.number));
     match pi_electrons(molecule, index) {
         ..0 => Donor::No,
         0 if outside.is_some() => Donor::Vacant,

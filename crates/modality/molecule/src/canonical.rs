@@ -130,14 +130,16 @@ impl<'a> Search<'a> {
             for at in 0..atoms {
                 let atom = colours.sorted[at] as usize;
                 let alone = colours.of[atom] as usize == at
-                    && (at + 1 == atoms || colours.of[colours.sorted[at + 1] as usize] as usize == at + 1);
+                    && (at + 1 == atoms
+                        || colours.of[colours.sorted[at + 1] as usize] as usize == at + 1);
                 if alone {
                     continue;
                 }
                 tied = true;
                 let start = keys.len();
                 keys.extend(self.molecule.neighbours(atom).iter().map(|next| {
-                    u64::from(colours.of[next.atom as usize]) << 8 | self.bond_colour(next.bond, atom)
+                    u64::from(colours.of[next.atom as usize]) << 8
+                        | self.bond_colour(next.bond, atom)
                 }));
                 keys[start..].sort_unstable();
                 starts[atom] = (start as u32, keys.len() as u32);
@@ -295,7 +297,11 @@ impl<'a> Search<'a> {
                 .map(|next| place[next.atom as usize])
                 .collect();
             let turned = inversions(&around) % 2 == 1;
-            let chirality = if turned { atom.chirality.inverted() } else { atom.chirality };
+            let chirality = if turned {
+                atom.chirality.inverted()
+            } else {
+                atom.chirality
+            };
             code.push(1 << 60 | at(index as u32) << 8 | chirality as u64);
         }
         for bond in &molecule.bonds {
@@ -331,6 +337,8 @@ fn first_tie(colours: &Colours) -> Option<(usize, usize)> {
     let of = |at: usize| colours.of[colours.sorted[at] as usize];
     let atoms = colours.sorted.len();
     let start = (0..atoms.saturating_sub(1)).find(|&at| of(at) == of(at + 1))?;
-    let end = (start..atoms).find(|&at| of(at) != of(start)).unwrap_or(atoms);
+    let end = (start..atoms)
+        .find(|&at| of(at) != of(start))
+        .unwrap_or(atoms);
     Some((start, end))
 }

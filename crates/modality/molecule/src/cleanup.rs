@@ -71,9 +71,10 @@ fn phosphorus(molecule: &mut Molecule, index: usize) -> Result<(), MoleculeError
     };
     let to = |next: &crate::molecule::Neighbour| molecule.atoms[next.atom as usize];
     let neighbours = molecule.neighbours(index).iter();
-    let carbon = neighbours.clone().filter(double).any(|next| {
-        matches!(to(next).number, 6 | 7) && molecule.degree(next.atom as usize) >= 2
-    });
+    let carbon = neighbours
+        .clone()
+        .filter(double)
+        .any(|next| matches!(to(next).number, 6 | 7) && molecule.degree(next.atom as usize) >= 2);
     let oxygen = neighbours
         .filter(double)
         .filter(|next| to(next).number == 8 && to(next).charge == 0)

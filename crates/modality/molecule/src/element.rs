@@ -65,7 +65,11 @@ pub(crate) fn more_electronegative(first: u8, second: u8) -> bool {
 /// An isotope that is not known weighs its mass number.
 pub(crate) fn mass(number: u8, isotope: u16) -> f64 {
     if isotope == 0 || number == 0 {
-        return if number == 0 { f64::from(isotope) } else { element(number).mass };
+        return if number == 0 {
+            f64::from(isotope)
+        } else {
+            element(number).mass
+        };
     }
     let at = usize::from(number).min(118) - 1;
     let (first, start) = isotopes::FIRST[at];
@@ -74,7 +78,8 @@ pub(crate) fn mass(number: u8, isotope: u16) -> f64 {
     if !known {
         return f64::from(isotope);
     }
-    f64::from(isotope) + f64::from(isotopes::DIFFERENCES[usize::from(start + isotope - first)]) * 1e-6
+    f64::from(isotope)
+        + f64::from(isotopes::DIFFERENCES[usize::from(start + isotope - first)]) * 1e-6
 }
 
 const fn of(
@@ -234,7 +239,10 @@ mod tests {
 
     #[test]
     fn the_isotope_table_is_complete() {
-        assert_eq!(usize::from(isotopes::FIRST[118].1), isotopes::DIFFERENCES.len());
+        assert_eq!(
+            usize::from(isotopes::FIRST[118].1),
+            isotopes::DIFFERENCES.len()
+        );
         for number in 1..=118u8 {
             let common = element(number).commonest;
             let off = mass(number, common) - f64::from(common);

@@ -104,7 +104,10 @@ impl AtomFeatures {
         block(charge, 6);
         block((atom.chirality as usize).min(4), 5);
         block(atom.hydrogens().min(5), 6);
-        block(self.hybridization(atom.hybridization), self.hybridizations());
+        block(
+            self.hybridization(atom.hybridization),
+            self.hybridizations(),
+        );
         into[start] = f32::from(u8::from(atom.aromatic));
         into[start + 1] = (0.01 * atom.mass()) as f32;
     }
@@ -197,7 +200,8 @@ impl MoleculeBatch {
         let (atoms, bonds) = (self.atoms() as u32, self.source.len() as u32);
         self.atom_features.extend_from_slice(&other.atom_features);
         self.bond_features.extend_from_slice(&other.bond_features);
-        let shifted = |values: &[u32], by: u32| values.iter().map(move |v| v + by).collect::<Vec<_>>();
+        let shifted =
+            |values: &[u32], by: u32| values.iter().map(move |v| v + by).collect::<Vec<_>>();
         self.molecules
             .extend(shifted(other.molecules.get(1..).unwrap_or_default(), atoms));
         self.incoming

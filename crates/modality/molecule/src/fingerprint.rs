@@ -3,8 +3,8 @@
 //! Rogers and Hahn, "Extended-connectivity fingerprints", J. Chem. Inf. Model. 50, 742 (2010). The numbers are those of RDKit's
 //! `GetMorganGenerator` with its defaults, so that bits mean the same in both.
 
-use crate::molecule::{Molecule, Order};
 use crate::element::element;
+use crate::molecule::{Molecule, Order};
 
 /// Bits of a fingerprint.
 pub const FINGERPRINT_BITS: usize = 2_048;
@@ -185,7 +185,10 @@ fn environments(molecule: &Molecule, radius: usize) -> Vec<u32> {
         let mut last: Option<usize> = None;
         for &index in &order {
             let repeated = last.is_some_and(|last| key(last) == key(index))
-                || (words > 0 && seen[..before].chunks_exact(words).any(|old| old == key(index)));
+                || (words > 0
+                    && seen[..before]
+                        .chunks_exact(words)
+                        .any(|old| old == key(index)));
             if repeated {
                 dead[index] = true;
             } else {

@@ -61,7 +61,13 @@ fn fold(molecule: &mut Molecule, index: usize, gone: &[bool]) {
             .neighbours(heavy)
             .iter()
             .filter(|n| (n.atom as usize) <= index || !gone[n.atom as usize])
-            .map(|n| if n.bond as usize == bond { u32::MAX } else { n.bond })
+            .map(|n| {
+                if n.bond as usize == bond {
+                    u32::MAX
+                } else {
+                    n.bond
+                }
+            })
             .collect();
         if inversions(&order) % 2 == 1 {
             let chirality = &mut molecule.atoms[heavy].chirality;

@@ -406,5 +406,4 @@ impl Molecule {
                 bond.aromatic || bond.order == Order::Aromatic
             })
     }
-
 }

@@ -28,14 +28,21 @@ pub(crate) fn radicals(molecule: &mut Molecule) {
             let shell = if atom.number <= 2 { 2 } else { 8 };
             let mut unpaired = shell - outer - valence + charge;
             if unpaired < 0 {
-                let higher = facts.valences.iter().map(|&v| i32::from(v) - valence + charge);
+                let higher = facts
+                    .valences
+                    .iter()
+                    .map(|&v| i32::from(v) - valence + charge);
                 unpaired = match facts.valences.len() {
                     1 => 0,
                     _ => higher.into_iter().find(|&rest| rest >= 0).unwrap_or(0),
                 };
             }
             let left = outer - valence - charge;
-            if left >= 0 { unpaired.min(left) } else { unpaired }
+            if left >= 0 {
+                unpaired.min(left)
+            } else {
+                unpaired
+            }
         };
         molecule.atoms[index].radicals = unpaired.max(0) as u8;
     }

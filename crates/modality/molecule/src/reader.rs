@@ -3,9 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::molecule::Molecule;
 use crate::rings::RingFinder;
 use crate::smiles::SmilesReader;
-use crate::{
-    MoleculeError, aromaticity, cleanup, hydrogens, kekulize, orbitals, stereo, valence,
-};
+use crate::{MoleculeError, aromaticity, cleanup, hydrogens, kekulize, orbitals, stereo, valence};
 
 /// The largest structures that are read. They bound time and memory for any text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

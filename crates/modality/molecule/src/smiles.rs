@@ -186,7 +186,9 @@ impl SmilesReader {
                     }
                     if let Some(last) = last {
                         let both = atom.aromatic && molecule.atoms[last as usize].aromatic;
-                        molecule.bonds.push(chain_bond(last, index, both, symbol.take()));
+                        molecule
+                            .bonds
+                            .push(chain_bond(last, index, both, symbol.take()));
                     }
                     molecule.atoms.push(atom);
                     last = Some(index);
@@ -331,9 +333,9 @@ impl SmilesReader {
             }
             let neighbours = molecule.neighbours(atom);
             let mut count = 0;
-            let from = neighbours.iter().find(|next| {
-                (next.bond as usize) < chain && (next.atom as usize) < atom
-            });
+            let from = neighbours
+                .iter()
+                .find(|next| (next.bond as usize) < chain && (next.atom as usize) < atom);
             if let Some(from) = from {
                 written[count] = from.bond;
                 count += 1;
@@ -353,9 +355,10 @@ impl SmilesReader {
                 }
             };
             written[rings..count].sort_by_key(|&bond| when(bond));
-            for next in neighbours.iter().filter(|next| {
-                (next.bond as usize) < chain && (next.atom as usize) > atom
-            }) {
+            for next in neighbours
+                .iter()
+                .filter(|next| (next.bond as usize) < chain && (next.atom as usize) > atom)
+            {
                 written[count] = next.bond;
                 count += 1;
             }
@@ -441,7 +444,9 @@ fn bond_symbol(cursor: &mut Cursor) -> Result<Symbol, MoleculeError> {
 
 fn ring_label(cursor: &mut Cursor) -> Result<u32, MoleculeError> {
     if !cursor.take(b'%') {
-        return cursor.number(1).ok_or_else(|| cursor.wrong("a ring number"));
+        return cursor
+            .number(1)
+            .ok_or_else(|| cursor.wrong("a ring number"));
     }
     if cursor.take(b'(') {
         let label = cursor.number(5);
@@ -604,9 +609,7 @@ fn chirality(cursor: &mut Cursor) -> Result<Chirality, MoleculeError> {
     match (class, number) {
         (Chirality::Counterclockwise, 1) => Ok(class),
         (Chirality::Counterclockwise, 2) => Ok(Chirality::Clockwise),
-        (Chirality::Counterclockwise, _) => {
-            Err(cursor.wrong("`@TH` is followed by 1 or 2"))
-        }
+        (Chirality::Counterclockwise, _) => Err(cursor.wrong("`@TH` is followed by 1 or 2")),
         _ => Ok(class),
     }
 }

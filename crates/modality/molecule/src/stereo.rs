@@ -265,9 +265,7 @@ fn may_be_centre(molecule: &Molecule, index: usize) -> bool {
                 && (in_three_ring(molecule, index) || is_bridgehead(molecule, index))
         }
         15 | 33 => true,
-        16 | 34 => {
-            atom.explicit_valence == 4 || (atom.explicit_valence == 3 && atom.charge == 1)
-        }
+        16 | 34 => atom.explicit_valence == 4 || (atom.explicit_valence == 3 && atom.charge == 1),
         _ => false,
     }
 }
@@ -295,9 +293,8 @@ fn is_bridgehead(molecule: &Molecule, index: usize) -> bool {
         .filter(|bonds| bonds.iter().any(|bond| own.contains(bond)))
         .collect();
     let overlaps = |a: &[u32], b: &[u32]| a.iter().filter(|bond| b.contains(bond)).count() >= 2;
-    (0..through.len()).all(|i| {
-        (0..through.len()).any(|j| i != j && overlaps(through[i], through[j]))
-    })
+    (0..through.len())
+        .all(|i| (0..through.len()).any(|j| i != j && overlaps(through[i], through[j])))
 }
 
 /// Gives codes to marked centres whose neighbours rank differently; returns whether some are left, and whether any was given.
@@ -367,7 +364,10 @@ fn assign_bonds(molecule: &mut Molecule, ranks: &[u32], done: &mut [bool]) -> (b
         let [Side::Points(first), Side::Points(second)] = &sides else {
             // A contradiction on one side is settled only once the other side is known.
             open |= sides.iter().any(|side| !matches!(side, Side::Unmarked));
-            if sides.iter().all(|side| !matches!(side, Side::Unmarked | Side::Tied)) && !done[index]
+            if sides
+                .iter()
+                .all(|side| !matches!(side, Side::Unmarked | Side::Tied))
+                && !done[index]
             {
                 done[index] = true;
                 changed = true;
@@ -495,7 +495,11 @@ fn related_through_rings(molecule: &Molecule, ranks: &[u32], codes: &[Code]) -> 
         }
         seen[root] = true;
     }
-    possible.iter().zip(&linked).map(|(&p, &l)| p && l).collect()
+    possible
+        .iter()
+        .zip(&linked)
+        .map(|(&p, &l)| p && l)
+        .collect()
 }
 
 /// Whether the atom's neighbours in the ring rank alike, and those outside it differently.
