@@ -32,7 +32,7 @@ pub use designed::{DesignedResult, Standing};
 pub use error::EngineError;
 pub use fidelity::Fidelity;
 pub use model::Model;
-pub use pipeline::{fit, resume};
+pub use pipeline::{fit, resume, search};
 pub use prepared::PreparedResult;
 pub use run_folder::RunFolder;
 pub use settings::FitSettings;
