@@ -25,6 +25,9 @@ pub(crate) struct Candor {
 pub(crate) enum Command {
     /// All seven steps: data to a deployed model.
     Fit(Box<FitArgs>),
+    /// The first four steps: designs alone. With `--table`, a search over recorded results.
+    #[command(mut_arg("source", |source| source.required(false).default_value("")))]
+    Search(Box<SearchArgs>),
     /// What the data are, and what is wrong with them; nothing is trained or written.
     Check(DataArgs),
     /// Predictions with uncertainty, set or interval, and abstention.
@@ -141,6 +144,77 @@ pub(crate) struct FitArgs {
     /// The run folder; `runs/NAME` when not given.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct SearchArgs {
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Search this table of recorded results instead (CSV; gzip allowed), once for each seed and sampler.
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub table: Option<PathBuf>,
+    #[command(flatten)]
+    pub recorded: RecordedArgs,
+}
+
+/// What the columns of a recorded table mean, and how it is searched.
+#[derive(Args)]
+#[command(next_help_heading = "With --table")]
+pub(crate) struct RecordedArgs {
+    /// Columns that make up a design; with commas. Three or more numbers in a column are taken to stand in order.
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "table"
+    )]
+    pub choices: Vec<String>,
+    /// Those of them whose numbers have no order; with commas.
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "table"
+    )]
+    pub unordered: Vec<String>,
+    /// Column that the search sees.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub score: Option<String>,
+    /// Column that is reported of the design with the best score; the score when not given.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub report: Option<String>,
+    /// Column of what a design costs, such as its parameters.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub cost: Option<String>,
+    /// Column whose equal values mean one network, which then counts once.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub network: Option<String>,
+    /// Smaller scores are better.
+    #[arg(long, requires = "table")]
+    pub minimise: bool,
+    /// Samplers to compare; with commas. All when not given.
+    #[arg(long, value_name = "SAMPLERS", value_delimiter = ',', value_parser = parse::<SamplerKind>, requires = "table")]
+    pub samplers: Vec<SamplerKind>,
+    /// Designs that each search evaluates.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub evaluations: usize,
+    /// Searches of each sampler.
+    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
+    pub seeds: usize,
+    /// Where hypervolume begins, in the units of `--report`; the median of that column when not given.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "cost",
+        allow_negative_numbers = true
+    )]
+    pub reference_report: Option<f64>,
+    /// Where hypervolume ends, in the units of `--cost`; a hundredth more than the greatest cost when not given.
+    #[arg(long, value_name = "NUMBER", requires = "cost")]
+    pub reference_cost: Option<f64>,
+    /// A picture of the reported column against evaluations.
+    #[arg(long, value_name = "FILE", requires = "table")]
+    pub svg: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -34,7 +34,7 @@ pub use error::EngineError;
 pub use fidelity::Fidelity;
 pub use modality::Inputs;
 pub use model::Model;
-pub use pipeline::{fit, resume};
+pub use pipeline::{fit, resume, search};
 pub use prepared::PreparedResult;
 pub use run_folder::RunFolder;
 pub use settings::FitSettings;

@@ -171,3 +171,45 @@ impl Moments {
         Moments { mean, sd, interval }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::table::tests::table;
+
+    #[test]
+    fn figures_by_hand() {
+        let table = table();
+        let row = |width: usize, kind: usize| 6 * width + kind;
+        // Scores by width 8, 16, 32, ...: the plain ones 84.5, 85.5, 86.5, ...; report is 2 more.
+        let playbacks = [
+            Playback {
+                rows: vec![row(0, 0), row(2, 0), row(1, 0)],
+                refused: 1,
+            },
+            Playback {
+                rows: vec![row(1, 0), row(0, 0), row(3, 0)],
+                refused: 0,
+            },
+        ];
+        let reference = Reference {
+            report: 80.0,
+            cost: 300.0,
+        };
+        let summary = summarise(&table, "x", &playbacks, Some(reference));
+        assert_eq!(summary.curve, [87.0, 88.0, 89.0]);
+        assert_eq!((summary.report, summary.score), (89.0, 87.0));
+        // Two values 1 apart: sd 0.7071, interval 1.96 / 2 of it times the square root of 2.
+        assert!((summary.report_sd - 0.5f64.sqrt()).abs() < 1e-12);
+        assert!((summary.report_interval - 0.98).abs() < 1e-12);
+        assert!((summary.refused - 1.0 / 7.0).abs() < 1e-12);
+        // Up to (300, 80): sizes 24, 48, 96 and reports 86.5, 87.5, 88.5 of the first seed.
+        let first = (300.0 - 24.0) * 6.5 + (300.0 - 48.0) + (300.0 - 96.0);
+        let second = (300.0 - 24.0) * 6.5 + (300.0 - 48.0) + 2.0 * (300.0 - 192.0);
+        let whole = (300.0 - 24.0) * 7.0 + (300.0 - 48.0) + (300.0 - 96.0) + (300.0 - 192.0);
+        let expected = (first + second) / 2.0 / whole;
+        assert!((summary.hypervolume.unwrap() - expected).abs() < 1e-12);
+        assert_eq!(summary.hypervolume_chosen, summary.hypervolume);
+        assert_eq!(Reference::of(&table).cost, 1.01 * 3.0 * 4096.0);
+    }
+}

@@ -420,3 +420,154 @@ fn json_number(number: f64) -> Value {
     }
     Number::from_f64(number).map_or(Value::Null, Value::Number)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use candor_core::{Hints, Seed};
+
+    use super::*;
+
+    pub(crate) fn roles(choices: &[&str], score: &str) -> Roles {
+        Roles {
+            choices: choices.iter().map(ToString::to_string).collect(),
+            score: score.to_owned(),
+            ..Roles::default()
+        }
+    }
+
+    fn cells(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
+        let mut lines = text
+            .lines()
+            .map(|line| line.split(',').map(String::from).collect());
+        (lines.next().unwrap_or_default(), lines.collect())
+    }
+
+    /// 60 designs: a depth only where the kind is `deep`, a width in order.
+    pub(crate) fn table() -> Recorded {
+        let mut text = String::from("kind,depth,width,val,test,size\n");
+        for width in [8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096] {
+            for (kind, depths) in [("plain", vec![""]), ("deep", vec!["1", "2", "3", "4", "5"])] {
+                for depth in depths {
+                    let d: f64 = depth.parse().unwrap_or(2.5);
+                    let val = 90.0 - (f64::from(width).log2() - 8.0).abs() - (d - 3.0).abs();
+                    text += &format!("{kind},{depth},{width},{val},{},{}\n", val + 2.0, width * 3);
+                }
+            }
+        }
+        let (header, rows) = cells(&text);
+        let roles = Roles {
+            report: Some("test".to_owned()),
+            cost: Some("size".to_owned()),
+            ..roles(&["kind", "depth", "width"], "val")
+        };
+        Recorded::new("t", &header, &rows, &roles).unwrap()
+    }
+
+    #[test]
+    fn empty_cells_make_a_choice_conditional_and_numbers_an_order() {
+        let table = table();
+        let choices = table.space().choices();
+        assert_eq!(choices[0], Choice::categorical("kind", ["deep", "plain"]));
+        assert_eq!(
+            choices[1],
+            Choice::ordered("depth", [1, 2, 3, 4, 5]).when("kind", ["deep"])
+        );
+        assert!(matches!(&choices[2].options, crate::Options::Ordered(v) if v.len() == 10));
+        assert_eq!(table.space().size(), Some(60));
+        assert!(!table.is_sparse() && table.space().rule().is_none());
+        let cube = Cube::new(table.space());
+        for row in 0..60 {
+            assert_eq!(table.row_of(&cube, table.design(row), |_| true), Some(row));
+        }
+    }
+
+    #[test]
+    fn a_table_with_gaps_yields_only_what_it_holds() {
+        let (header, mut rows) = cells("a,b,c,s\n");
+        for i in 0..64usize {
+            if i % 3 != 0 {
+                let cell = |n: usize| ["p", "q", "r", "s"][n % 4].to_owned();
+                rows.push(vec![cell(i), cell(i / 4), cell(i / 16), i.to_string()]);
+            }
+        }
+        let table = Recorded::new("t", &header, &rows, &roles(&["a", "b", "c"], "s")).unwrap();
+        assert_eq!(table.space().rule(), Some("recorded in t"));
+        let cube = Cube::new(table.space());
+        let mut rng = Seed(1).stream("test", &[]);
+        for _ in 0..100 {
+            let design = table.space().sample(&mut rng).unwrap();
+            assert!(table.row_of(&cube, &design, |_| true).is_some());
+        }
+    }
+
+    #[test]
+    fn tables_that_cannot_be_searched_are_refused_with_what_where_and_what_to_do() {
+        let plain = "a,b,s,t\nx,1,3,9\nx,2,4,8\ny,1,5,7\ny,2,6,6\n";
+        let cases: [(&str, Roles, &str, &str); 9] = [
+            (
+                plain,
+                roles(&["a", "c"], "s"),
+                "has no column `c`",
+                "`--choices` one of: a, b, s, t",
+            ),
+            (
+                plain,
+                roles(&["a", "b"], "scor"),
+                "has no column `scor`",
+                "`--score` one of",
+            ),
+            (
+                plain,
+                roles(&["a", "a"], "s"),
+                "`a` is named twice",
+                "name it once",
+            ),
+            (plain, roles(&[], "s"), "needs choices", "--choices a,b,c"),
+            (
+                plain,
+                roles(&["a", "b", "s"], "s"),
+                "is a choice and `--score` at once",
+                "leave the column out",
+            ),
+            (
+                plain,
+                roles(&["a"], "s"),
+                "rows 1 and 2 hold the same design, `a=x`",
+                "average such rows",
+            ),
+            (
+                "a,s\nx,1\ny,n/a\nz,NaN\n",
+                roles(&["a"], "s"),
+                "column `s` must hold finite numbers, 2 of 3 cells do not (first: row 2, `n/a`)",
+                "leave such rows out",
+            ),
+            (
+                "a,s\nx,1\n",
+                roles(&["a"], "s"),
+                "holds 1 design",
+                "at least two rows",
+            ),
+            (
+                "a,s\nx,1\ny\n",
+                roles(&["a"], "s"),
+                "(first: row 2, ``)",
+                "leave such rows out",
+            ),
+        ];
+        for (text, roles, problem, hint) in cases {
+            let (header, rows) = cells(text);
+            let Err(error) = Recorded::new("t", &header, &rows, &roles) else {
+                panic!("`{problem}` was not noticed");
+            };
+            assert!(
+                error.to_string().contains(problem),
+                "`{error}` lacks `{problem}`"
+            );
+            assert!(
+                error.hints()[0].contains(hint),
+                "`{}` lacks `{hint}`",
+                error.hints()[0]
+            );
+        }
+    }
+}

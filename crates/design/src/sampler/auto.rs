@@ -5,8 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use super::local_search::{neighbour_of_best, untried_neighbour};
 use super::notebook::{Notebook, Trial, Trials};
 use super::sobol::Sobol;
-use super::surrogate::{Surrogate, expected_improvement, mean, normal_scores};
+use super::surrogate::{Surrogate, expected_improvement, mean};
 use super::tpe::{candidates, promising};
+use crate::ranks::normal_scores;
 use crate::space::Cube;
 use crate::{Design, DesignError, Observation, Sampler, Space, hypervolume};
 

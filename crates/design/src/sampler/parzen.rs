@@ -16,6 +16,9 @@ pub(super) struct Parzen {
     points: Vec<Vec<Place>>,
 }
 
+/// A kernel that is this far below the uniform density adds nothing that could be seen, whatever its other axes say.
+const NOTHING: f64 = 1e-12;
+
 /// Where a point lies on an axis.
 #[derive(Clone, Copy)]
 pub(super) enum Place {
@@ -53,10 +56,14 @@ impl Parzen {
     /// The density at a place, relative to the uniform one.
     pub(super) fn density(&self, place: &[Place]) -> f64 {
         let kernels = self.points.iter().map(|point| {
-            let axes = self.axes.iter().zip(point.iter().zip(place));
-            axes.fold(1.0, |product, (kernels, (from, to))| {
-                product * kernels.density(from, to)
-            })
+            let mut product = 1.0;
+            for (kernels, (from, to)) in self.axes.iter().zip(point.iter().zip(place)) {
+                product *= kernels.density(from, to);
+                if product < NOTHING {
+                    return 0.0;
+                }
+            }
+            product
         });
         (1.0 + kernels.sum::<f64>()) / (1 + self.points.len()) as f64
     }

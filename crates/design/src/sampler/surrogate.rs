@@ -1,5 +1,6 @@
 use super::notebook::Trial;
-use crate::space::{Axis, Cube};
+use crate::ranks::normal_scores;
+use crate::space::Cube;
 
 /// A Gaussian process over designs: what a design that was not tried may be worth, from those that were.
 ///
@@ -15,7 +16,10 @@ pub(super) struct Surrogate {
     noise: f64,
     /// Trials at the last fit.
     fitted: usize,
-    points: Vec<Vec<f64>>,
+    /// Trials taken in.
+    count: usize,
+    /// For each choice the coordinates of all trials, [`NOWHERE`] where it is not active.
+    coordinates: Vec<Vec<f64>>,
     /// The lower triangle of the Cholesky factor of the correlations, row after row.
     factor: Vec<f64>,
 }
@@ -48,6 +52,8 @@ const NOISE: f64 = 0.1;
 const NOISES: (f64, f64) = (1e-3, 1.0);
 /// How strongly weights are held near where they begin: with few trials the likelihood alone would run away.
 const HOLD: f64 = 0.1;
+/// The coordinate of a choice that is not active.
+const NOWHERE: f64 = -1.0;
 /// No design is known better than to this share of the variance.
 const LEAST_VARIANCE: f64 = 1e-9;
 
@@ -58,16 +64,20 @@ impl Surrogate {
             weights: vec![WEIGHT / open.max(1) as f64; cube.axes.len()],
             noise: NOISE,
             fitted: 0,
-            points: Vec::new(),
+            count: 0,
+            coordinates: vec![Vec::new(); cube.axes.len()],
             factor: Vec::new(),
         }
     }
 
     /// Takes in the trials that are new, and fits the weights when there are half as many again, `start` at least.
     pub(super) fn take(&mut self, cube: &Cube, trials: &[Trial], start: usize) {
-        for trial in &trials[self.points.len()..] {
-            self.points.push(trial.point.clone());
-            self.extend(cube, self.points.len() - 1);
+        for trial in &trials[self.count..] {
+            for (known, &u) in self.coordinates.iter_mut().zip(&trial.point) {
+                known.push(somewhere(u));
+            }
+            self.extend(cube, self.count);
+            self.count += 1;
         }
         if trials.len() >= start && 2 * trials.len() >= 3 * self.fitted {
             self.fitted = trials.len();
@@ -75,19 +85,28 @@ impl Surrogate {
         }
     }
 
-    fn correlation(&self, cube: &Cube, a: &[f64], b: &[f64]) -> f64 {
-        let axes = cube.axes.iter().zip(&self.weights).zip(a.iter().zip(b));
-        let exponent = axes.map(|((axis, weight), (&a, &b))| weight * difference(axis, a, b));
-        (-exponent.sum::<f64>()).exp()
+    /// The correlations of a place, given by its coordinate for each choice, with the first trials.
+    fn correlate(&self, cube: &Cube, place: impl Fn(usize) -> f64, trials: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; trials];
+        for (axis, known) in self.coordinates.iter().enumerate() {
+            let (here, weight) = (place(axis), self.weights[axis]);
+            let ordered = cube.axes[axis].ordered && here != NOWHERE;
+            for (sum, &there) in sums.iter_mut().zip(known) {
+                let apart = if ordered && there != NOWHERE {
+                    2.0 * (there - here).abs()
+                } else {
+                    1.0
+                };
+                *sum += if there == here { 0.0 } else { weight * apart };
+            }
+        }
+        sums.iter_mut().for_each(|sum| *sum = (-*sum).exp());
+        sums
     }
 
-    /// Adds the row of point `at` to the factor.
+    /// Adds the row of trial `at` to the factor.
     fn extend(&mut self, cube: &Cube, at: usize) {
-        let (before, rest) = self.points.split_at(at);
-        let mut row: Vec<f64> = before
-            .iter()
-            .map(|p| self.correlation(cube, p, &rest[0]))
-            .collect();
+        let mut row = self.correlate(cube, |axis| self.coordinates[axis][at], at);
         forward(&self.factor, &mut row);
         let explained: f64 = row.iter().map(|x| x * x).sum();
         row.push((1.0 + self.noise - explained).max(LEAST_VARIANCE).sqrt());
@@ -123,7 +142,7 @@ impl Surrogate {
             Move::Noise(factor) => moved.noise = (moved.noise * factor).clamp(NOISES.0, NOISES.1),
         }
         moved.factor.clear();
-        for at in 0..moved.points.len() {
+        for at in 0..moved.count {
             moved.extend(cube, at);
         }
         moved
@@ -155,10 +174,7 @@ impl Surrogate {
 
     /// The correlations of a point with all trials.
     pub(super) fn correlations(&self, cube: &Cube, point: &[f64]) -> Vec<f64> {
-        self.points
-            .iter()
-            .map(|p| self.correlation(cube, p, point))
-            .collect()
+        self.correlate(cube, |axis| somewhere(point[axis]), self.count)
     }
 
     /// The figure at a point, from its correlations.
@@ -179,13 +195,8 @@ pub(super) fn mean(solved: &Solved, correlations: &[f64]) -> f64 {
     terms.map(|(k, c)| k * c).sum()
 }
 
-fn difference(axis: &Axis, a: f64, b: f64) -> f64 {
-    match (a.is_nan(), b.is_nan()) {
-        (true, true) => 0.0,
-        (false, false) if axis.ordered => 2.0 * (a - b).abs(),
-        (false, false) => f64::from(u8::from(a != b)),
-        _ => 1.0,
-    }
+fn somewhere(u: f64) -> f64 {
+    if u.is_nan() { NOWHERE } else { u }
 }
 
 /// Solves `L x = y` in place, by the first rows of `L`.
@@ -222,22 +233,6 @@ fn product(a: &[f64], b: &[f64]) -> f64 {
     }
     let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
     sums.iter().sum::<f64>() + rest
-}
-
-/// The quantile of about the standard normal distribution at the rank of each value, so that neither scale nor outliers matter; ties in
-/// their order.
-///
-/// Tukey's lambda distribution stands for the normal one, within 0.01 up to two standard deviations.
-pub(super) fn normal_scores(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let values: Vec<f64> = values.collect();
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
-    let mut scores = vec![0.0; values.len()];
-    for (rank, i) in order.into_iter().enumerate() {
-        let level = (rank as f64 + 0.5) / values.len() as f64;
-        scores[i] = 4.91 * (level.powf(0.14) - (1.0 - level).powf(0.14));
-    }
-    scores
 }
 
 /// By how much a figure is expected to fall below `best`, counting 0 where it does not (Jones et al. 1998, equation 15). The normal distribution
@@ -298,6 +293,26 @@ mod tests {
         (surrogate, normal_scores(trials.all.iter().map(|t| t.loss)))
     }
 
+    fn point(surrogate: &Surrogate, trial: usize) -> Vec<f64> {
+        let coordinates = surrogate.coordinates.iter().map(|known| known[trial]);
+        coordinates
+            .map(|u| if u == NOWHERE { f64::NAN } else { u })
+            .collect()
+    }
+
+    fn by_definition(surrogate: &Surrogate, cube: &Cube, a: &[f64], b: &[f64]) -> f64 {
+        let exponent = (0..a.len()).map(|axis| {
+            let apart = match (a[axis].is_nan(), b[axis].is_nan()) {
+                (true, true) => 0.0,
+                (false, false) if cube.axes[axis].ordered => 2.0 * (a[axis] - b[axis]).abs(),
+                (false, false) => f64::from(u8::from(a[axis] != b[axis])),
+                _ => 1.0,
+            };
+            surrogate.weights[axis] * apart
+        });
+        (-exponent.sum::<f64>()).exp()
+    }
+
     #[test]
     fn the_factor_is_that_of_the_correlations_and_solves_them() {
         let space = space();
@@ -305,8 +320,9 @@ mod tests {
         let (surrogate, scores) = surrogate(&space, &cube, 12);
         let row = |i: usize| &surrogate.factor[i * (i + 1) / 2..(i + 1) * (i + 2) / 2];
         let correlation = |i: usize, j: usize| {
-            let (a, b) = (&surrogate.points[i], &surrogate.points[j]);
-            surrogate.correlation(&cube, a, b) + if i == j { surrogate.noise } else { 0.0 }
+            let (a, b) = (point(&surrogate, i), point(&surrogate, j));
+            let noise = if i == j { surrogate.noise } else { 0.0 };
+            by_definition(&surrogate, &cube, &a, &b) + noise
         };
         for i in 0..12 {
             for j in 0..=i {
@@ -331,9 +347,10 @@ mod tests {
         let solved = surrogate.solve(&scores);
         let guess = |point: &[f64]| surrogate.guess(&solved, surrogate.correlations(&cube, point));
         let (mut error, mut spread) = (0.0, 0.0);
-        for (point, score) in surrogate.points.iter().zip(&scores) {
-            error += (guess(point).mean - score).abs() / 60.0;
-            spread += guess(point).sd / 60.0;
+        for (i, score) in scores.iter().enumerate() {
+            let guess = guess(&point(&surrogate, i));
+            error += (guess.mean - score).abs() / 60.0;
+            spread += guess.sd / 60.0;
         }
         assert!(error < 0.3, "{error}");
         // Better and worse by the rate alone, at a value of it that was not tried.
@@ -352,14 +369,5 @@ mod tests {
         assert!((expected_improvement(guess, 0.0) - 0.398_942_3).abs() < 1e-6);
         assert!((expected_improvement(guess, 3.0) - 3.000_382).abs() < 1e-5);
         assert!(expected_improvement(guess, -3.0) < 4e-4);
-    }
-
-    #[test]
-    fn normal_scores_are_quantiles_of_ranks() {
-        let scores = normal_scores([3.0, f64::INFINITY, -7.0, 0.1, 0.2].into_iter());
-        let expected = [0.524, 1.282, -1.282, -0.524, 0.0];
-        for (score, expected) in scores.iter().zip(expected) {
-            assert!((score - expected).abs() < 0.01, "{scores:?}");
-        }
     }
 }

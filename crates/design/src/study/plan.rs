@@ -97,6 +97,19 @@ impl<'a> Plan<'a> {
         }))
     }
 
+    /// All jobs that were decided on, with what is recorded of them.
+    pub(super) fn jobs_until_now(&self, records: &BTreeMap<usize, JobRecord>) -> Vec<Job> {
+        let decided = self.jobs.iter().enumerate();
+        let known = decided.filter_map(|(number, job)| {
+            let mut job = (*job)?;
+            if let Some(record) = records.get(&number) {
+                job.state = record.loss().map_or(JobState::Failed, JobState::Scored);
+            }
+            Some(job)
+        });
+        known.collect()
+    }
+
     /// Takes in the results of the jobs before `until`; false when one is not there yet.
     fn look(&mut self, records: &BTreeMap<usize, JobRecord>, until: usize) -> bool {
         while self.visible < until {

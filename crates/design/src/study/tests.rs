@@ -98,6 +98,12 @@ fn expected() -> Vec<JobRecord> {
         &By(|a: &_, _: &_| score(a)),
     );
     assert_eq!(outcome.stopped, None);
+    // A loss that only shrinks from rung to rung keeps its order.
+    for agreement in &outcome.agreements {
+        assert!(agreement.risen.is_none_or(|r| r > 0.999), "{agreement:?}");
+    }
+    assert_eq!(outcome.agreements.len(), 2);
+    assert!(outcome.agreements[0].trials > 8);
     without_times(outcome)
 }
 
