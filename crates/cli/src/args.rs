@@ -51,7 +51,8 @@ pub(crate) enum Command {
 /// What the data are, and what is to be predicted.
 #[derive(Args)]
 pub(crate) struct DataArgs {
-    /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), or `@name` of a built-in set.
+    /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set, or pictures: a folder with a folder a class, a CSV that
+    /// names them, a tar archive, IDX files.
     pub source: String,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
     /// when not given.
@@ -87,6 +88,9 @@ pub(crate) struct DataArgs {
     /// Further texts that mean a missing value; with commas.
     #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
     pub missing: Vec<String>,
+    /// Pixels along the longer side to which pictures of several sizes, or large ones, are brought; 64 when not given.
+    #[arg(long, value_name = "PIXELS")]
+    pub image_size: Option<usize>,
     /// Memory that the run may take (such as 2GB). A table that needs more is read in evenly spaced rows.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
@@ -239,7 +243,7 @@ impl Preset {
 pub(crate) struct PredictArgs {
     /// A bundle, or a run folder.
     pub bundle: PathBuf,
-    /// A file with the columns of the training data, or `@name` of a built-in set.
+    /// A file with the columns of the training data, `@name` of a built-in set, or pictures for a model of pictures.
     pub source: String,
     /// How the answers are written; by the name of `--out` when not given, else CSV.
     #[arg(long, value_enum)]

@@ -43,7 +43,11 @@ pub(crate) const LISTED: usize = 4096;
 pub struct Space {
     choices: Vec<Choice>,
     rule: Option<Rule>,
+    standard: Option<Standard>,
 }
+
+/// Gives the design that stands for all designs of one network.
+type Standard = Arc<dyn Fn(&Design) -> Design + Send + Sync>;
 
 #[derive(Clone)]
 struct Rule {
@@ -72,6 +76,7 @@ impl Space {
         Ok(Space {
             choices: checked,
             rule: None,
+            standard: None,
         })
     }
 
@@ -87,6 +92,23 @@ impl Space {
             holds: Arc::new(holds),
         });
         self
+    }
+
+    /// The same space, where designs for which `standard` gives the same design name the same network: a study trains it once.
+    pub fn with_standard(
+        mut self,
+        standard: impl Fn(&Design) -> Design + Send + Sync + 'static,
+    ) -> Space {
+        self.standard = Some(Arc::new(standard));
+        self
+    }
+
+    /// The text that designs of the same network share.
+    pub fn identity(&self, design: &Design) -> String {
+        match &self.standard {
+            Some(standard) => standard(design).canonical(),
+            None => design.canonical(),
+        }
     }
 
     /// The choices in order.

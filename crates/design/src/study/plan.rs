@@ -144,7 +144,7 @@ impl<'a> Plan<'a> {
             let last = self.halving.promote(&jobs, true);
             return Ok(last.map(|risen| (risen.trial, risen.rung)));
         };
-        self.tried.insert(trial.design.canonical());
+        self.tried.insert(self.space.identity(&trial.design));
         self.trials.push(trial);
         Ok(Some((self.trials.len() - 1, 0)))
     }
@@ -158,7 +158,7 @@ impl<'a> Plan<'a> {
         for _ in 0..RETRIES {
             let design = self.sampler.suggest(self.space, &self.history, &mut rng)?;
             let design = self.space.check(&design)?;
-            if !self.tried.contains(&design.canonical()) {
+            if !self.tried.contains(&self.space.identity(&design)) {
                 return Ok(Some(sampled(design, self.sampler.name())));
             }
         }
@@ -169,13 +169,13 @@ impl<'a> Plan<'a> {
     /// A design drawn from those that are left: exact for small spaces, by drawing for others.
     fn untried(&self, rng: &mut ChaCha8Rng) -> Result<Option<Design>, DesignError> {
         if let Some(mut left) = self.space.designs(LISTED) {
-            left.retain(|design| !self.tried.contains(&design.canonical()));
+            left.retain(|design| !self.tried.contains(&self.space.identity(design)));
             let chosen = (!left.is_empty()).then(|| rng.random_range(0..left.len()));
             return Ok(chosen.map(|i| left.swap_remove(i)));
         }
         for _ in 0..RETRIES {
             let design = self.space.sample(rng)?;
-            if !self.tried.contains(&design.canonical()) {
+            if !self.tried.contains(&self.space.identity(&design)) {
                 return Ok(Some(design));
             }
         }
@@ -192,7 +192,7 @@ fn check_first(space: &Space, settings: &StudySettings) -> Result<Vec<First>, De
         if !first.outside {
             first.design = space.check(&first.design)?;
         }
-        if !known.insert(first.design.canonical()) {
+        if !known.insert(space.identity(&first.design)) {
             return Err(settings.refuse("first", format!("holds `{}` twice", first.design)));
         }
         checked.push(first);

@@ -540,3 +540,40 @@ fn every_job_evaluated_here_is_told() {
         "a replay tells nothing"
     );
 }
+
+#[test]
+fn designs_of_one_network_are_trained_once() {
+    let sides = ["a", "b"];
+    let space = Space::new(vec![
+        Choice::categorical("left", sides),
+        Choice::categorical("right", sides),
+    ])
+    .unwrap()
+    .with_standard(|design| {
+        let mut sides = ["left", "right"].map(|name| design.get(name).cloned().unwrap_or_default());
+        sides.sort_by_key(Value::to_string);
+        let [left, right] = sides;
+        Design::new().with("left", left).with("right", right)
+    });
+    let objective = By(|_: &Assignment, _: &Clock| Evaluation::Scored {
+        loss: 1.0,
+        score: 1.0,
+        parameters: 1,
+        detail: Value::Null,
+    });
+    let outcome = run(
+        &space,
+        &StudySettings::new("once", Seed(3)),
+        &mut Store::in_memory().unwrap(),
+        &objective,
+        &Clock::unlimited(),
+        &Events::none(),
+    )
+    .unwrap();
+    let networks: BTreeSet<String> = outcome
+        .records
+        .iter()
+        .map(|record| space.identity(&record.design))
+        .collect();
+    assert_eq!((outcome.records.len(), networks.len()), (3, 3));
+}

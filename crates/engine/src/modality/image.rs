@@ -35,6 +35,7 @@ pub(super) fn detect(source: &str) -> Result<Option<ImageSource>, EngineError> {
 /// Reads the pictures, and behind them those of the second source, brought to the same size.
 pub(super) fn open(source: &ImageSource, settings: &FitSettings) -> Result<Opened, EngineError> {
     let options = ImageOptions {
+        longest_side: settings.image_size,
         memory_bytes: settings.memory,
         labelled: true,
         ..ImageOptions::default()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::body::{
     CellsConfig, ConvNextConfig, FastResidualConfig, LayersConfig, MobileNetConfig, ResNetConfig,
 };
-use crate::{Augmentation, Graph};
+use crate::{Augmentation, Graph, canonical};
 
 /// One network for pictures, with its training: everything that a search may choose.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +128,7 @@ pub fn space(size: ImageSize) -> Result<Space, DesignError> {
     choices.push(Choice::log_reals("learning_rate", 1e-3, 2e-2));
     choices.push(Choice::log_reals("weight_decay", 1e-3, 0.3));
     choices.push(Choice::categorical("label_smoothing", [0.0, 0.1]));
-    Space::new(choices)
+    Ok(Space::new(choices)?.with_standard(canonical))
 }
 
 /// Reads the values of a design.
