@@ -25,6 +25,8 @@ const CANDIDATES: usize = 24;
 /// One in how many trials counts among the best, and how many at most.
 const BEST_SHARE: usize = 10;
 const MOST_BEST: usize = 25;
+/// Other trials that the second model rests on at most.
+const MOST_OTHERS: usize = 256;
 
 impl Sampler for Tpe {
     fn name(&self) -> &'static str {
@@ -55,7 +57,11 @@ pub(super) fn promising(
     rng: &mut ChaCha8Rng,
 ) -> Option<Design> {
     let good = density(cube, trials, best(trials, order));
-    let others = density(cube, trials, &order[best(trials, order).len()..]);
+    // Their density is as well known from some of them, evenly spaced by rank.
+    let others = &order[best(trials, order).len()..];
+    let step = others.len().div_ceil(MOST_OTHERS).max(1);
+    let others: Vec<usize> = others.iter().copied().step_by(step).collect();
+    let others = density(cube, trials, &others);
     let drawn = untried(cube, trials, &good, CANDIDATES, rng);
     let mut candidates: Vec<(f64, Vec<f64>)> = drawn
         .into_iter()

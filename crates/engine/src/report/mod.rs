@@ -5,6 +5,7 @@ mod data;
 mod judged;
 mod models;
 mod page;
+mod study;
 mod svg;
 
 use candor_core::wording::Words;
