@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use candor_core::{Finding, Severity, Targets};
 
 use super::{Check, Context, Survey, evidence, percent};
@@ -18,14 +20,14 @@ pub(super) struct Cliffs;
 
 impl Check for Cliffs {
     fn run(&self, context: &Context) -> Vec<Finding> {
-        let distance = Distance::of(context.targets);
+        let distance = Distance::of(context);
         let (rows, fingerprints) = sample(context.survey);
         let pairs: Vec<(usize, usize)> = FingerprintBank::new(&fingerprints)
             .similar_pairs(ALIKE)
             .into_iter()
             .map(|(a, b, _)| (rows[a], rows[b]))
             .filter(|&(a, b)| !same(context.survey, a, b))
-            .filter(|&(a, b)| distance.are_far(context.targets, a, b))
+            .filter(|&(a, b)| distance.are_far(a, b))
             .collect();
         let Some(&(a, b)) = pairs.first() else {
             return Vec::new();
@@ -77,28 +79,41 @@ fn sample(survey: &Survey) -> (Vec<usize>, Vec<Fingerprint>) {
 }
 
 /// From where on two targets are far apart.
-pub(super) struct Distance {
+pub(super) struct Distance<'a> {
+    targets: &'a Targets,
+    without: HashSet<usize>,
     /// For each numeric target.
     far: Vec<f64>,
 }
 
-impl Distance {
-    pub(super) fn of(targets: &Targets) -> Distance {
-        let far = match targets {
+impl<'a> Distance<'a> {
+    pub(super) fn of(context: &Context<'a>) -> Distance<'a> {
+        let without: HashSet<usize> = context.without.iter().copied().collect();
+        let far = match context.targets {
             Targets::Values { width, values } => (0..*width)
                 .map(|at| {
-                    let column = values.iter().skip(at).step_by(*width).copied();
-                    FAR * inner_range(column.map(f64::from).filter(|v| v.is_finite()).collect())
+                    let column = values.iter().skip(at).step_by(*width).enumerate();
+                    let known = column
+                        .filter(|(row, value)| value.is_finite() && !without.contains(row))
+                        .map(|(_, &value)| f64::from(value));
+                    FAR * inner_range(known.collect())
                 })
                 .collect(),
             Targets::Classes(_) | Targets::Labels { .. } => Vec::new(),
         };
-        Distance { far }
+        Distance {
+            targets: context.targets,
+            without,
+            far,
+        }
     }
 
     /// Whether the targets of two rows differ: in class, in a label that both know, or far in a number.
-    pub(super) fn are_far(&self, targets: &Targets, a: usize, b: usize) -> bool {
-        match targets {
+    pub(super) fn are_far(&self, a: usize, b: usize) -> bool {
+        if self.without.contains(&a) || self.without.contains(&b) {
+            return false;
+        }
+        match self.targets {
             Targets::Classes(classes) => match (classes.get(a), classes.get(b)) {
                 (Some(a), Some(b)) => a != b,
                 _ => false,

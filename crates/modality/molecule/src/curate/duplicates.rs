@@ -1,4 +1,4 @@
-use candor_core::{Finding, Targets};
+use candor_core::Finding;
 
 use super::{Check, Context, by_share, evidence, percent};
 use crate::curate::cliffs::Distance;
@@ -67,12 +67,12 @@ pub(super) struct Contradictions;
 
 impl Check for Contradictions {
     fn run(&self, context: &Context) -> Vec<Finding> {
-        let distance = Distance::of(context.targets);
+        let distance = Distance::of(context);
         let rows: Vec<usize> = context
             .survey
             .equal(|seen| seen.key)
             .into_iter()
-            .filter(|group| disagree(group, context.targets, &distance))
+            .filter(|group| disagree(group, &distance))
             .flatten()
             .collect();
         if rows.is_empty() {
@@ -95,8 +95,8 @@ impl Check for Contradictions {
     }
 }
 
-fn disagree(group: &[usize], targets: &Targets, distance: &Distance) -> bool {
+fn disagree(group: &[usize], distance: &Distance) -> bool {
     group[1..]
         .iter()
-        .any(|&row| distance.are_far(targets, group[0], row))
+        .any(|&row| distance.are_far(group[0], row))
 }

@@ -128,6 +128,8 @@ fn seen(molecule: &Molecule) -> Seen {
 pub(crate) struct Context<'a> {
     pub survey: &'a Survey,
     pub targets: &'a Targets,
+    /// Rows (from 0) without a target.
+    pub without: &'a [usize],
     /// The column of structures.
     pub column: &'a str,
 }
@@ -165,16 +167,19 @@ pub fn structure_check_names() -> [&'static str; 9] {
 
 /// Runs the checks. Rows without a usable structure are left out by whoever learns ([`Survey::unusable`]); nothing else is changed.
 ///
-/// `targets` have one entry a row of the survey. Checks named in `disabled` do not speak.
+/// `targets` have one entry a row of the survey; what they say of the rows `without` a target is not looked at. Checks named in
+/// `disabled` do not speak.
 pub fn curate_structures(
     survey: &Survey,
     targets: &Targets,
+    without: &[usize],
     column: &str,
     disabled: &[String],
 ) -> Vec<Finding> {
     let context = Context {
         survey,
         targets,
+        without,
         column,
     };
     CHECKS

@@ -33,7 +33,7 @@ fn texts_that_are_no_molecules_are_left_out_and_listed() {
         "CCC",
         "CCS",
     ]);
-    let findings = curate_structures(&survey, &numbers(&[0.0; 7]), "smiles", &[]);
+    let findings = curate_structures(&survey, &numbers(&[0.0; 7]), &[], "smiles", &[]);
     let unreadable = find(&findings, "unreadable-structures").unwrap();
     assert_eq!(unreadable.evidence.rows, [2]);
     assert!(
@@ -50,7 +50,7 @@ fn texts_that_are_no_molecules_are_left_out_and_listed() {
     let rows: Vec<usize> = survey.unusable().iter().map(|(row, _)| *row).collect();
     assert_eq!(rows, [1, 2, 3]);
     let mostly_bad = super::tests::survey(&["x", "y", "CCO"]);
-    let findings = curate_structures(&mostly_bad, &numbers(&[0.0; 3]), "smiles", &[]);
+    let findings = curate_structures(&mostly_bad, &numbers(&[0.0; 3]), &[], "smiles", &[]);
     assert_eq!(
         find(&findings, "unreadable-structures").unwrap().severity,
         Severity::Serious
@@ -58,6 +58,7 @@ fn texts_that_are_no_molecules_are_left_out_and_listed() {
     let silent = curate_structures(
         &mostly_bad,
         &numbers(&[0.0; 3]),
+        &[],
         "smiles",
         &["unreadable-structures".to_owned()],
     );
@@ -67,7 +68,7 @@ fn texts_that_are_no_molecules_are_left_out_and_listed() {
 #[test]
 fn one_molecule_written_twice_is_found_with_and_without_conflict() {
     let survey = survey(&["OCC", "c1ccccc1", "C(O)C", "C1=CC=CC=C1", "CCC"]);
-    let findings = curate_structures(&survey, &Targets::Classes(vec![0, 1, 1, 1, 0]), "s", &[]);
+    let findings = curate_structures(&survey, &Targets::Classes(vec![0, 1, 1, 1, 0]), &[], "s", &[]);
     assert_eq!(
         find(&findings, "duplicate-structures")
             .unwrap()
@@ -83,9 +84,9 @@ fn one_molecule_written_twice_is_found_with_and_without_conflict() {
         [1, 3]
     );
     // Numbers disagree when they are farther apart than half of their inner range.
-    let findings = curate_structures(&survey, &numbers(&[0.0, 5.0, 0.4, 9.9, 10.0]), "s", &[]);
+    let findings = curate_structures(&survey, &numbers(&[0.0, 5.0, 0.4, 9.9, 10.0]), &[], "s", &[]);
     assert!(find(&findings, "contradicting-structures").is_none());
-    let findings = curate_structures(&survey, &numbers(&[0.0, 5.0, 8.0, 5.1, 10.0]), "s", &[]);
+    let findings = curate_structures(&survey, &numbers(&[0.0, 5.0, 8.0, 5.1, 10.0]), &[], "s", &[]);
     assert_eq!(
         find(&findings, "contradicting-structures")
             .unwrap()
@@ -93,12 +94,16 @@ fn one_molecule_written_twice_is_found_with_and_without_conflict() {
             .rows,
         [1, 3]
     );
+    // What is said of a row without a target counts for nothing.
+    let classes = Targets::Classes(vec![0, 1, 1, 1, 0]);
+    let findings = curate_structures(&survey, &classes, &[2], "s", &[]);
+    assert!(find(&findings, "contradicting-structures").is_none());
     // Labels that only one row knows do not contradict.
     let labels = Targets::Labels {
         width: 1,
         values: vec![Some(true), Some(true), None, Some(true), None],
     };
-    let findings = curate_structures(&survey, &labels, "s", &[]);
+    let findings = curate_structures(&survey, &labels, &[], "s", &[]);
     assert!(find(&findings, "contradicting-structures").is_none());
 }
 
@@ -112,7 +117,7 @@ fn stereoisomers_salts_and_cliffs_are_found() {
         "CCCCCCCCCCCCCCCC(=O)O",
         "c1ccccc1",
     ]);
-    let findings = curate_structures(&survey, &Targets::Classes(vec![0, 0, 0, 1, 0, 1]), "s", &[]);
+    let findings = curate_structures(&survey, &Targets::Classes(vec![0, 0, 0, 1, 0, 1]), &[], "s", &[]);
     assert_eq!(
         find(&findings, "stereo-duplicates").unwrap().evidence.rows,
         [1, 2]
@@ -125,7 +130,7 @@ fn stereoisomers_salts_and_cliffs_are_found() {
         cliffs.message
     );
     assert!(find(&findings, "duplicate-structures").is_none());
-    let calm = curate_structures(&survey, &Targets::Classes(vec![0, 0, 0, 1, 1, 1]), "s", &[]);
+    let calm = curate_structures(&survey, &Targets::Classes(vec![0, 0, 0, 1, 1, 1]), &[], "s", &[]);
     assert!(find(&calm, "activity-cliffs").is_none());
 }
 
@@ -150,5 +155,5 @@ fn molecules_on_both_sides_of_a_split_are_found() {
 #[test]
 fn nothing_is_found_in_nothing() {
     let none = Survey::of(&[], Limits::default());
-    assert!(curate_structures(&none, &numbers(&[]), "s", &[]).is_empty());
+    assert!(curate_structures(&none, &numbers(&[]), &[], "s", &[]).is_empty());
 }
