@@ -192,7 +192,7 @@ impl Prepared {
             First {
                 design: h.design,
                 origin: origin.to_owned(),
-                always_promote: h.baseline || networks == 1,
+                always_promote: h.in_full || (networks == 1 && !h.baseline),
                 outside,
             }
         });

@@ -64,6 +64,7 @@ impl Learner for ImageLearner {
             design: Design::new().with("model", model),
             name,
             baseline: true,
+            in_full: model != "boosting",
         };
         let network = |name: &'static str, model: &str, width: usize| {
             let scaled = Design::new().with("model", model).with("width", width);
@@ -87,6 +88,7 @@ impl Learner for ImageLearner {
                     .with("label_smoothing", 0.1),
                 name,
                 baseline: false,
+                in_full: false,
             }
         };
         let fast = network("small fast residual network", "fast_residual", 32);
@@ -94,6 +96,7 @@ impl Learner for ImageLearner {
             design: fast.design.clone().with("flip", true),
             name: "the same, mirrored at random",
             baseline: false,
+            in_full: false,
         };
         vec![
             baseline("majority or mean", "trivial"),

@@ -171,11 +171,13 @@ impl Learner for TableLearner {
             design: Design::new().with("model", model),
             name,
             baseline: true,
+            in_full: true,
         };
         let network = |name: &'static str, design: NetworkDesign| HandMade {
             design: design_of(&design, self.task),
             name,
             baseline: false,
+            in_full: false,
         };
         let tabm = NetworkDesign {
             backbone: Backbone::Tabm,
