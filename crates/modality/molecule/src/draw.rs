@@ -100,50 +100,54 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// What is written at an atom: nothing at most carbons.
-    fn text(&self, index: usize) -> Option<String> {
+    /// Whether something is written at an atom: not at most carbons.
+    fn is_written(&self, index: usize) -> bool {
         let atom = &self.molecule.atoms()[index];
         let plain = atom.number == 6 && atom.charge == 0 && atom.isotope == 0 && atom.radicals == 0;
-        if plain && self.molecule.degree(index) > 0 {
-            return None;
-        }
-        let mut text = String::new();
-        if atom.isotope != 0 {
-            let _ = write!(text, "<tspan font-size=\"9\">{}</tspan>", atom.isotope);
-        }
-        text.push_str(atom.symbol());
-        match atom.hydrogens() {
-            0 => {}
-            1 => text.push('H'),
-            count => {
-                let _ = write!(text, "H<tspan font-size=\"9\" dy=\"3\">{count}</tspan>");
-            }
-        }
-        let sign = if atom.charge > 0 { "+" } else { "−" };
-        match (atom.charge.unsigned_abs(), atom.hydrogens()) {
-            (0, _) => {}
-            (charge, hydrogens) => {
-                let amount = if charge == 1 {
-                    String::new()
-                } else {
-                    charge.to_string()
-                };
-                let up = if hydrogens > 1 { -8 } else { -5 };
-                let _ = write!(
-                    text,
-                    "<tspan font-size=\"9\" dy=\"{up}\">{amount}{sign}</tspan>"
-                );
-            }
-        }
-        Some(text)
+        !plain || self.molecule.degree(index) == 0
     }
 
+    /// Writes an atom, its symbol in its place and its hydrogens on the side where there are no bonds.
     fn label(&self, index: usize, svg: &mut String) {
-        let Some(text) = self.text(index) else { return };
+        if !self.is_written(index) {
+            return;
+        }
+        let atom = &self.molecule.atoms()[index];
         let [x, y] = self.places[index];
+        let right: f64 = self
+            .molecule
+            .neighbours(index)
+            .iter()
+            .map(|next| self.places[next.atom as usize][0] - x)
+            .sum();
+        let hydrogens = match atom.hydrogens() {
+            0 => String::new(),
+            1 => "H".to_owned(),
+            count => format!("H{}", small(3, &count.to_string())),
+        };
+        let mut symbol = String::new();
+        if atom.isotope != 0 {
+            symbol.push_str(&small(-5, &atom.isotope.to_string()));
+        }
+        symbol.push_str(atom.symbol());
+        let charge = match (atom.charge, atom.charge.unsigned_abs()) {
+            (0, _) => String::new(),
+            (1, _) => small(-5, "+"),
+            (-1, _) => small(-5, "−"),
+            (charge, amount) => small(
+                -5,
+                &format!("{amount}{}", if charge > 0 { "+" } else { "−" }),
+            ),
+        };
+        let half = 4.7 * atom.symbol().len() as f64;
+        let (text, anchor, at) = match (hydrogens.is_empty(), right > 0.3 * BOND) {
+            (true, _) if charge.is_empty() => (symbol, "middle", x),
+            (false, true) => (hydrogens + &symbol + &charge, "end", x + half),
+            _ => (symbol + &hydrogens + &charge, "start", x - half),
+        };
         let _ = write!(
             svg,
-            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"currentColor\">{text}</text>",
+            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"currentColor\">{text}</text>",
             y + 4.5
         );
     }
@@ -156,7 +160,7 @@ impl<'a> Canvas<'a> {
         let length = dx.hypot(dy).max(1e-6);
         let unit = [dx / length, dy / length];
         for (place, atom, sign) in [(&mut a, begin, 1.0), (&mut b, end, -1.0)] {
-            if self.text(atom).is_some() {
+            if self.is_written(atom) {
                 place[0] += sign * unit[0] * CLEAR * BOND;
                 place[1] += sign * unit[1] * CLEAR * BOND;
             }
@@ -218,6 +222,14 @@ impl<'a> Canvas<'a> {
         let cross = unit[0] * (mean(1) - from[1]) - unit[1] * (mean(0) - from[0]);
         if cross >= 0.0 { 1.0 } else { -1.0 }
     }
+}
+
+/// Small text, raised or lowered by some pixels; what follows stands on the line again.
+fn small(shift: i32, text: &str) -> String {
+    format!(
+        "<tspan font-size=\"9\" dy=\"{shift}\">{text}</tspan><tspan font-size=\"1\" dy=\"{}\">&#8203;</tspan>",
+        -shift
+    )
 }
 
 #[cfg(test)]

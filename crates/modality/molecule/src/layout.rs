@@ -370,13 +370,9 @@ fn lay_ring(ring: &[u32], places: &mut [Option<Point>], order: &mut Vec<usize>) 
         if open > 0
             && let (Some(from), Some(to)) = (known(places, at), known(places, end))
         {
-            let ring_places: Vec<Point> = ring.iter().filter_map(|&a| places[a as usize]).collect();
+            // Over a bridge this goes outwards too, so that the bridge comes to lie inside.
             let every: Vec<Point> = places.iter().flatten().copied().collect();
-            let away = if ring_places.len() > 2 {
-                mean(&ring_places)
-            } else {
-                mean(&every)
-            };
+            let away = mean(&every);
             for (step, place) in arc(from, to, open, away).into_iter().enumerate() {
                 put(places, at + 1 + step, place);
             }
@@ -513,7 +509,17 @@ mod tests {
     }
 
     #[test]
-    fn bridged_rings_stay_finite() {
+    fn the_bridge_of_norbornane_lies_inside() {
+        let (_, places) = of("C1CC2CCC1C2");
+        for a in 0..places.len() {
+            for b in a + 1..places.len() {
+                assert!(distance(places[a], places[b]) > 0.5, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn cages_stay_finite() {
         for text in [
             "C1CC2CCC1C2",
             "C1C2CC3CC1CC(C2)C3",
