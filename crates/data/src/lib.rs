@@ -15,7 +15,10 @@ mod write;
 pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;
-pub use image::{ImageSize, Images};
+pub use image::{
+    CorruptPolicy, ImageOptions, ImageSize, ImageSource, Images, ReadImages, curate_images,
+    image_builtin_names, read_images,
+};
 pub use infer::{SchemaOptions, infer_schema};
 pub use read::fingerprint::fingerprint_bytes;
 pub use source::{

@@ -77,9 +77,7 @@ impl Curated {
         let split = result.split;
         let learnable = split.development();
         let (table, input) = (&self.table, &result.input);
-        let subject = self
-            .material
-            .subject(input, table, learnable, target.task)?;
+        let subject = self.material.subject(input, table, learnable, &target)?;
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);
@@ -119,13 +117,17 @@ impl Curated {
         let excluded: BTreeSet<usize> =
             self.without_target.iter().copied().chain(dropped).collect();
         let given = self.source.test_rows;
+        let affordable = settings.time.map(|seconds| {
+            let cells = rows * self.material.cells(&self.schema);
+            affordable_folds(seconds * settings.jobs as f64, cells)
+        });
         let options = SplitOptions {
             rule: settings.split,
             test_fraction: settings.test_share.min(MOST_TEST_ROWS / rows.max(1) as f64),
-            most_folds: settings.time.map(|seconds| {
-                let cells = rows * self.material.cells(&self.schema);
-                affordable_folds(seconds * settings.jobs as f64, cells)
-            }),
+            most_folds: affordable
+                .into_iter()
+                .chain(self.material.most_folds())
+                .min(),
             test_rows: (given > 0).then(|| (rows - given..rows).collect()),
             excluded: excluded.into_iter().collect(),
             ..SplitOptions::default()

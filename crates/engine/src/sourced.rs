@@ -61,7 +61,7 @@ impl Sourced {
             "{}: {} {} of `{}`, {} columns; predicts `{}` ({}): {}",
             facts.modality.name(),
             facts.source.rows,
-            facts.modality.units(),
+            facts.modality.words().rows,
             facts.source.source,
             facts.source.columns,
             target.names.join("`, `"),
@@ -81,10 +81,7 @@ impl Sourced {
 
 impl SourceResult {
     /// What the columns are, and what is predicted.
-    pub(crate) fn of(
-        opened: &Opened,
-        settings: &FitSettings,
-    ) -> Result<SourceResult, EngineError> {
+    pub(crate) fn of(opened: &Opened, settings: &FitSettings) -> Result<SourceResult, EngineError> {
         let options = SchemaOptions {
             target: settings.target.clone(),
             group: settings.group.clone(),

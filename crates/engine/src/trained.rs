@@ -385,6 +385,8 @@ impl Designed {
                 Gate::fit(&confidence, &wrong, settings.risk, DELTA)?
             }
         };
+        let detectors = members.iter().filter_map(|member| member.detector.as_ref());
+        let held_out = detectors.map(|d| d.calibration().units()).sum();
         let parts = Parts {
             name: name_of(&settings.source),
             modality: prepared.curated.source.modality,
@@ -394,7 +396,7 @@ impl Designed {
             recalibration,
             conformal,
             correctness,
-            abstention: AbstentionRule::new(gate),
+            abstention: AbstentionRule::new(gate).calibrated_on(held_out),
         };
         Ok((parts, how))
     }

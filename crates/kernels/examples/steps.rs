@@ -15,8 +15,8 @@ use burn::tensor::{Device, Distribution, Tensor};
 use candor_core::Seed;
 use candor_kernels::{
     AdamW, AdamWConfig, Csr, Moves, Normalisation, Recycler, Truth, Window, average_pool,
-    convolution, cross_entropy, lstm, max_pool, neighbour_max, normalised_convolution, relu,
-    weighted_sparse_product,
+    convolution, cross_entropy, graph_convolution, lstm, max_pool, neighbour_max,
+    normalised_convolution, relu, weighted_sparse_product,
 };
 use rand::RngExt;
 
@@ -191,8 +191,8 @@ fn gcn_cora() -> Step {
     training(module, move |m| {
         let x = weighted_sparse_product(&words, &ones, m.weights[0].val()).unwrap();
         let x = relu(weighted_sparse_product(&matrix, &norm, x).unwrap());
-        let x = x.matmul(m.weights[1].val());
-        let x = weighted_sparse_product(&matrix, &norm, x).unwrap();
+        let weight = m.weights[1].val();
+        let x = graph_convolution(&matrix, Some(&norm), x, weight, None, false).unwrap();
         cross_entropy(x, &y).unwrap()
     })
 }
@@ -209,11 +209,12 @@ fn gcn_large() -> Step {
         ],
     };
     training(module, move |m| {
-        let propagated = |x| weighted_sparse_product(&matrix, &norm, x).unwrap();
-        // The product with the graph where rows are shorter; before the first weights it has no gradient either.
-        let x = relu(propagated(x.clone()).matmul(m.weights[0].val()));
-        let x = relu(propagated(x.matmul(m.weights[1].val())));
-        let x = propagated(x.matmul(m.weights[2].val()));
+        let layer = |x, weight: &Param<Tensor<2>>, relu| {
+            graph_convolution(&matrix, Some(&norm), x, weight.val(), None, relu).unwrap()
+        };
+        let x = layer(x.clone(), &m.weights[0], true);
+        let x = layer(x, &m.weights[1], true);
+        let x = layer(x, &m.weights[2], false);
         cross_entropy(x, &y).unwrap()
     })
 }

@@ -1,4 +1,4 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::Tensor;
 use burn::tensor::activation::log_softmax;
@@ -7,10 +7,10 @@ use multiversion::multiversion;
 use multiversion::target::match_target;
 
 use crate::KernelError;
-use crate::array::{Array, View, spread};
+use crate::array::{Array, spread};
 use crate::elementary::exp;
 use crate::error::finite;
-use crate::extension::{Keeps, Kernel, is_cpu, run};
+use crate::extension::{Held, Keeps, Operation, is_cpu, only, run};
 
 const NAME: &str = "cross-entropy";
 
@@ -90,7 +90,7 @@ pub fn cross_entropy<const D: usize>(
     }
     let kernel = CrossEntropy {
         truth: truth.clone(),
-        shares: OnceLock::new(),
+        shares: Mutex::new(Vec::new()),
     };
     Ok(run(vec![logits.into_dispatch()], kernel))
 }
@@ -117,56 +117,61 @@ pub(crate) fn portable<const D: usize>(logits: Tensor<D>, truth: &Truth) -> Tens
 #[derive(Debug)]
 struct CrossEntropy {
     truth: Truth,
-    /// The softmax of each row.
-    shares: OnceLock<Vec<f32>>,
+    /// The softmax of each row, until the gradient is written over it.
+    shares: Mutex<Vec<f32>>,
 }
 
-/// Numbers that a thread takes at a time, about. Fixed, so that sums do not depend on the number of threads.
-const PIECE: usize = 1 << 16;
+/// Numbers that a thread takes at a time, about: they stay in the nearest cache. Fixed, so that sums do not depend on the number of
+/// threads.
+const PIECE: usize = 1 << 13;
 
 impl CrossEntropy {
+    fn shares(&self) -> MutexGuard<'_, Vec<f32>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The logit of a row's class; with smoothing, mixed with the mean.
+    fn target(&self, row: usize, x: &[f32]) -> f32 {
+        let of_class = x[self.truth.classes[row % self.truth.classes.len()] as usize];
+        if self.truth.smoothing == 0.0 {
+            return of_class;
+        }
+        let mean = x.iter().sum::<f32>() / x.len() as f32;
+        of_class + self.truth.smoothing * (mean - of_class)
+    }
+
     fn total(&self, rows: usize) -> f32 {
         let total: f64 = (0..rows).map(|row| f64::from(self.truth.weight(row))).sum();
         (total as f32).max(f32::MIN_POSITIVE)
     }
 }
 
-impl Kernel for CrossEntropy {
-    fn forward(&self, inputs: &[View], keep: bool) -> Array {
-        let (x, classes) = (inputs[0].values, inputs[0].width());
+impl Operation for CrossEntropy {
+    fn forward(&self, inputs: Vec<Held>, keep: bool) -> Array {
+        let [logits] = only(inputs);
+        let Array { shape, mut values } = logits.into_array();
+        let classes = shape.last().copied().unwrap_or(1);
         let rows_at_once = PIECE.div_ceil(classes);
         let piece = rows_at_once * classes;
-        let mut shares = vec![0.0; x.len()];
-        let mut sums = vec![0f64; x.len().div_ceil(piece)];
-        let parts = shares.chunks_mut(piece).zip(x.chunks(piece)).zip(&mut sums);
-        spread(
-            parts.enumerate().collect(),
-            |(number, ((shares, x), sum))| {
-                let rows = shares
-                    .chunks_exact_mut(classes)
-                    .zip(x.chunks_exact(classes));
-                for (row, (shares, x)) in rows.enumerate() {
-                    let row = number * rows_at_once + row;
-                    let class = self.truth.classes[row % self.truth.classes.len()] as usize;
-                    let log_sum = softmax(shares, x);
-                    let mean = || x.iter().sum::<f32>() / classes as f32;
-                    let smoothing = self.truth.smoothing;
-                    let target = if smoothing > 0.0 {
-                        x[class] + smoothing * (mean() - x[class])
-                    } else {
-                        x[class]
-                    };
-                    let weight = self.truth.weight(row);
-                    if weight != 0.0 {
-                        *sum += f64::from(weight * (log_sum - target));
-                    }
+        let mut sums = vec![0f64; values.len().div_ceil(piece)];
+        let parts = values.chunks_mut(piece).zip(&mut sums);
+        spread(parts.enumerate().collect(), |(number, (x, sum))| {
+            let first = number * rows_at_once;
+            let mut losses = Vec::with_capacity(rows_at_once);
+            for (row, x) in x.chunks_exact(classes).enumerate() {
+                losses.push(-self.target(first + row, x));
+            }
+            softmax(x, classes, &mut losses);
+            for (row, loss) in losses.into_iter().enumerate() {
+                let weight = self.truth.weight(first + row);
+                if weight != 0.0 {
+                    *sum += f64::from(weight * loss);
                 }
-            },
-        );
-        let total = self.total(x.len() / classes);
+            }
+        });
+        let total = self.total(values.len() / classes);
         if keep {
-            // A kernel runs forwards once.
-            let _ = self.shares.set(shares);
+            *self.shares() = values;
         }
         Array {
             shape: vec![1],
@@ -180,61 +185,71 @@ impl Kernel for CrossEntropy {
 
     fn backward(
         &self,
-        inputs: &[View],
-        _output: View,
-        gradient: View,
+        inputs: Vec<Held>,
+        _output: Held,
+        gradient: Held,
         _wanted: &[bool],
     ) -> Vec<Array> {
-        let classes = inputs[0].width();
-        let mut found = Array::zeros(inputs[0].shape);
-        let shares = self.shares.get().map(Vec::as_slice).unwrap_or_default();
+        let shape = inputs[0].view().shape.to_vec();
+        let classes = shape.last().copied().unwrap_or(1);
+        let mut values = std::mem::take(&mut *self.shares());
         let rows_at_once = PIECE.div_ceil(classes);
         let piece = rows_at_once * classes;
-        let factor = gradient.values[0] / self.total(found.values.len() / classes);
+        let factor = gradient.view().values[0] / self.total(values.len() / classes);
         let spread_evenly = self.truth.smoothing / classes as f32;
-        let parts = found.values.chunks_mut(piece).zip(shares.chunks(piece));
-        spread(parts.enumerate().collect(), |(number, (found, shares))| {
-            let rows = found
-                .chunks_exact_mut(classes)
-                .zip(shares.chunks_exact(classes));
-            for (row, (found, shares)) in rows.enumerate() {
+        let parts = values.chunks_mut(piece).enumerate().collect();
+        spread(parts, |(number, shares): (usize, &mut [f32])| {
+            for (row, shares) in shares.chunks_exact_mut(classes).enumerate() {
                 let row = number * rows_at_once + row;
                 let weight = factor * self.truth.weight(row);
                 if weight == 0.0 {
+                    shares.fill(0.0);
                     continue;
                 }
-                for (found, share) in found.iter_mut().zip(shares) {
-                    *found = weight * (share - spread_evenly);
+                for share in shares.iter_mut() {
+                    *share = weight * (*share - spread_evenly);
                 }
                 let class = self.truth.classes[row % self.truth.classes.len()] as usize;
-                found[class] -= weight * (1.0 - self.truth.smoothing);
+                shares[class] -= weight * (1.0 - self.truth.smoothing);
             }
         });
-        vec![found]
+        vec![Array { shape, values }]
     }
 }
 
-/// Sets the softmax of a row; gives the logarithm of the sum of its exponentials.
+/// Sets rows of logits to their softmax, and adds to each row's loss the logarithm of the sum of its exponentials.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
-fn softmax(shares: &mut [f32], x: &[f32]) -> f32 {
+fn softmax(x: &mut [f32], classes: usize, losses: &mut [f32]) {
     match_target! {
-        "x86_64+avx512f+avx512vl" => softmax_by::<true>(shares, x),
-        "x86_64+avx2+fma" => softmax_by::<true>(shares, x),
-        "aarch64+neon" => softmax_by::<true>(shares, x),
-        _ => softmax_by::<false>(shares, x),
+        "x86_64+avx512f+avx512vl" => softmax_by::<true>(x, classes, losses),
+        "x86_64+avx2+fma" => softmax_by::<true>(x, classes, losses),
+        "aarch64+neon" => softmax_by::<true>(x, classes, losses),
+        _ => softmax_by::<false>(x, classes, losses),
     }
 }
 
 #[inline(always)]
-fn softmax_by<const FMA: bool>(shares: &mut [f32], x: &[f32]) -> f32 {
-    let greatest = x
-        .iter()
-        .copied()
-        .fold(f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
-    for (share, &x) in shares.iter_mut().zip(x) {
-        *share = exp::<FMA>(x - greatest);
+fn softmax_by<const FMA: bool>(x: &mut [f32], classes: usize, losses: &mut [f32]) {
+    for (x, loss) in x.chunks_exact_mut(classes).zip(losses.iter_mut()) {
+        let mut greatest = f32::NEG_INFINITY;
+        for &x in x.iter() {
+            greatest = if x > greatest { x } else { greatest };
+        }
+        for x in x.iter_mut() {
+            *x -= greatest;
+        }
+        *loss += greatest;
     }
-    let sum: f32 = shares.iter().sum();
-    shares.iter_mut().for_each(|share| *share /= sum);
-    greatest + sum.ln()
+    // Across the rows, which are often shorter than a vector.
+    for x in x.iter_mut() {
+        *x = exp::<FMA>(*x);
+    }
+    for (x, loss) in x.chunks_exact_mut(classes).zip(losses) {
+        let sum: f32 = x.iter().sum();
+        let inverse = 1.0 / sum;
+        for x in x.iter_mut() {
+            *x *= inverse;
+        }
+        *loss += sum.ln();
+    }
 }

@@ -1,4 +1,5 @@
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::KernelError;
 
@@ -21,6 +22,8 @@ struct Inner {
     indices: Vec<u32>,
     /// The matrix mirrored, with the number that each of its entries has here. Made when first needed.
     mirrored: OnceLock<(Csr, Vec<u32>)>,
+    /// Weights of the entries that were given last, and the same in the order of the mirrored matrix.
+    known: Mutex<Option<(Arc<[f32]>, Arc<[f32]>)>>,
 }
 
 impl Csr {
@@ -45,7 +48,7 @@ impl Csr {
                 format!("{} to {}", starts[0], starts[rows]),
             ));
         }
-        check_indices(&indices, columns)?;
+        check_indices(indices.iter().copied(), columns)?;
         Ok(Csr::trusted(columns, starts, indices))
     }
 
@@ -58,13 +61,13 @@ impl Csr {
         columns: usize,
         pairs: &[(u32, u32)],
     ) -> Result<(Csr, Vec<u32>), KernelError> {
-        let (row_of, column_of): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
-        check_indices(&row_of, rows)?;
-        check_indices(&column_of, columns)?;
-        let (starts, entry_of) = counting_order(rows, &row_of);
+        let row_of = pairs.iter().map(|&(row, _)| row);
+        check_indices(row_of.clone(), rows)?;
+        check_indices(pairs.iter().map(|&(_, column)| column), columns)?;
+        let (starts, entry_of) = counting_order(rows, row_of);
         let mut indices = vec![0; pairs.len()];
-        for (pair, &entry) in entry_of.iter().enumerate() {
-            indices[entry as usize] = column_of[pair];
+        for (&(_, column), &entry) in pairs.iter().zip(&entry_of) {
+            indices[entry as usize] = column;
         }
         Ok((Csr::trusted(columns, starts, indices), entry_of))
     }
@@ -76,6 +79,7 @@ impl Csr {
             starts,
             indices,
             mirrored: OnceLock::new(),
+            known: Mutex::new(None),
         }))
     }
 
@@ -95,7 +99,7 @@ impl Csr {
     }
 
     /// The numbers of a row's entries.
-    pub fn row(&self, row: usize) -> std::ops::Range<usize> {
+    pub fn row(&self, row: usize) -> Range<usize> {
         self.0.starts[row]..self.0.starts[row + 1]
     }
 
@@ -117,7 +121,7 @@ impl Csr {
     /// The matrix with rows and columns exchanged, and the number that each of its entries has in this one.
     pub fn mirrored(&self) -> (&Csr, &[u32]) {
         let (mirrored, numbers) = self.0.mirrored.get_or_init(|| {
-            let (starts, entry_of) = counting_order(self.columns(), self.indices());
+            let (starts, entry_of) = counting_order(self.columns(), self.indices().iter().copied());
             let (mut indices, mut numbers) = (vec![0; self.entries()], vec![0; self.entries()]);
             for row in 0..self.rows() {
                 for entry in self.row(row) {
@@ -131,17 +135,45 @@ impl Csr {
         (mirrored, numbers)
     }
 
+    /// The weights of the entries in the order of the mirrored matrix: those of a fixed graph are sorted once for all steps. None where
+    /// they are so many that a copy of them would weigh more than the time it saves.
+    pub(crate) fn mirrored_weights(&self, weights: &Arc<[f32]>) -> Option<Arc<[f32]>> {
+        if weights.len() > MOST_COPIED {
+            return None;
+        }
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((given, mirrored)) = &*known
+            && Arc::ptr_eq(given, weights)
+        {
+            return Some(mirrored.clone());
+        }
+        let (_, places) = self.mirrored();
+        let mirrored: Arc<[f32]> = places.iter().map(|&p| weights[p as usize]).collect();
+        *known = Some((weights.clone(), mirrored.clone()));
+        Some(mirrored)
+    }
+
     /// Rows in ranges of about equal work, for threads. The ranges do not depend on the number of threads.
-    pub(crate) fn work(
+    pub(crate) fn work(&self, cost_of_row: usize, cost_of_entry: usize) -> Vec<Range<usize>> {
+        self.work_in_blocks(1, cost_of_row, cost_of_entry)
+    }
+
+    /// [`Csr::work`] in ranges of a multiple of `block` rows, except the last.
+    pub(crate) fn work_in_blocks(
         &self,
+        block: usize,
         cost_of_row: usize,
         cost_of_entry: usize,
-    ) -> Vec<std::ops::Range<usize>> {
+    ) -> Vec<Range<usize>> {
+        let whole = cost_of_row * self.rows() + cost_of_entry * self.entries();
+        if whole < WORK && self.rows() > 0 {
+            return vec![0..self.rows()];
+        }
         let mut ranges = Vec::new();
         let (mut start, mut cost) = (0, 0);
         for row in 0..self.rows() {
             cost += cost_of_row + cost_of_entry * self.row(row).len();
-            if cost >= WORK {
+            if cost >= WORK && (row + 1 - start).is_multiple_of(block) {
                 ranges.push(start..row + 1);
                 (start, cost) = (row + 1, 0);
             }
@@ -153,25 +185,31 @@ impl Csr {
     }
 }
 
+/// See [`Csr::mirrored_weights`].
+const MOST_COPIED: usize = 1 << 20;
 /// Multiply-adds of one piece of work: about fifty microseconds, well above what waking a thread costs.
-const WORK: usize = 1 << 18;
+pub(crate) const WORK: usize = 1 << 18;
 
-fn check_indices(indices: &[u32], bound: usize) -> Result<(), KernelError> {
-    match indices.iter().position(|&i| i as usize >= bound) {
+fn check_indices(indices: impl Iterator<Item = u32>, bound: usize) -> Result<(), KernelError> {
+    let outside = |(_, index): &(usize, u32)| *index as usize >= bound;
+    match indices.enumerate().find(outside) {
         None => Ok(()),
-        Some(place) => Err(KernelError::Index {
+        Some((place, index)) => Err(KernelError::Index {
             operation: NAME,
             place,
-            index: indices[place].into(),
+            index: index.into(),
             bound,
         }),
     }
 }
 
 /// Sorts by key, equal keys in their order: where each key begins, and the place of each item.
-fn counting_order(keys: usize, key_of: &[u32]) -> (Vec<usize>, Vec<u32>) {
+fn counting_order(
+    keys: usize,
+    key_of: impl Iterator<Item = u32> + Clone,
+) -> (Vec<usize>, Vec<u32>) {
     let mut starts = vec![0; keys + 1];
-    for &key in key_of {
+    for key in key_of.clone() {
         starts[key as usize + 1] += 1;
     }
     for key in 0..keys {
@@ -179,8 +217,7 @@ fn counting_order(keys: usize, key_of: &[u32]) -> (Vec<usize>, Vec<u32>) {
     }
     let mut next = starts.clone();
     let place_of = key_of
-        .iter()
-        .map(|&key| {
+        .map(|key| {
             let place = next[key as usize];
             next[key as usize] += 1;
             place as u32

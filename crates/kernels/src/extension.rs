@@ -41,6 +41,109 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     ) -> Vec<Array>;
 }
 
+/// An operation that may write over what it is given; most are a plain [`Kernel`].
+pub(crate) trait Operation: Debug + Send + Sync {
+    /// As [`Kernel::forward`].
+    fn forward(&self, inputs: Vec<Held>, keep: bool) -> Array;
+
+    /// As [`Kernel::keeps`].
+    fn keeps(&self) -> Keeps;
+
+    /// As [`Kernel::backward`].
+    fn backward(
+        &self,
+        inputs: Vec<Held>,
+        output: Held,
+        gradient: Held,
+        wanted: &[bool],
+    ) -> Vec<Array>;
+}
+
+impl<K: Kernel> Operation for K {
+    fn forward(&self, inputs: Vec<Held>, keep: bool) -> Array {
+        let views: Vec<View> = inputs.iter().map(Held::view).collect();
+        Kernel::forward(self, &views, keep)
+    }
+
+    fn keeps(&self) -> Keeps {
+        Kernel::keeps(self)
+    }
+
+    fn backward(
+        &self,
+        inputs: Vec<Held>,
+        output: Held,
+        gradient: Held,
+        wanted: &[bool],
+    ) -> Vec<Array> {
+        let views: Vec<View> = inputs.iter().map(Held::view).collect();
+        Kernel::backward(self, &views, output.view(), gradient.view(), wanted)
+    }
+}
+
+/// A tensor in row-major order that an operation holds, or, where its values were not kept, its shape alone.
+#[derive(Debug)]
+pub(crate) struct Held {
+    tensor: Option<FlexTensor>,
+    shape: Vec<usize>,
+}
+
+impl Held {
+    fn new(tensor: FlexTensor) -> Held {
+        let tensor = if tensor.is_contiguous() {
+            tensor
+        } else {
+            tensor.to_contiguous()
+        };
+        let shape = tensor.shape().to_vec();
+        let tensor = Some(tensor);
+        Held { tensor, shape }
+    }
+
+    fn shape_alone(shape: Vec<usize>) -> Held {
+        let tensor = None;
+        Held { tensor, shape }
+    }
+
+    /// The numbers; none where they were not kept.
+    pub fn view(&self) -> View<'_> {
+        let values = self.tensor.as_ref().map(|tensor| {
+            tensor.as_slice::<f32>().unwrap_or_else(|| {
+                unreachable!("candor computes in 32-bit floats, and the tensor is contiguous")
+            })
+        });
+        View {
+            shape: &self.shape,
+            values: values.unwrap_or_default(),
+        }
+    }
+
+    /// The numbers, to be written over, if nothing else holds them.
+    pub fn take(self) -> Result<Array, Held> {
+        let whole = |tensor: &FlexTensor| {
+            let length = tensor.as_slice::<f32>().map(<[f32]>::len);
+            tensor.is_unique() && length == Some(tensor.storage::<f32>().len())
+        };
+        if !self.tensor.as_ref().is_some_and(whole) {
+            return Err(self);
+        }
+        let Held { tensor, shape } = self;
+        let values = tensor.map(|tensor| tensor.into_data().try_into_vec::<f32>());
+        match values {
+            Some(Ok(values)) => Ok(Array { shape, values }),
+            _ => unreachable!("candor computes in 32-bit floats"),
+        }
+    }
+
+    /// The numbers, to be written over: a copy where something else holds them.
+    pub fn into_array(self) -> Array {
+        self.take().unwrap_or_else(|held| Array {
+            values: held.view().values.to_vec(),
+            shape: held.shape,
+        })
+    }
+}
+
 /// The values that a backward pass reads. Of others the views are empty, though their shapes are there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keeps {
@@ -127,7 +230,7 @@ pub(crate) trait KernelBackend: Backend {
     /// Runs a kernel forwards.
     fn kernel_forward(
         #[extension_type] inputs: Operands<Self>,
-        kernel: Arc<dyn Kernel>,
+        kernel: Arc<dyn Operation>,
         keep: bool,
     ) -> FloatTensor<Self>;
 
@@ -135,68 +238,48 @@ pub(crate) trait KernelBackend: Backend {
     /// those of all inputs and the output.
     fn kernel_backward(
         #[extension_type] kept: Operands<Self>,
-        kernel: Arc<dyn Kernel>,
+        kernel: Arc<dyn Operation>,
         shapes: Vec<Vec<usize>>,
         wanted: Vec<bool>,
     ) -> Vec<FloatTensor<Self>>;
 }
 
 impl KernelBackend for Flex {
-    fn kernel_forward(inputs: Operands<Self>, kernel: Arc<dyn Kernel>, keep: bool) -> FlexTensor {
-        let inputs: Vec<Contiguous> = inputs.into_vec().into_iter().map(Contiguous::new).collect();
-        let views: Vec<View> = inputs.iter().map(Contiguous::view).collect();
-        from_array(kernel.forward(&views, keep))
+    fn kernel_forward(
+        inputs: Operands<Self>,
+        kernel: Arc<dyn Operation>,
+        keep: bool,
+    ) -> FlexTensor {
+        let inputs = inputs.into_vec().into_iter().map(Held::new).collect();
+        from_array(kernel.forward(inputs, keep))
     }
 
     fn kernel_backward(
         kept: Operands<Self>,
-        kernel: Arc<dyn Kernel>,
-        shapes: Vec<Vec<usize>>,
+        kernel: Arc<dyn Operation>,
+        mut shapes: Vec<Vec<usize>>,
         wanted: Vec<bool>,
     ) -> Vec<FlexTensor> {
-        let kept: Vec<Contiguous> = kept.into_vec().into_iter().map(Contiguous::new).collect();
+        let mut kept = kept.into_vec().into_iter().map(Held::new);
         let Keeps { inputs, output } = kernel.keeps();
-        let mut values = kept.iter().map(|kept| kept.view().values);
-        let mut view = |shape, kept: bool| View {
-            shape,
-            values: if kept { values.next() } else { None }.unwrap_or_default(),
+        let mut held = |shape, kept_too: bool| match kept_too.then(|| kept.next()) {
+            Some(Some(held)) => held,
+            _ => Held::shape_alone(shape),
         };
-        let [input_shapes @ .., output_shape] = shapes.as_slice() else {
-            unreachable!("there is always an output")
-        };
-        let inputs: Vec<View> = input_shapes.iter().map(|s| view(s, inputs)).collect();
-        let output = view(output_shape, output);
-        let gradient = view(output_shape, true);
-        let gradients = kernel.backward(&inputs, output, gradient, &wanted);
+        let output_shape = shapes.pop().unwrap_or_default();
+        let inputs: Vec<Held> = shapes.into_iter().map(|s| held(s, inputs)).collect();
+        let output = held(output_shape.clone(), output);
+        let gradient = held(output_shape, true);
+        let gradients = kernel.backward(inputs, output, gradient, &wanted);
         gradients.into_iter().map(from_array).collect()
     }
 }
 
-/// A tensor in row-major order, with its shape as plain numbers.
-struct Contiguous {
-    tensor: FlexTensor,
-    shape: Vec<usize>,
-}
-
-impl Contiguous {
-    fn new(tensor: FlexTensor) -> Contiguous {
-        let tensor = if tensor.is_contiguous() {
-            tensor
-        } else {
-            tensor.to_contiguous()
-        };
-        let shape = tensor.shape().to_vec();
-        Contiguous { tensor, shape }
-    }
-
-    fn view(&self) -> View<'_> {
-        View {
-            shape: &self.shape,
-            values: self.tensor.as_slice::<f32>().unwrap_or_else(|| {
-                unreachable!("candor computes in 32-bit floats, and the tensor is contiguous")
-            }),
-        }
-    }
+/// As many operands as an operation has.
+pub(crate) fn only<T, const N: usize>(operands: Vec<T>) -> [T; N] {
+    operands
+        .try_into()
+        .unwrap_or_else(|_| unreachable!("an operation is recorded with all its inputs"))
 }
 
 fn from_array(array: Array) -> FlexTensor {
@@ -206,7 +289,7 @@ fn from_array(array: Array) -> FlexTensor {
 impl<B: Backend + KernelBackend, C: CheckpointStrategy> KernelBackend for Autodiff<B, C> {
     fn kernel_forward(
         inputs: Operands<Self>,
-        kernel: Arc<dyn Kernel>,
+        kernel: Arc<dyn Operation>,
         _keep: bool,
     ) -> FloatTensor<Self> {
         let inputs = inputs.into_vec();
@@ -221,7 +304,7 @@ impl<B: Backend + KernelBackend, C: CheckpointStrategy> KernelBackend for Autodi
 
     fn kernel_backward(
         kept: Operands<Self>,
-        kernel: Arc<dyn Kernel>,
+        kernel: Arc<dyn Operation>,
         shapes: Vec<Vec<usize>>,
         wanted: Vec<bool>,
     ) -> Vec<FloatTensor<Self>> {
@@ -235,7 +318,7 @@ impl<B: Backend + KernelBackend, C: CheckpointStrategy> KernelBackend for Autodi
 /// Runs the kernel and records it for the backward pass where an input needs a gradient.
 fn record<B: KernelBackend, C: CheckpointStrategy, const N: usize>(
     inputs: Vec<FloatTensor<Autodiff<B, C>>>,
-    kernel: Arc<dyn Kernel>,
+    kernel: Arc<dyn Operation>,
 ) -> FloatTensor<Autodiff<B, C>> {
     let (inputs, guards): (Vec<_>, Vec<NodeGuard>) =
         inputs.into_iter().map(|input| input.into_parts()).unzip();
@@ -274,7 +357,7 @@ struct Recorded;
 struct State<B: Backend> {
     kept: Vec<FloatTensor<B>>,
     shapes: Vec<Vec<usize>>,
-    kernel: Arc<dyn Kernel>,
+    kernel: Arc<dyn Operation>,
 }
 
 fn shape_of<T: TensorMetadata>(tensor: &T) -> Vec<usize> {
@@ -310,7 +393,7 @@ impl<B: KernelBackend, const N: usize> Backward<B, N> for Recorded {
 /// Runs a kernel on tensors of the CPU.
 pub(crate) fn run<const D: usize>(
     inputs: Vec<DispatchTensor>,
-    kernel: impl Kernel + 'static,
+    kernel: impl Operation + 'static,
 ) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as KernelBackend>::kernel_forward(
         Operands::new(inputs),

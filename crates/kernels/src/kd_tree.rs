@@ -75,7 +75,17 @@ impl KdTree {
     /// # Errors
     /// When the lengths or the width do not fit, or a coordinate is not a finite number.
     pub fn new(points: &[f32], width: usize, clouds: &[usize]) -> Result<KdTree, KernelError> {
-        let count = clouds::check(NAME, &clouds::POINTS, points, width, clouds)?;
+        KdTree::of(NAME, points, width, clouds)
+    }
+
+    /// [`KdTree::new`], where errors name the operation that needs the tree.
+    pub(crate) fn of(
+        operation: &'static str,
+        points: &[f32],
+        width: usize,
+        clouds: &[usize],
+    ) -> Result<KdTree, KernelError> {
+        let count = clouds::check(operation, &clouds::POINTS, points, width, clouds)?;
         let clouds = clouds
             .par_windows(2)
             .map(|cloud| {

@@ -1,6 +1,7 @@
 //! Inner loops over neighbouring numbers, compiled once for each family of vector instructions and chosen at run time.
 
 use multiversion::multiversion;
+use multiversion::target::match_target;
 
 /// Partial sums of a dot product.
 const LANES: usize = 16;
@@ -17,95 +18,201 @@ pub(crate) struct Rows<'a> {
     pub weights: Option<&'a [f32]>,
     /// Parts of a row of `x` with weights of their own.
     pub heads: usize,
+    /// Distance of the rows of `x`.
+    pub stride: usize,
 }
 
-/// `y[i] = sum over entries e of row i: w[e] x[column(e)]`; `x` and `y` have rows of `width` numbers.
+/// `y[i] = sum over entries e of row i: w[e] x[column(e)]`, each row being `width` numbers.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn sparse_rows(y: &mut [f32], x: &[f32], width: usize, rows: &Rows) {
-    match (rows.weights, rows.places) {
-        (None, _) => weighted_rows(y, x, width, rows, |_, _| 1.0),
-        (Some(w), None) => {
-            weighted_rows(y, x, width, rows, |entry, head| {
-                w[entry * rows.heads + head]
-            });
-        }
-        (Some(w), Some(places)) => weighted_rows(y, x, width, rows, |entry, head| {
-            w[places[entry] as usize * rows.heads + head]
-        }),
+    match_target! {
+        "x86_64+avx512f+avx512vl" => sparse_rows_by::<256, true>(y, x, width, rows),
+        "x86_64+avx2+fma" => sparse_rows_by::<64, true>(y, x, width, rows),
+        "aarch64+neon" => sparse_rows_by::<64, true>(y, x, width, rows),
+        _ => sparse_rows_by::<64, false>(y, x, width, rows),
     }
 }
 
+/// `MOST`: as many sums as fit into the registers.
 #[inline(always)]
-fn weighted_rows(
+fn sparse_rows_by<const MOST: usize, const FMA: bool>(
     y: &mut [f32],
     x: &[f32],
     width: usize,
     rows: &Rows,
-    weight: impl Fn(usize, usize) -> f32 + Copy,
 ) {
-    let head_width = width / rows.heads;
-    for (row, y) in y.chunks_exact_mut(width).enumerate() {
-        let entries = rows.starts[row]..rows.starts[row + 1];
+    match rows.weights {
+        None => weighted_rows::<MOST, FMA, false>(y, x, width, rows, &[]),
+        Some(weights) => weighted_rows::<MOST, FMA, true>(y, x, width, rows, weights),
+    }
+}
+
+#[inline(always)]
+fn weighted_rows<const MOST: usize, const FMA: bool, const WEIGHTED: bool>(
+    y: &mut [f32],
+    x: &[f32],
+    width: usize,
+    rows: &Rows,
+    weights: &[f32],
+) {
+    let (heads, head_width) = (rows.heads, width / rows.heads);
+    let later = |place: usize| (place + AHEAD).min(rows.indices.len());
+    // One head's weights of a row, where they do not stand in turn.
+    let mut own = Vec::new();
+    for (ends, y) in rows.starts.windows(2).zip(y.chunks_exact_mut(width)) {
+        let at = ends[0]..ends[1];
         for (head, y) in y.chunks_exact_mut(head_width).enumerate() {
-            let weighted = |offset: usize| {
-                let of = move |entry: usize| {
-                    let at = rows.indices[entry] as usize * width + head * head_width + offset;
-                    (weight(entry, head), at)
-                };
-                entries.clone().map(of)
+            let weights = match (WEIGHTED, rows.places, heads) {
+                (false, _, _) => &[],
+                (true, None, 1) => &weights[at.clone()],
+                (true, None, _) => {
+                    own.clear();
+                    own.extend(at.clone().map(|entry| weights[entry * heads + head]));
+                    own.as_slice()
+                }
+                (true, Some(places), _) => {
+                    let places = places[at.clone()].iter();
+                    own.clear();
+                    own.extend(places.map(|&place| weights[place as usize * heads + head]));
+                    own.as_slice()
+                }
             };
-            let mut offset = 0;
-            while offset + 64 <= head_width {
-                sum_block::<64>(&mut y[offset..], x, weighted(offset));
-                offset += 64;
-            }
-            while offset + LANES <= head_width {
-                sum_block::<LANES>(&mut y[offset..], x, weighted(offset));
-                offset += LANES;
-            }
-            if offset < head_width {
-                sum_rest(&mut y[offset..], x, weighted(offset));
-            }
+            let entries = Entries {
+                indices: &rows.indices[at.clone()],
+                weights,
+                later: &rows.indices[later(at.start)..later(at.end)],
+                stride: rows.stride,
+            };
+            one_row::<MOST, FMA, WEIGHTED>(y, x, head * head_width, &entries);
         }
     }
 }
 
-/// Sets `B` neighbouring numbers to the sums over the entries, which are held in registers.
+/// Sets a row, or one head of it, to the sums over the entries of the numbers of `x` from `first` on.
 #[inline(always)]
-fn sum_block<const B: usize>(
+fn one_row<const MOST: usize, const FMA: bool, const WEIGHTED: bool>(
     y: &mut [f32],
     x: &[f32],
-    entries: impl Iterator<Item = (f32, usize)>,
+    first: usize,
+    entries: &Entries,
+) {
+    let (mut offset, width) = (0, y.len());
+    while offset + MOST <= width {
+        sum_block::<MOST, FMA, WEIGHTED>(&mut y[offset..], x, first + offset, entries);
+        offset += MOST;
+    }
+    while offset + 64 <= width {
+        sum_block::<64, FMA, WEIGHTED>(&mut y[offset..], x, first + offset, entries);
+        offset += 64;
+    }
+    while offset + LANES <= width {
+        sum_block::<LANES, FMA, WEIGHTED>(&mut y[offset..], x, first + offset, entries);
+        offset += LANES;
+    }
+    if offset + 8 < width {
+        sum_rest::<LANES, FMA, WEIGHTED>(&mut y[offset..], x, first + offset, entries);
+    } else if offset < width {
+        sum_rest::<8, FMA, WEIGHTED>(&mut y[offset..], x, first + offset, entries);
+    }
+}
+
+/// The entries of a row.
+struct Entries<'a> {
+    indices: &'a [u32],
+    weights: &'a [f32],
+    /// The columns that come [`AHEAD`] entries later.
+    later: &'a [u32],
+    stride: usize,
+}
+
+/// Entries after which a row of `x` will be needed when it is asked for: what a row takes to arrive from the memory.
+const AHEAD: usize = 6;
+
+/// `a b + c`, rounded once where the processor can.
+#[inline(always)]
+fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Sets `B` neighbouring numbers, those of `x` from `offset` on, to the sums over the entries, which are held in registers.
+#[inline(always)]
+fn sum_block<const B: usize, const FMA: bool, const WEIGHTED: bool>(
+    y: &mut [f32],
+    x: &[f32],
+    offset: usize,
+    entries: &Entries,
 ) {
     let mut sum = [0f32; B];
-    for (w, at) in entries {
-        let x = &x[at..at + B];
+    for (entry, &column) in entries.indices.iter().enumerate() {
+        // Narrow rows lie in the cache, and would wait for the question.
+        if B > LANES
+            && let Some(&later) = entries.later.get(entry)
+        {
+            for line in 0..B / LANES {
+                prefetch(x, later as usize * entries.stride + offset + line * LANES);
+            }
+        }
+        let x = &x[column as usize * entries.stride + offset..][..B];
+        let w = if WEIGHTED {
+            entries.weights[entry]
+        } else {
+            1.0
+        };
         for lane in 0..B {
-            sum[lane] += w * x[lane];
+            sum[lane] = fused::<FMA>(w, x[lane], sum[lane]);
         }
     }
     y[..B].copy_from_slice(&sum);
 }
 
-/// Sets fewer than [`LANES`] numbers; whole vectors are read wherever there is enough left of `x`.
+/// Sets at most `B` numbers; whole vectors are read wherever there is enough left of `x`.
 #[inline(always)]
-fn sum_rest(y: &mut [f32], x: &[f32], entries: impl Iterator<Item = (f32, usize)>) {
-    let mut sum = [0f32; LANES];
+fn sum_rest<const B: usize, const FMA: bool, const WEIGHTED: bool>(
+    y: &mut [f32],
+    x: &[f32],
+    offset: usize,
+    entries: &Entries,
+) {
+    let mut sum = [0f32; B];
     y.fill(0.0);
-    for (w, at) in entries {
-        if let Some(x) = x[at..].first_chunk::<LANES>() {
-            for lane in 0..LANES {
-                sum[lane] += w * x[lane];
+    for (entry, &column) in entries.indices.iter().enumerate() {
+        let x = &x[column as usize * entries.stride + offset..];
+        let w = if WEIGHTED {
+            entries.weights[entry]
+        } else {
+            1.0
+        };
+        if let Some(x) = x.first_chunk::<B>() {
+            for lane in 0..B {
+                sum[lane] = fused::<FMA>(w, x[lane], sum[lane]);
             }
         } else {
-            for (y, x) in y.iter_mut().zip(&x[at..]) {
-                *y += w * x;
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = fused::<FMA>(w, x, *y);
             }
         }
     }
     for (y, s) in y.iter_mut().zip(sum) {
         *y += s;
     }
+}
+
+/// Asks for a number that will be needed soon.
+#[inline(always)]
+fn prefetch(x: &[f32], at: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        #[expect(
+            unsafe_code,
+            reason = "the address is never followed: where it is no number of `x`, nothing happens"
+        )]
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(at).cast());
+        }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = (x, at);
 }
 
 /// The sum of products of two equally long slices, in sixteen partial sums.
@@ -162,6 +269,36 @@ pub(crate) fn add_scaled(y: &mut [f32], x: &[f32], w: f32) {
     }
 }
 
+/// Copies as many numbers as both have. Lines of pictures are often too short for a call of the general copy to pay.
+#[inline(always)]
+pub(crate) fn copy_short(to: &mut [f32], from: &[f32]) {
+    let length = to.len().min(from.len());
+    let (mut to, mut from) = (&mut to[..length], &from[..length]);
+    while to.len() >= 16 {
+        (to, from) = copy_chunk::<16>(to, from);
+    }
+    (to, from) = copy_chunk::<8>(to, from);
+    (to, from) = copy_chunk::<4>(to, from);
+    (to, from) = copy_chunk::<2>(to, from);
+    copy_chunk::<1>(to, from);
+}
+
+/// Copies `N` numbers if there are so many, and returns the rest.
+#[inline(always)]
+fn copy_chunk<'a, const N: usize>(
+    to: &'a mut [f32],
+    from: &'a [f32],
+) -> (&'a mut [f32], &'a [f32]) {
+    if to.len() < N || from.len() < N {
+        return (to, from);
+    }
+    let ((a, to), (b, from)) = (to.split_at_mut(N), from.split_at(N));
+    if let (Some(a), Some(b)) = (a.first_chunk_mut::<N>(), b.first_chunk::<N>()) {
+        *a = *b;
+    }
+    (to, from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +328,7 @@ mod tests {
                     places: Some(&places),
                     weights: Some(&weights),
                     heads,
+                    stride: width,
                 };
                 let mut y = vec![1.0; 3 * width];
                 sparse_rows(&mut y, &x, width, &rows);

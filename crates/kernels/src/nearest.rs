@@ -3,7 +3,7 @@ use rayon::prelude::*;
 use crate::error::{equal, finite};
 use crate::lanes::dot;
 use crate::matrix_product::{Matrix, multiply};
-use crate::{Csr, KernelError};
+use crate::{Csr, KdTree, KernelError};
 
 const NAME: &str = "nearest neighbours";
 
@@ -19,8 +19,9 @@ const LANES: usize = 16;
 /// `points`: `[points, width]`, row-major; `clouds`: where each cloud begins, and the number of points. A cloud of fewer than `k`
 /// points gives all of them.
 ///
-/// Distances are computed as `|b|^2 - 2 a.b` around the cloud's centre; points whose distances differ by less than about a
-/// millionth of the cloud's extent may be exchanged.
+/// In one to three dimensions a [`KdTree`] is built and searched, whose distances are sums of squared differences. In more, distances
+/// are computed as `|b|^2 - 2 a.b` around the cloud's centre; points whose distances differ by less than about a millionth of the
+/// cloud's extent may be exchanged.
 ///
 /// # Errors
 /// When lengths do not fit, `k` is zero, or a coordinate is not a finite number.
@@ -30,6 +31,18 @@ pub fn nearest_neighbours(
     clouds: &[usize],
     k: usize,
 ) -> Result<Csr, KernelError> {
+    if k == 0 {
+        return Err(KernelError::shape(
+            NAME,
+            "number of neighbours",
+            "at least 1",
+            0,
+        ));
+    }
+    if (1..=3).contains(&width) {
+        let tree = KdTree::of(NAME, points, width, clouds)?;
+        return tree.search(NAME, points, clouds, f32::INFINITY, k);
+    }
     let count = clouds.last().copied().unwrap_or(0);
     if !clouds.is_sorted() || clouds.first().is_some_and(|&first| first != 0) {
         return Err(KernelError::shape(
@@ -40,15 +53,18 @@ pub fn nearest_neighbours(
         ));
     }
     equal(NAME, "length of the points", count * width, points.len())?;
-    if k == 0 {
-        return Err(KernelError::shape(
-            NAME,
-            "number of neighbours",
-            "at least 1",
-            0,
-        ));
-    }
     finite(NAME, "the points", points)?;
+    by_products(points, width, clouds, k)
+}
+
+/// All distances of some points at a time, as a product of matrices.
+fn by_products(
+    points: &[f32],
+    width: usize,
+    clouds: &[usize],
+    k: usize,
+) -> Result<Csr, KernelError> {
+    let count = clouds.last().copied().unwrap_or(0);
     let jobs: Vec<(usize, usize, std::ops::Range<usize>)> = clouds
         .windows(2)
         .flat_map(|cloud| {
@@ -150,6 +166,8 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
+    use crate::clouds::tests::clouds;
+    use crate::kd_tree::tests::exhaustive;
 
     #[test]
     fn neighbours_are_those_of_an_exhaustive_search() {
@@ -157,6 +175,7 @@ mod tests {
         for (width, sizes, k) in [
             (3, vec![1, 70, 5, 200], 8),
             (1, vec![30], 40),
+            (4, vec![1, 70, 5, 200], 8),
             (20, vec![130, 0, 64], 5),
         ] {
             let mut clouds = vec![0];
@@ -193,30 +212,54 @@ mod tests {
     }
 
     #[test]
+    fn in_space_neighbours_are_exactly_those_of_an_exhaustive_search() {
+        for number in 0..50 {
+            let (width, starts, points) = clouds(number);
+            for k in [1, 20, 150] {
+                let csr = nearest_neighbours(&points, width, &starts, k).unwrap();
+                for cloud in starts.windows(2) {
+                    for i in cloud[0]..cloud[1] {
+                        let query = &points[i * width..(i + 1) * width];
+                        let expected = exhaustive(&points, width, cloud[0]..cloud[1], query);
+                        let expected = expected.into_iter().take(k).map(|(_, n)| n);
+                        let got = csr.indices()[csr.row(i)].iter().copied();
+                        assert!(got.eq(expected), "clouds {number}, k {k}, point {i}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn equal_points_come_in_their_order() {
-        let csr = nearest_neighbours(&[1.0; 40], 1, &[0, 40], 3).unwrap();
-        assert!((0..40).all(|i| csr.indices()[csr.row(i)] == [0, 1, 2]));
+        for width in 1..6 {
+            let points = vec![1.0; 40 * width];
+            let csr = nearest_neighbours(&points, width, &[0, 40], 3).unwrap();
+            assert!((0..40).all(|i| csr.indices()[csr.row(i)] == [0, 1, 2]));
+        }
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         let cases = [
-            (
-                nearest_neighbours(&[1.0; 4], 2, &[0, 3], 1),
-                "length of the points",
-            ),
-            (
-                nearest_neighbours(&[1.0; 4], 2, &[1, 2], 1),
-                "rising from 0",
-            ),
+            (nearest_neighbours(&[1.0; 4], 2, &[0, 3], 1), "length of"),
+            (nearest_neighbours(&[1.0; 8], 4, &[0, 3], 1), "length of"),
+            (nearest_neighbours(&[1.0; 4], 2, &[1, 2], 1), "1 first"),
+            (nearest_neighbours(&[1.0; 8], 4, &[1, 2], 1), "rising from"),
             (nearest_neighbours(&[1.0; 4], 2, &[0, 2], 0), "at least 1"),
+            (nearest_neighbours(&[1.0; 8], 4, &[0, 2], 0), "at least 1"),
             (
                 nearest_neighbours(&[1.0, f32::NAN], 1, &[0, 2], 1),
+                "NaN at place 1",
+            ),
+            (
+                nearest_neighbours(&[1.0, f32::NAN, 0.0, 0.0], 4, &[0, 1], 1),
                 "NaN at place 1",
             ),
         ];
         for (result, part) in cases {
             let message = result.unwrap_err().to_string();
+            assert!(message.starts_with("nearest neighbours: "), "{message}");
             assert!(message.contains(part), "{message}");
         }
         assert_eq!(

@@ -120,10 +120,15 @@ impl Kernel for SparseProduct {
         gradient: View,
         wanted: &[bool],
     ) -> Vec<Array> {
-        let weights = inputs.get(1).map(|w| w.values).or(self.weights.as_deref());
         let mut found = vec![Array::when(wanted[0], || {
-            let (mirrored, places) = self.matrix.mirrored();
-            times(mirrored, Some(places), weights, self.heads, gradient)
+            let learned = inputs.get(1).map(|w| w.values);
+            match (learned, &self.weights) {
+                (None, Some(fixed)) => mirrored_times(&self.matrix, Some(fixed), gradient),
+                (weights, _) => {
+                    let (mirrored, places) = self.matrix.mirrored();
+                    times(mirrored, Some(places), weights, self.heads, gradient)
+                }
+            }
         })];
         found.extend(wanted.get(1).map(|&wanted| {
             Array::when(wanted, || {
@@ -131,6 +136,16 @@ impl Kernel for SparseProduct {
             })
         }));
         found
+    }
+}
+
+/// `A^T x` with fixed weights, or ones.
+pub(crate) fn mirrored_times(matrix: &Csr, weights: Option<&Arc<[f32]>>, x: View) -> Array {
+    let (mirrored, places) = matrix.mirrored();
+    let in_turn = weights.and_then(|weights| matrix.mirrored_weights(weights));
+    match (&in_turn, weights) {
+        (Some(in_turn), _) => times(mirrored, None, Some(in_turn), 1, x),
+        (None, weights) => times(mirrored, Some(places), weights.map(|w| &**w), 1, x),
     }
 }
 
@@ -160,6 +175,7 @@ pub(crate) fn times(
             places,
             weights,
             heads,
+            stride: width,
         };
         sparse_rows(part, x.values, width, &rows);
     });

@@ -237,6 +237,102 @@ fn sparse_products_are_right() {
 }
 
 #[test]
+fn graph_convolutions_are_right() {
+    check("graph convolution", |rng, number| {
+        let mut matrix = matrix(rng, number);
+        if number % 3 == 0 {
+            // Square, so that gradients are written over each other, of more rows than one block.
+            let nodes = rng.random_range(1..300usize);
+            let place = |rng: &mut dyn Rng| rng.random_range(0..nodes as u32);
+            let pairs: Vec<(u32, u32)> = (0..600).map(|_| (place(rng), place(rng))).collect();
+            matrix = Csr::from_pairs(nodes, nodes, &pairs).unwrap().0;
+        }
+        let [inputs, outputs] = match number {
+            3 => [20, 150],
+            6 => [150, 150],
+            _ => [0, 1].map(|_| rng.random_range(1..40usize)),
+        };
+        let relu = rng.random::<bool>();
+        let weights: Option<Arc<[f32]>> = rng.random::<bool>().then(|| {
+            let weights = numbers(rng, matrix.entries());
+            weights.iter().map(|&w| w as f32).collect()
+        });
+        let shapes = ([matrix.columns(), inputs], [inputs, outputs]);
+        let mut operands = vec![
+            numbers(rng, matrix.columns() * inputs),
+            numbers(rng, inputs * outputs),
+        ];
+        if rng.random::<bool>() {
+            operands.push(numbers(rng, outputs));
+        }
+        let (m, w) = (matrix.clone(), weights.clone());
+        let reference = move |operands: &[Vec<f64>]| {
+            let bias = |o: usize| operands.get(2).map_or(0.0, |bias| bias[o]);
+            let mut y: Vec<f64> = (0..m.rows() * outputs).map(|i| bias(i % outputs)).collect();
+            for (row, entry, column) in entries(&m) {
+                let weight = w.as_ref().map_or(1.0, |w| f64::from(w[entry]));
+                for (i, o) in (0..inputs).flat_map(|i| (0..outputs).map(move |o| (i, o))) {
+                    y[row * outputs + o] +=
+                        weight * operands[0][column * inputs + i] * operands[1][i * outputs + o];
+                }
+            }
+            let cut = |y: f64| if relu { y.max(0.0) } else { y };
+            y.into_iter().map(cut).collect()
+        };
+        let arguments = move |operands: &[Tensor<1>]| {
+            let (x, weight) = (
+                shaped(&operands[0], shapes.0),
+                shaped(&operands[1], shapes.1),
+            );
+            (x, weight, operands.get(2).cloned())
+        };
+        let (m, w) = (matrix.clone(), weights.clone());
+        Case {
+            inputs: operands,
+            reference: Box::new(reference),
+            kernel: Box::new(move |operands| {
+                let (x, weight, bias) = arguments(&operands);
+                // Of a value that nothing else holds, the gradient is written over it.
+                let x = x * 1.0;
+                flat(graph_convolution(&matrix, weights.as_ref(), x, weight, bias, relu).unwrap())
+            }),
+            portable: Box::new(move |operands| {
+                let (x, weight, bias) = arguments(&operands);
+                flat(crate::graph_convolution::portable(
+                    &m,
+                    w.as_ref(),
+                    x,
+                    weight,
+                    bias,
+                    relu,
+                ))
+            }),
+        }
+    });
+}
+
+#[test]
+fn values_that_someone_still_holds_are_not_written_over() {
+    let device = Device::flex().autodiff();
+    let matrix = Csr::from_pairs(2, 2, &[(0, 0), (0, 1), (1, 1)]).unwrap().0;
+    let values = |t: &Tensor<2>| t.to_data().try_to_vec::<f32>().unwrap();
+    let x = Tensor::<2>::from_data([[1.0f32, -2.0], [3.0, 4.0]], &device).require_grad();
+    let weight = Tensor::<2>::from_data([[1.0f32, 0.0], [0.0, 1.0]], &device).require_grad();
+    let doubled = x.clone() * 2.0;
+    let cut = relu(doubled.clone());
+    assert_eq!(values(&doubled), [2.0, -4.0, 6.0, 8.0]);
+    let y = graph_convolution(&matrix, None, cut.clone(), weight.clone(), None, true).unwrap();
+    let gradients = (y * cut.clone()).sum().backward();
+    assert_eq!(values(&doubled), [2.0, -4.0, 6.0, 8.0]);
+    assert_eq!(values(&cut), [2.0, 0.0, 6.0, 8.0]);
+    // y = A c W, and the sum of y c has for c the gradient A c + A^T c, for W c^T A^T c.
+    let of_x = x.grad(&gradients).unwrap();
+    assert_eq!(values(&of_x), [20.0, 0.0, 28.0, 32.0]);
+    let of_weight = weight.grad(&gradients).unwrap();
+    assert_eq!(values(&of_weight), [52.0, 48.0, 64.0, 64.0]);
+}
+
+#[test]
 fn products_with_learned_weights_are_right() {
     check("attention product", |rng, number| {
         let mut matrix = matrix(rng, number);
@@ -598,6 +694,36 @@ fn arguments_that_do_not_fit_are_named() {
         (
             sparse_product(&matrix, zeros(3, 4)),
             "sparse product: rows of x",
+        ),
+        (
+            graph_convolution(&matrix, None, zeros(3, 4), zeros(4, 1), None, true),
+            "rows of x",
+        ),
+        (
+            graph_convolution(&matrix, None, zeros(2, 4), zeros(3, 1), None, true),
+            "rows of the weights",
+        ),
+        (
+            graph_convolution(
+                &matrix,
+                None,
+                zeros(2, 4),
+                zeros(4, 1),
+                Some(Tensor::zeros([2], &Device::flex())),
+                true,
+            ),
+            "length of the bias",
+        ),
+        (
+            graph_convolution(
+                &matrix,
+                Some(&Arc::from([f32::NAN, 1.0])),
+                zeros(2, 4),
+                zeros(4, 1),
+                None,
+                true,
+            ),
+            "entries' weights",
         ),
         (
             weighted_sparse_product(&matrix, &Arc::from([1.0]), zeros(2, 4)),

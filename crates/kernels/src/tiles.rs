@@ -49,6 +49,37 @@ pub(crate) fn tile<const R: usize, const W: usize, const FMA: bool>(
     }
 }
 
+/// `sums[r] += sum over k of a[r][k] b[offsets[k]..]`: the rows of the right side stand anywhere, and may overlap.
+#[inline(always)]
+pub(crate) fn tile_at<const R: usize, const W: usize, const FMA: bool>(
+    sums: &mut [[f32; W]; R],
+    a: [&[f32]; R],
+    b: &[f32],
+    offsets: &[usize],
+) {
+    let mut rows: [&[f32]; R] = [&[]; R];
+    for (slice, a) in rows.iter_mut().zip(a) {
+        *slice = &a[..offsets.len()];
+    }
+    let mut own = *sums;
+    for (k, &offset) in offsets.iter().enumerate() {
+        let Some(b) = b[offset..].first_chunk::<W>() else {
+            break;
+        };
+        for row in 0..R {
+            let a = rows[row][k];
+            for lane in 0..W {
+                own[row][lane] = if FMA {
+                    a.mul_add(b[lane], own[row][lane])
+                } else {
+                    a * b[lane] + own[row][lane]
+                };
+            }
+        }
+    }
+    *sums = own;
+}
+
 /// The right side of a product, in panels of as many columns as the processor's registers favour.
 #[derive(Debug)]
 pub(crate) struct Panels {
@@ -178,11 +209,23 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
 /// `a^T b`, where `a` is `[depth, rows]` and `b` `[depth, columns]`.
 pub(crate) fn transposed_product(a: &[f32], rows: usize, b: &[f32], columns: usize) -> Vec<f32> {
     let mut out = vec![0.0; rows * columns];
+    add_transposed_product(&mut out, a, rows, b, columns);
+    out
+}
+
+/// `out += a^T b`, see [`transposed_product`].
+pub(crate) fn add_transposed_product(
+    out: &mut [f32],
+    a: &[f32],
+    rows: usize,
+    b: &[f32],
+    columns: usize,
+) {
+    assert_eq!(out.len(), rows * columns, "length of the result");
     if !out.is_empty() {
         assert_eq!(a.len() / rows, b.len() / columns, "inner lengths");
-        multiply_transposed(&mut out, a, rows, b, columns);
+        multiply_transposed(out, a, rows, b, columns);
     }
-    out
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use burn::module::Module;
-use burn::tensor::activation::{log_sigmoid, log_softmax, relu, sigmoid, softmax, softplus};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::activation::{log_sigmoid, relu, sigmoid, softmax, softplus};
+use burn::tensor::{Device, Tensor, TensorData};
 use candor_core::{Distribution, QuantileFunction, normal_quantile};
+use candor_kernels::{KernelError, Truth, cross_entropy};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +123,7 @@ impl HeadKind {
     }
 
     /// Raw parameters of one unit.
-    fn outputs(&self) -> usize {
+    pub fn outputs(&self) -> usize {
         match self {
             HeadKind::Softmax { classes, .. } => *classes,
             HeadKind::Sigmoid { width, .. } => *width,
@@ -129,23 +132,27 @@ impl HeadKind {
         }
     }
 
-    /// Loss of raw parameters `[members, units, classes]` against class indices `[units]`: each member is
-    /// judged alone, and the mean is taken.
-    pub fn loss_of_classes(&self, raw: Tensor<3>, classes: Tensor<1, Int>) -> Tensor<1> {
+    /// Loss of raw parameters `[members, units, classes]` against the class of each unit: each member is judged alone, and the mean is
+    /// taken.
+    ///
+    /// # Errors
+    /// When there is not one class for each unit, or a class is not one of the head's.
+    pub fn loss_of_classes(
+        &self,
+        raw: Tensor<3>,
+        classes: impl Into<Arc<[u32]>>,
+    ) -> Result<Tensor<1>, KernelError> {
         let smoothing = match self {
             HeadKind::Softmax {
                 label_smoothing, ..
             } => *label_smoothing,
             _ => 0.0,
         };
-        let [members, units, _] = raw.dims();
-        let log_p = log_softmax(raw, 2);
-        let index: Tensor<3, Int> = classes.reshape([1, units, 1]).expand([members, units, 1]);
-        let picked = log_p.clone().gather(2, index).mean().neg();
-        if smoothing == 0.0 {
-            return picked;
-        }
-        picked * (1.0 - smoothing) + log_p.mean().neg() * smoothing
+        let truth = Truth {
+            smoothing: smoothing as f32,
+            ..Truth::new(classes)
+        };
+        cross_entropy(raw, &truth)
     }
 
     /// Loss of raw parameters `[members, units, width]` against labels `[units, width]`, of which those count that are
@@ -325,10 +332,6 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
     }
 
-    fn classes(indices: &[i32], device: &Device) -> Tensor<1, Int> {
-        Tensor::from_data(TensorData::new(indices.to_vec(), [indices.len()]), device)
-    }
-
     #[test]
     fn raw_parameters_have_one_column_a_class_and_two_a_number() {
         for ([members, units, input, outputs], mut stream) in shapes("head") {
@@ -359,7 +362,7 @@ mod tests {
         let ln = f64::ln;
         let three = 3f32.ln();
         // Smoothing, members, raw parameters, true classes, loss. Odds of 3 to 1 are probabilities of 3/4 and 1/4.
-        type Case<'a> = (f64, usize, &'a [f32], &'a [i32], f64);
+        type Case<'a> = (f64, usize, &'a [f32], &'a [u32], f64);
         let cases: [Case; 7] = [
             (0.0, 1, &[0.0, 0.0], &[1], ln(2.0)),
             (0.0, 1, &[three, 0.0], &[0], -ln(0.75)),
@@ -392,10 +395,18 @@ mod tests {
         ];
         for (smoothing, members, values, truth, expected) in cases {
             let raw = raw([members, truth.len(), 2], values);
-            let truth = classes(truth, &Device::flex());
             let loss = softmax_of(2, smoothing).loss_of_classes(raw, truth);
-            assert_close(&loss, [1], &[expected]);
+            assert_close(&loss.unwrap(), [1], &[expected]);
         }
+    }
+
+    #[test]
+    fn classes_that_the_head_does_not_have_are_refused() {
+        let raw = || raw([1, 2, 2], &[0.0; 4]);
+        let loss = |classes: &[u32]| softmax_of(2, 0.0).loss_of_classes(raw(), classes);
+        let outside = loss(&[0, 2]).unwrap_err().to_string();
+        assert!(outside.contains("index 2 at place 1"), "{outside}");
+        assert!(loss(&[0, 1, 1]).is_err());
     }
 
     #[test]
@@ -623,15 +634,14 @@ mod tests {
     #[test]
     fn gradients_of_cross_entropy_agree_with_finite_differences() {
         for ([members, units, count], mut stream) in shapes("cross-entropy") {
-            let truth: Vec<i32> = (0..units)
-                .map(|_| stream.random_range(0..count) as i32)
+            let truth: Vec<u32> = (0..units)
+                .map(|_| stream.random_range(0..count as u32))
                 .collect();
             let x = numbers([members, units, count], &mut stream);
             for smoothing in [0.0, 0.2] {
                 let kind = softmax_of(count, smoothing);
                 let wrong = wrong_gradients(&None::<Linear>, &x, &mut stream, |_, raw| {
-                    let truth = classes(&truth, &raw.device());
-                    kind.loss_of_classes(raw, truth)
+                    kind.loss_of_classes(raw, truth.as_slice()).unwrap()
                 });
                 assert_eq!(wrong, [""; 0]);
             }
@@ -693,9 +703,10 @@ mod tests {
                     "{a} {b} {truth}: {all:?}"
                 );
             };
-            let class = i32::from(truth > 0.0);
+            let class = u32::from(truth > 0.0);
             for smoothing in [0.0, 0.1] {
-                judge(&|x| softmax_of(2, smoothing).loss_of_classes(x, classes(&[class], &device)));
+                let kind = softmax_of(2, smoothing);
+                judge(&|x| kind.loss_of_classes(x, [class]).unwrap());
             }
             for beta in [0.0, 0.5, 1.0] {
                 let value = Tensor::from_data([[truth]], &device);

@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use candor::{Inputs, Model};
 use candor::data::{Column, ReadOptions, Table, Values};
+use candor::{Inputs, Model};
 use serde_json::{Map, Value};
 
 use crate::respond::Refusal;
 
-const SHAPE: &str =
-    "send {\"rows\": [{\"column\": value, ...}, ...]}, or a CSV text with content-type: text/csv";
+const SHAPE: &str = "send {\"rows\": [{\"column\": value, ...}, ...]}, a CSV text with content-type: text/csv, or, to a model \
+                     of images, one picture with content-type: image/png (or /jpeg, /tiff)";
 
 /// The rows in a body of JSON: only the columns of the model; a column that no row has is left out, so that the model
 /// says that it is missing.
@@ -94,13 +94,10 @@ fn column(name: &str, rows: &[Map<String, Value>]) -> Result<Column, Refusal> {
     })
 }
 
-/// The rows in a body of CSV, read as a file of the same text is.
-pub(crate) fn from_csv(model: &Model, body: &[u8]) -> Result<Inputs, Refusal> {
+/// The units in a body that is read as a file of the same bytes is: a CSV text, or one picture.
+pub(crate) fn from_file(model: &Model, body: &[u8]) -> Result<Inputs, Refusal> {
     let failed = |e: std::io::Error| Refusal::internal(format!("a temporary file: {e}"));
-    let mut file = tempfile::Builder::new()
-        .suffix(".csv")
-        .tempfile()
-        .map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
     file.write_all(body).map_err(failed)?;
     let path = file.path().display().to_string();
     let options = ReadOptions {

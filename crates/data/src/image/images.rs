@@ -69,9 +69,7 @@ impl Images {
     /// One picture, `[channels, height, width]`.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         let length = self.size.len();
-        self.pixels
-            .get(index.checked_mul(length)?..)?
-            .get(..length)
+        self.pixels.get(index.checked_mul(length)?..)?.get(..length)
     }
 
     /// The pictures at `indices`, in that order; `None` when one does not exist.

@@ -53,7 +53,7 @@ pub fn fingerprint_bytes(bytes: &[u8]) -> (u64, String) {
     (bytes.len() as u64, hexadecimal(&Sha256::digest(bytes)))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

@@ -1,8 +1,9 @@
 //! What each modality gives to the pipeline: one file a modality, behind the traits of this one.
 
+mod image;
 mod table;
 
-use candor_core::{Finding, Modality, Targets, Task};
+use candor_core::{Finding, Modality, Target, Targets, Task};
 use candor_data::{ReadOptions, Schema, SourceFacts, Split, Table};
 use candor_deploy::DeployError;
 use candor_train::{Learner, Units};
@@ -55,6 +56,11 @@ pub(crate) trait Material: Send + Sync {
     /// Numbers in one unit: what a second of training buys depends on them.
     fn cells(&self, schema: &Schema) -> usize;
 
+    /// Folds at most, however much time there is; `None` where models are cheap.
+    fn most_folds(&self) -> Option<usize> {
+        None
+    }
+
     /// The units, and who learns from them. `input` is what [`Material::input`] gave, maybe in another process.
     ///
     /// # Errors
@@ -64,13 +70,16 @@ pub(crate) trait Material: Send + Sync {
         input: &Value,
         table: &Table,
         learnable: Vec<usize>,
-        task: Task,
+        target: &Target,
     ) -> Result<Box<dyn Subject>, EngineError>;
 }
 
 /// Reads the source, and the second one if there is one.
 pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
-    table::open(settings)
+    match image::detect(&settings.source)? {
+        Some(source) => image::open(&source, settings),
+        None => table::open(settings),
+    }
 }
 
 /// Units to predict.
@@ -117,6 +126,7 @@ pub(crate) fn reader(
 ) -> Result<(Box<dyn Input>, Box<dyn Learner>), ReaderError> {
     match modality {
         Modality::Table => table::reader(input, task),
+        Modality::Image => image::reader(input, task),
         other => Err(ReaderError::Damaged(format!(
             "this version does not know how to read a {}",
             other.name()

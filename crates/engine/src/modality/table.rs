@@ -1,5 +1,5 @@
 use candor_baselines::Matrix;
-use candor_core::{Finding, Modality, Seed, Targets, Task};
+use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
 use candor_data::{
     Column, ReadOptions, Role, Schema, Source, Split, Table, Values, duplicates_across, read_table,
 };
@@ -76,12 +76,12 @@ impl Material for Rows {
         input: &Value,
         table: &Table,
         learnable: Vec<usize>,
-        task: Task,
+        target: &Target,
     ) -> Result<Box<dyn Subject>, EngineError> {
         let encoder = encoder(input).map_err(malformed)?;
         let matrix = encoder.encode(table)?;
         Ok(Box::new(TableSubject {
-            learner: TableLearner::new(task)?,
+            learner: TableLearner::new(target.task)?,
             units: TableUnits::units(matrix, learnable),
             encoder,
         }))
@@ -182,7 +182,7 @@ impl Subject for TableSubject {
 }
 
 /// The rows of `more` below those of `table`, column by column; columns that only `more` has are left out.
-fn joined(table: Table, more: &Table) -> Result<Table, EngineError> {
+pub(super) fn joined(table: Table, more: &Table) -> Result<Table, EngineError> {
     let join = |column: Column| {
         let Some(other) = more.column(&column.name) else {
             return Err(EngineError::Setting {
