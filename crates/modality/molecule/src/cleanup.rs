@@ -77,8 +77,7 @@ fn phosphorus(molecule: &mut Molecule, index: usize) -> Result<(), MoleculeError
         .any(|next| matches!(to(next).number, 6 | 7) && molecule.degree(next.atom as usize) >= 2);
     let oxygen = neighbours
         .filter(double)
-        .filter(|next| to(next).number == 8 && to(next).charge == 0)
-        .next_back()
+        .rfind(|next| to(next).number == 8 && to(next).charge == 0)
         .copied();
     if let (true, Some(oxygen)) = (carbon, oxygen) {
         molecule.atoms[oxygen.atom as usize].charge = -1;

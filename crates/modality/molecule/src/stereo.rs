@@ -170,8 +170,9 @@ impl Ranks {
                 }
                 if end - start > 1 {
                     self.sorted[start..end].sort_by(|&a, &b| key(a).cmp(key(b)));
-                    for at in start..end - 1 {
-                        same[at] = key(self.sorted[at]) == key(self.sorted[at + 1]);
+                    let pairs = self.sorted[start..end].windows(2);
+                    for (same, pair) in same[start..].iter_mut().zip(pairs) {
+                        *same = key(pair[0]) == key(pair[1]);
                     }
                 }
                 start = end;
@@ -300,10 +301,10 @@ fn is_bridgehead(molecule: &Molecule, index: usize) -> bool {
 /// Gives codes to marked centres whose neighbours rank differently; returns whether some are left, and whether any was given.
 fn assign_atoms(molecule: &Molecule, ranks: &[u32], codes: &mut [Code]) -> (bool, bool) {
     let (mut open, mut changed) = (false, false);
-    for index in 0..molecule.atoms.len() {
+    for (index, code) in codes.iter_mut().enumerate() {
         let atom = &molecule.atoms[index];
         if atom.chirality == Chirality::None
-            || codes[index] != Code::Unknown
+            || *code != Code::Unknown
             || !may_be_centre(molecule, index)
         {
             continue;
@@ -332,7 +333,7 @@ fn assign_atoms(molecule: &Molecule, ranks: &[u32], codes: &mut [Code]) -> (bool
         } else {
             atom.chirality
         };
-        codes[index] = if turn == Chirality::Counterclockwise {
+        *code = if turn == Chirality::Counterclockwise {
             Code::S
         } else {
             Code::R
@@ -345,7 +346,7 @@ fn assign_atoms(molecule: &Molecule, ranks: &[u32], codes: &mut [Code]) -> (bool
 fn assign_bonds(molecule: &mut Molecule, ranks: &[u32], done: &mut [bool]) -> (bool, bool) {
     let (mut open, mut changed) = (false, false);
     let mut cleared = Vec::new();
-    for index in 0..molecule.bonds.len() {
+    for (index, done) in done.iter_mut().enumerate() {
         let bond = &molecule.bonds[index];
         if bond.order != Order::Double
             || bond.stereo != Stereo::None
@@ -367,9 +368,9 @@ fn assign_bonds(molecule: &mut Molecule, ranks: &[u32], done: &mut [bool]) -> (b
             if sides
                 .iter()
                 .all(|side| !matches!(side, Side::Unmarked | Side::Tied))
-                && !done[index]
+                && !*done
             {
-                done[index] = true;
+                *done = true;
                 changed = true;
                 for side in &sides {
                     if let Side::Contradiction(bonds) = side {

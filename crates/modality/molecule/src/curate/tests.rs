@@ -68,7 +68,13 @@ fn texts_that_are_no_molecules_are_left_out_and_listed() {
 #[test]
 fn one_molecule_written_twice_is_found_with_and_without_conflict() {
     let survey = survey(&["OCC", "c1ccccc1", "C(O)C", "C1=CC=CC=C1", "CCC"]);
-    let findings = curate_structures(&survey, &Targets::Classes(vec![0, 1, 1, 1, 0]), &[], "s", &[]);
+    let findings = curate_structures(
+        &survey,
+        &Targets::Classes(vec![0, 1, 1, 1, 0]),
+        &[],
+        "s",
+        &[],
+    );
     assert_eq!(
         find(&findings, "duplicate-structures")
             .unwrap()
@@ -84,9 +90,21 @@ fn one_molecule_written_twice_is_found_with_and_without_conflict() {
         [1, 3]
     );
     // Numbers disagree when they are farther apart than half of their inner range.
-    let findings = curate_structures(&survey, &numbers(&[0.0, 5.0, 0.4, 9.9, 10.0]), &[], "s", &[]);
+    let findings = curate_structures(
+        &survey,
+        &numbers(&[0.0, 5.0, 0.4, 9.9, 10.0]),
+        &[],
+        "s",
+        &[],
+    );
     assert!(find(&findings, "contradicting-structures").is_none());
-    let findings = curate_structures(&survey, &numbers(&[0.0, 5.0, 8.0, 5.1, 10.0]), &[], "s", &[]);
+    let findings = curate_structures(
+        &survey,
+        &numbers(&[0.0, 5.0, 8.0, 5.1, 10.0]),
+        &[],
+        "s",
+        &[],
+    );
     assert_eq!(
         find(&findings, "contradicting-structures")
             .unwrap()
@@ -117,7 +135,13 @@ fn stereoisomers_salts_and_cliffs_are_found() {
         "CCCCCCCCCCCCCCCC(=O)O",
         "c1ccccc1",
     ]);
-    let findings = curate_structures(&survey, &Targets::Classes(vec![0, 0, 0, 1, 0, 1]), &[], "s", &[]);
+    let findings = curate_structures(
+        &survey,
+        &Targets::Classes(vec![0, 0, 0, 1, 0, 1]),
+        &[],
+        "s",
+        &[],
+    );
     assert_eq!(
         find(&findings, "stereo-duplicates").unwrap().evidence.rows,
         [1, 2]
@@ -130,7 +154,13 @@ fn stereoisomers_salts_and_cliffs_are_found() {
         cliffs.message
     );
     assert!(find(&findings, "duplicate-structures").is_none());
-    let calm = curate_structures(&survey, &Targets::Classes(vec![0, 0, 0, 1, 1, 1]), &[], "s", &[]);
+    let calm = curate_structures(
+        &survey,
+        &Targets::Classes(vec![0, 0, 0, 1, 1, 1]),
+        &[],
+        "s",
+        &[],
+    );
     assert!(find(&calm, "activity-cliffs").is_none());
 }
 
