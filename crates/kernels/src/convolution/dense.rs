@@ -3,7 +3,7 @@ use multiversion::target::match_target;
 
 use super::Scratch;
 use super::padded::{Correlation, SLACK};
-use crate::tiles::{panel_width, tile};
+use crate::tiles::{load, panel_width, store, tile};
 
 /// A correlation as a matrix product whose right side, the image's columns, is laid out a panel at a time and never as a whole.
 pub(super) struct Plan {
@@ -199,16 +199,18 @@ fn some_filters<const R: usize, const W: usize, const FMA: bool>(
     for r in 0..R {
         rows[r] = &weight[(filter + r) * depth + start..][..panel.len() / W];
         if start > 0 {
-            let from = &output[(filter + r) * outputs + first..][..lanes];
-            sums[r][..lanes].copy_from_slice(from);
+            load(
+                &mut sums[r],
+                &output[(filter + r) * outputs + first..][..lanes],
+            );
         } else if let Some(bias) = bias {
             sums[r] = [bias[filter + r]; W];
         }
     }
     tile::<R, W, FMA>(&mut sums, rows, 1, panel);
     for r in 0..R {
-        let to = &mut output[(filter + r) * outputs + first..];
-        to[..lanes].copy_from_slice(&sums[r][..lanes]);
+        let to = &mut output[(filter + r) * outputs + first..][..lanes];
+        store(to, &sums[r]);
     }
 }
 
