@@ -79,7 +79,8 @@ impl Learner for ImageLearner {
                 _ => scaled.with("depth", 2),
             };
             let mut design = body
-                .with("crop", true)
+                // Few passes are worth more on pictures as they are.
+                .with("crop", model != "fast_residual")
                 .with("flip", false)
                 .with("cutout", false);
             if self.size.channels == 3 {

@@ -102,7 +102,8 @@ fn corrupt(
             });
         }
         Corruption::Blur => {
-            let sd = 0.06 * side * strength;
+            // Of 0.5 to 1.8 pixels where the side has 28.
+            let sd = (0.2 + 1.6 * strength) * (side / 28.0).max(0.5);
             for plane in picture.chunks_exact_mut(pixels) {
                 blur(plane, [size.height, size.width], sd);
             }
