@@ -37,7 +37,6 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 def samplers():
     return {
         "optuna TPE": lambda seed: optuna.samplers.TPESampler(seed=seed),
-        "optuna TPE univariate": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=False),
         "optuna NSGA-II": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
     }
 
