@@ -143,7 +143,8 @@ WORKING_SETS = {
     # Words, graph (an index and a weight an entry, both ways), weights and 16 features a node.
     "gcn-cora": 2 * 8 * (49_216 + 13_264) + 3 * 4 * 1433 * 16 + 3 * 4 * 2708 * 16,
     "gcn-large": 4 * 170_000 * (128 + 2 * 256),
-    "edge-convolution": 4 * (3 * 8192 * 64 + 8192 * 20),
+    # One cloud, whose points are gathered from each other.
+    "edge-convolution": 4 * (2 * 1024 * 64 + 1024 * 20),
 }
 
 
