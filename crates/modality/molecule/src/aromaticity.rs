@@ -7,6 +7,8 @@ use crate::molecule::{Bond, Molecule, Order};
 const LARGEST_FUSED: usize = 24;
 /// Most rings that are taken together.
 const MOST_TOGETHER: usize = 6;
+/// Most rings of a molecule among which fused ones are sought.
+const MOST_FUSED: usize = 1_000;
 /// Most sets of rings that are tried in one fused system; reached only by strings made to be slow.
 const MOST_SETS: usize = 50_000;
 
@@ -86,7 +88,7 @@ impl<'a> Systems<'a> {
         let mut fused = vec![Vec::new(); rings.len()];
         let size = |ring: u32| ring_bonds(molecule, ring as usize).len();
         for (i, &first) in rings.iter().enumerate() {
-            if size(first) > LARGEST_FUSED {
+            if size(first) > LARGEST_FUSED || rings.len() > MOST_FUSED {
                 continue;
             }
             for (j, &second) in rings.iter().enumerate().skip(i + 1) {

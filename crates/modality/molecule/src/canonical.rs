@@ -7,8 +7,9 @@
 use crate::molecule::{Chirality, Molecule, Order, Stereo};
 use crate::smiles::inversions;
 
-/// Most orders that are tried; beyond, the least so far is taken. No molecule of the public sets comes near.
-const MOST_ORDERS: usize = 4_000;
+/// Atoms that are looked at, over all refinements, before the least order so far is taken. Only large molecules of many equal
+/// pieces come near, and for most of those every order is as good.
+const MOST_WORK: usize = 4_000_000;
 
 /// Whether the lie of atoms in space makes molecules different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,15 @@ pub enum Space {
 
 /// The place of each atom in the canonical order.
 pub fn canonical_order(molecule: &Molecule, space: Space) -> Vec<u32> {
-    Search::run(molecule, space).0
+    let mut place = vec![0; molecule.atoms.len()];
+    let mut first = 0;
+    for part in ordered_parts(molecule, space) {
+        for &(atom, within) in &part.places {
+            place[atom as usize] = first + within;
+        }
+        first += part.places.len() as u32;
+    }
+    place
 }
 
 /// A number that two molecules share if they are the same, and else (but for one chance in 2^64 or so) do not.
@@ -34,16 +43,37 @@ pub fn canonical_order(molecule: &Molecule, space: Space) -> Vec<u32> {
 /// assert_eq!(key("C[C@H](N)O", Space::Ignored), key("C[C@@H](N)O", Space::Ignored));
 /// ```
 pub fn canonical_key(molecule: &Molecule, space: Space) -> u128 {
-    let (place, code) = Search::run(molecule, space);
-    let mut atoms: Vec<u64> = vec![0; place.len()];
-    for (index, &place) in place.iter().enumerate() {
-        atoms[place as usize] = own_colour(molecule, index);
-    }
+    let parts = ordered_parts(molecule, space);
     let halves = [0x9e37_79b9_7f4a_7c15u64, 0xc2b2_ae3d_27d4_eb4f].map(|start| {
-        let values = atoms.iter().copied().chain(code.iter().copied());
-        values.fold(start ^ atoms.len() as u64, mix)
+        let values = parts.iter().flat_map(|part| {
+            std::iter::once(part.places.len() as u64).chain(part.code.iter().copied())
+        });
+        values.fold(start ^ parts.len() as u64, mix)
     });
     u128::from(halves[0]) << 64 | u128::from(halves[1])
+}
+
+/// A connected part in its canonical order.
+struct Part {
+    /// Atoms, bonds and configurations in terms of places.
+    code: Vec<u64>,
+    /// Each atom and its place in the part.
+    places: Vec<(u32, u32)>,
+}
+
+/// The connected parts by their codes: equal parts, as the ions of a salt, need no search among them.
+fn ordered_parts(molecule: &Molecule, space: Space) -> Vec<Part> {
+    let (number, parts) = molecule.parts();
+    let mut atoms: Vec<Vec<u32>> = vec![Vec::new(); parts];
+    for (atom, &part) in number.iter().enumerate() {
+        atoms[part as usize].push(atom as u32);
+    }
+    let mut ordered: Vec<Part> = atoms
+        .iter()
+        .map(|atoms| Search::run(molecule, space, atoms))
+        .collect();
+    ordered.sort_by(|a, b| a.code.cmp(&b.code));
+    ordered
 }
 
 /// The finaliser of SplitMix64 over what was and what comes.
@@ -68,63 +98,76 @@ fn own_colour(molecule: &Molecule, index: usize) -> u64 {
 struct Search<'a> {
     molecule: &'a Molecule,
     space: Space,
+    /// The atoms of the part.
+    atoms: &'a [u32],
     best: Option<(Vec<u64>, Vec<u32>)>,
     /// Hashes of the codes seen, in the order of the search.
     seen: Vec<u64>,
+    work: usize,
 }
 
-/// Colours of atoms: an atom's colour is the number of atoms with a lesser one.
+/// Colours of atoms: an atom's colour is the number of atoms of the part with a lesser one.
 #[derive(Clone)]
 struct Colours {
+    /// By atom of the molecule.
     of: Vec<u32>,
-    /// The atoms by colour.
+    /// The atoms of the part by colour.
     sorted: Vec<u32>,
 }
 
 impl<'a> Search<'a> {
-    fn run(molecule: &'a Molecule, space: Space) -> (Vec<u32>, Vec<u64>) {
+    fn run(molecule: &'a Molecule, space: Space, atoms: &'a [u32]) -> Part {
         let mut search = Search {
             molecule,
             space,
+            atoms,
             best: None,
             seen: Vec::new(),
+            work: 0,
         };
         let mut colours = search.first_colours();
         search.refine(&mut colours);
         search.explore(colours);
-        match search.best {
-            Some((code, place)) => (place, code),
-            None => (Vec::new(), Vec::new()),
+        let (code, place) = search.best.unwrap_or_default();
+        let mut own = vec![0; atoms.len()];
+        let mut places = Vec::with_capacity(atoms.len());
+        for &atom in atoms {
+            own[place[atom as usize] as usize] = own_colour(molecule, atom as usize);
+            places.push((atom, place[atom as usize]));
         }
+        own.extend(code);
+        Part { code: own, places }
     }
 
     fn first_colours(&self) -> Colours {
-        let own: Vec<u64> = (0..self.molecule.atoms.len())
-            .map(|index| {
-                let marked = self.space == Space::Counts
-                    && self.molecule.atoms[index].chirality != Chirality::None;
-                own_colour(self.molecule, index) | u64::from(marked) << 60
-            })
-            .collect();
-        let mut sorted: Vec<u32> = (0..own.len() as u32).collect();
-        sorted.sort_by_key(|&atom| own[atom as usize]);
-        let mut of = vec![0; own.len()];
+        let own = |atom: u32| {
+            let index = atom as usize;
+            let marked = self.space == Space::Counts
+                && self.molecule.atoms[index].chirality != Chirality::None;
+            own_colour(self.molecule, index) | u64::from(marked) << 60
+        };
+        let mut sorted: Vec<(u64, u32)> =
+            self.atoms.iter().map(|&atom| (own(atom), atom)).collect();
+        sorted.sort_unstable();
+        let mut of = vec![0; self.molecule.atoms.len()];
         let mut start = 0;
         for at in 0..sorted.len() {
-            if at > 0 && own[sorted[at] as usize] != own[sorted[at - 1] as usize] {
+            if at > 0 && sorted[at].0 != sorted[at - 1].0 {
                 start = at;
             }
-            of[sorted[at] as usize] = start as u32;
+            of[sorted[at].1 as usize] = start as u32;
         }
+        let sorted = sorted.into_iter().map(|(_, atom)| atom).collect();
         Colours { of, sorted }
     }
 
     /// Splits colours by the colours around until nothing changes.
-    fn refine(&self, colours: &mut Colours) {
+    fn refine(&mut self, colours: &mut Colours) {
         let atoms = colours.sorted.len();
         let mut keys: Vec<u64> = Vec::new();
-        let mut starts = vec![(0u32, 0u32); atoms];
+        let mut starts = vec![(0u32, 0u32); self.molecule.atoms.len()];
         loop {
+            self.work += atoms;
             keys.clear();
             let mut tied = false;
             for at in 0..atoms {
@@ -213,7 +256,7 @@ impl<'a> Search<'a> {
             let entry = self.seen.len();
             let members = colours.sorted[start..end].to_vec();
             for (place, &member) in members.iter().enumerate() {
-                if self.seen.len() >= MOST_ORDERS {
+                if place > 0 && self.work > MOST_WORK {
                     return;
                 }
                 let chosen = self.singled_out(&colours, start, end, member);
@@ -239,7 +282,7 @@ impl<'a> Search<'a> {
         first.is_some() && members.iter().all(|&atom| bound(atom) == first)
     }
 
-    fn singled_out(&self, colours: &Colours, start: usize, end: usize, member: u32) -> Colours {
+    fn singled_out(&mut self, colours: &Colours, start: usize, end: usize, member: u32) -> Colours {
         let mut chosen = colours.clone();
         if let Some(at) = (start..end).find(|&at| chosen.sorted[at] == member) {
             chosen.sorted.swap(start, at);
@@ -252,7 +295,7 @@ impl<'a> Search<'a> {
     }
 
     /// The code of the first order below.
-    fn leftmost(&self, mut colours: Colours) -> u64 {
+    fn leftmost(&mut self, mut colours: Colours) -> u64 {
         while let Some((start, end)) = first_tie(&colours) {
             let member = colours.sorted[start];
             colours = self.singled_out(&colours, start, end, member);
@@ -272,27 +315,33 @@ impl<'a> Search<'a> {
     fn code(&self, place: &[u32]) -> Vec<u64> {
         let molecule = self.molecule;
         let at = |atom: u32| u64::from(place[atom as usize]);
-        let mut code: Vec<u64> = molecule
-            .bonds
-            .iter()
-            .enumerate()
-            .map(|(index, bond)| {
+        let bonds = self.atoms.iter().flat_map(|&atom| {
+            let around = molecule.neighbours(atom as usize).iter();
+            around
+                .map(|next| next.bond)
+                .filter(move |&bond| molecule.bonds[bond as usize].begin == atom)
+        });
+        let mut code: Vec<u64> = bonds
+            .clone()
+            .map(|index| {
+                let bond = &molecule.bonds[index as usize];
                 let (a, b) = (at(bond.begin), at(bond.end));
                 let first = if a < b { bond.begin } else { bond.end };
-                a.min(b) << 40 | a.max(b) << 16 | self.bond_colour(index as u32, first as usize)
+                a.min(b) << 40 | a.max(b) << 16 | self.bond_colour(index, first as usize)
             })
             .collect();
         code.sort_unstable();
         if self.space == Space::Ignored {
             return code;
         }
-        let bonds = code.len();
-        for (index, atom) in molecule.atoms.iter().enumerate() {
+        let start = code.len();
+        for &index in self.atoms {
+            let atom = &molecule.atoms[index as usize];
             if atom.chirality == Chirality::None {
                 continue;
             }
             let around: Vec<u32> = molecule
-                .neighbours(index)
+                .neighbours(index as usize)
                 .iter()
                 .map(|next| place[next.atom as usize])
                 .collect();
@@ -302,9 +351,9 @@ impl<'a> Search<'a> {
             } else {
                 atom.chirality
             };
-            code.push(1 << 60 | at(index as u32) << 8 | chirality as u64);
+            code.push(1 << 60 | at(index) << 8 | chirality as u64);
         }
-        for bond in &molecule.bonds {
+        for bond in bonds.map(|index| &molecule.bonds[index as usize]) {
             if bond.stereo == Stereo::None {
                 continue;
             }
@@ -323,7 +372,7 @@ impl<'a> Search<'a> {
             let (a, b) = (at(bond.begin), at(bond.end));
             code.push(1 << 61 | a.min(b) << 36 | a.max(b) << 12 | u64::from(same));
         }
-        code[bonds..].sort_unstable();
+        code[start..].sort_unstable();
         code
     }
 }

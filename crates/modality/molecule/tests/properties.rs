@@ -158,6 +158,15 @@ fn texts_made_to_be_slow_or_deep_end_soon() {
         canonical_key(&other, Space::Counts)
     );
     assert_eq!(fullerene.rings().count(), 32);
+    // Many equal pieces, apart and together.
+    let salts = ["C."; 999].concat() + "C";
+    let ethanes = ["CC."; 499].concat() + "CC";
+    let ring = format!("C1{}C1", "C".repeat(500));
+    let polymer = "C(c1ccccc1)".repeat(200);
+    for text in [salts, ethanes, ring, polymer] {
+        let molecule = Molecule::from_smiles(&text).unwrap();
+        let _ = canonical_key(&molecule, Space::Counts);
+    }
 }
 
 #[test]
