@@ -77,7 +77,10 @@ impl Curated {
         let split = result.split;
         let learnable = split.development();
         let (table, input) = (&self.table, &result.input);
-        let subject = self.material.subject(input, table, learnable, &target)?;
+        let seconds = context.settings.time.map(|time| time * NETWORK_SHARE);
+        let subject = self
+            .material
+            .subject(input, table, learnable, &target, seconds)?;
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);
@@ -143,6 +146,9 @@ impl Curated {
         )?)
     }
 }
+
+/// Share of the whole time that one network can have at most.
+const NETWORK_SHARE: f64 = 0.5;
 
 /// Rows of the test part at most, when Candor makes it: with so many no score has a standard error that matters, and the
 /// others are better used for learning.

@@ -158,16 +158,32 @@ impl Material for Pictures {
         self: Box<Self>,
         input: &Value,
         _table: &Table,
-        _learnable: Vec<usize>,
+        learnable: Vec<usize>,
         target: &Target,
+        seconds: Option<f64>,
     ) -> Result<Box<dyn Subject>, EngineError> {
         let described = described(input).map_err(malformed)?;
+        let mut learner = ImageLearner::new(described.size, target.task)?;
+        if let Some(seconds) = seconds {
+            learner = learner.within(affordable(seconds, learnable.len()));
+        }
         Ok(Box::new(ImageSubject {
-            learner: ImageLearner::new(described.size, target.task)?,
+            learner,
             units: ImageUnits::units(self.images),
             described,
         }))
     }
+}
+
+/// Multiply-adds of training that one thread does in a second, on a processor of 2020 or later.
+const MULTIPLY_ADDS_PER_SECOND: f64 = 3e10;
+/// Passes over the pictures below which a network is not worth its training.
+const LEAST_EPOCHS: f64 = 4.0;
+
+/// Multiply-adds a picture with which a network can be trained in the time: forwards once, backwards twice as much.
+fn affordable(seconds: f64, pictures: usize) -> u64 {
+    let passes = 3.0 * LEAST_EPOCHS * pictures.max(1) as f64;
+    (seconds * MULTIPLY_ADDS_PER_SECOND / passes).max(1e5) as u64
 }
 
 /// The part of each picture: 0 is learned from, 1 is tested on, 2 calibrates; nothing before there are parts.

@@ -61,7 +61,8 @@ pub(crate) trait Material: Send + Sync {
         None
     }
 
-    /// The units, and who learns from them. `input` is what [`Material::input`] gave, maybe in another process.
+    /// The units, and who learns from them. `input` is what [`Material::input`] gave, maybe in another process; `seconds` is about how long
+    /// one thread can train one network at most, `None` without a limit.
     ///
     /// # Errors
     /// When `input` does not fit.
@@ -71,6 +72,7 @@ pub(crate) trait Material: Send + Sync {
         table: &Table,
         learnable: Vec<usize>,
         target: &Target,
+        seconds: Option<f64>,
     ) -> Result<Box<dyn Subject>, EngineError>;
 }
 

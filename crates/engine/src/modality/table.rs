@@ -77,6 +77,7 @@ impl Material for Rows {
         table: &Table,
         learnable: Vec<usize>,
         target: &Target,
+        _seconds: Option<f64>,
     ) -> Result<Box<dyn Subject>, EngineError> {
         let encoder = encoder(input).map_err(malformed)?;
         let matrix = encoder.encode(table)?;

@@ -47,6 +47,23 @@ impl ImageLearner {
             tables: TableLearner::new(task)?,
         })
     }
+
+    /// The same with a search among networks of at most so many multiply-adds a picture: what is larger could not be trained in the time
+    /// that there is. Designs by human hand stay.
+    pub fn within(self, most: u64) -> ImageLearner {
+        let size = self.size;
+        let affordable = move |design: &Design| {
+            // The head hardly counts.
+            ImageDesign::read(design).is_ok_and(|read| {
+                Counts::of(&read.body.graph(size), 1).multiply_adds <= most
+            })
+        };
+        let words = format!("at most {most} multiply-adds a picture");
+        ImageLearner {
+            space: self.space.with_rule(words, affordable),
+            ..self
+        }
+    }
 }
 
 /// What a baseline sees, if the design is one.
@@ -90,7 +107,7 @@ impl Learner for ImageLearner {
                 design: design
                     .with("learning_rate", 5e-3)
                     .with("weight_decay", 0.05)
-                    .with("label_smoothing", 0.1),
+                    .with("label_smoothing", 0.0),
                 name,
                 baseline: false,
                 in_full: false,
