@@ -23,7 +23,13 @@ struct Inner {
     /// The matrix mirrored, with the number that each of its entries has here. Made when first needed.
     mirrored: OnceLock<(Csr, Vec<u32>)>,
     /// Weights of the entries that were given last, and the same in the order of the mirrored matrix.
-    known: Mutex<Option<(Arc<[f32]>, Arc<[f32]>)>>,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    given: Arc<[f32]>,
+    mirrored: Arc<[f32]>,
 }
 
 impl Csr {
@@ -142,14 +148,17 @@ impl Csr {
             return None;
         }
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((given, mirrored)) = &*known
-            && Arc::ptr_eq(given, weights)
+        if let Some(known) = &*known
+            && Arc::ptr_eq(&known.given, weights)
         {
-            return Some(mirrored.clone());
+            return Some(known.mirrored.clone());
         }
         let (_, places) = self.mirrored();
         let mirrored: Arc<[f32]> = places.iter().map(|&p| weights[p as usize]).collect();
-        *known = Some((weights.clone(), mirrored.clone()));
+        *known = Some(Known {
+            given: weights.clone(),
+            mirrored: mirrored.clone(),
+        });
         Some(mirrored)
     }
 
@@ -167,7 +176,7 @@ impl Csr {
     ) -> Vec<Range<usize>> {
         let whole = cost_of_row * self.rows() + cost_of_entry * self.entries();
         if whole < WORK && self.rows() > 0 {
-            return vec![0..self.rows()];
+            return std::iter::once(0..self.rows()).collect();
         }
         let mut ranges = Vec::new();
         let (mut start, mut cost) = (0, 0);

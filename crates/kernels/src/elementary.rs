@@ -34,6 +34,16 @@ pub(crate) fn sigmoid<const FMA: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FMA>(-x))
 }
 
+/// The sigmoids of two numbers by one division, which is what a sigmoid waits for. Beyond 40 on either side they stay as there.
+#[inline(always)]
+pub(crate) fn sigmoids<const FMA: bool>(x: f32, y: f32) -> (f32, f32) {
+    // So that the product below stays finite.
+    let (x, y) = (x.clamp(-40.0, 40.0), y.clamp(-40.0, 40.0));
+    let (a, b) = (1.0 + exp::<FMA>(-x), 1.0 + exp::<FMA>(-y));
+    let inverse = 1.0 / (a * b);
+    (b * inverse, a * inverse)
+}
+
 /// The hyperbolic tangent; an odd polynomial where `|x|` is small (Cephes), so that it is exact near zero, too.
 #[inline(always)]
 pub(crate) fn tanh<const FMA: bool>(x: f32) -> f32 {
@@ -68,6 +78,10 @@ mod tests {
             }
             let expected = 1.0 / (1.0 + (-exact).exp());
             worst[1] = worst[1].max((f64::from(sigmoid::<FMA>(x)) - expected).abs());
+            let (both, other) = sigmoids::<FMA>(x, -0.5 * x);
+            let expected_other = 1.0 / (1.0 + (0.5 * exact).exp());
+            worst[1] = worst[1].max((f64::from(both) - expected).abs());
+            worst[1] = worst[1].max((f64::from(other) - expected_other).abs());
             worst[2] = worst[2].max((f64::from(tanh::<FMA>(x)) - exact.tanh()).abs());
         }
         assert!(
@@ -89,6 +103,7 @@ mod tests {
             exp::<false>(f32::NAN).is_nan()
                 && tanh::<false>(f32::NAN).is_nan()
                 && sigmoid::<false>(f32::NAN).is_nan()
+                && sigmoids::<false>(f32::NAN, 0.0).0.is_nan()
         );
     }
 }

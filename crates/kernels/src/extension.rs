@@ -118,28 +118,24 @@ impl Held {
         }
     }
 
-    /// The numbers, to be written over, if nothing else holds them.
-    pub fn take(self) -> Result<Array, Held> {
-        let whole = |tensor: &FlexTensor| {
+    /// The numbers, to be written over, if nothing else holds them; then only the shape is left here.
+    pub fn take(&mut self) -> Option<Array> {
+        let whole = |tensor: &mut FlexTensor| {
             let length = tensor.as_slice::<f32>().map(<[f32]>::len);
             tensor.is_unique() && length == Some(tensor.storage::<f32>().len())
         };
-        if !self.tensor.as_ref().is_some_and(whole) {
-            return Err(self);
-        }
-        let Held { tensor, shape } = self;
-        let values = tensor.map(|tensor| tensor.into_data().try_into_vec::<f32>());
-        match values {
-            Some(Ok(values)) => Ok(Array { shape, values }),
-            _ => unreachable!("candor computes in 32-bit floats"),
-        }
+        let values = self.tensor.take_if(whole)?.into_data().try_into_vec();
+        Some(Array {
+            shape: self.shape.clone(),
+            values: values.unwrap_or_else(|_| unreachable!("candor computes in 32-bit floats")),
+        })
     }
 
     /// The numbers, to be written over: a copy where something else holds them.
-    pub fn into_array(self) -> Array {
-        self.take().unwrap_or_else(|held| Array {
-            values: held.view().values.to_vec(),
-            shape: held.shape,
+    pub fn into_array(mut self) -> Array {
+        self.take().unwrap_or_else(|| Array {
+            values: self.view().values.to_vec(),
+            shape: self.shape,
         })
     }
 }

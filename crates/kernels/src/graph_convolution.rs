@@ -16,9 +16,9 @@ use crate::{Csr, KernelError, portable};
 
 const NAME: &str = "graph convolution";
 
-/// `A x W + b`, with negative results set to 0 if `relu`, as one operation that holds nothing as large as `x` or the result besides
-/// them: rows of `A x`, or columns of a gradient's product with `A`, are made a few at a time and used while they are in the cache,
-/// and gradients are written over what they replace.
+/// `A x W + b`, with negative results set to 0 if `relu`, as one operation that needs little memory besides `x` and the result: where
+/// `W` does not narrow, a few rows of `A x` at a time are made and used while they are in the cache; gradients are multiplied by `A` some
+/// columns at a time, and written over what nobody else holds any more. What follows from the sign of the result is kept as bits.
 ///
 /// # Shapes
 /// `matrix`: `A`, with a fixed weight for each entry, or ones; `x`: `[columns, inputs]`; `weight`: `[inputs, outputs]`; `bias`:
@@ -278,25 +278,22 @@ impl GraphConvolution {
     /// With `m = A^T g`: `m W^T` and `x^T m`. The first is written over `x` if nothing else holds it.
     fn through_columns(
         &self,
-        x: Held,
+        mut x: Held,
         weight: View,
         gradient: Array,
         wanted: &[bool],
     ) -> Vec<Array> {
         let [width, outputs] = [weight.shape[0], weight.shape[1]];
         let m = self.mirrored_product(gradient);
-        let (mut of_x, x) = match (wanted[0], x) {
-            (true, x) => match x.take() {
-                Ok(own) => (own, None),
-                Err(shared) => {
-                    #[expect(unsafe_code, reason = "all its rows are set below")]
-                    let of_x = unsafe { Array::unwritten(shared.view().shape) };
-                    (of_x, Some(shared))
-                }
-            },
-            (false, x) => (Array::zeros(&[0]), Some(x)),
-        };
-        let x = x.as_ref().map(|x| x.view().values);
+        let own = if wanted[0] { x.take() } else { None };
+        let shared = own.is_none().then_some(x.view().values);
+        let mut of_x = own.unwrap_or_else(|| {
+            let rows = if wanted[0] { x.view().shape[0] } else { 0 };
+            #[expect(unsafe_code, reason = "all its rows are set below")]
+            unsafe {
+                Array::unwritten(&[rows, width])
+            }
+        });
         let panels = wanted[0].then(|| Panels::new(weight.matrix().transposed()));
         let chunk = chunk_of(self.matrix.columns(), width * outputs);
         let ranges = m.values.chunks(chunk * outputs).enumerate();
@@ -313,7 +310,7 @@ impl GraphConvolution {
                 let m = &m.values[rows.start * outputs..rows.end * outputs];
                 let own = (rows.start - first) * width..(rows.end - first) * width;
                 if wanted[1] {
-                    let x = match x {
+                    let x = match shared {
                         Some(x) => &x[rows.start * width..rows.end * width],
                         None => &of_x[own.clone()],
                     };
@@ -440,8 +437,8 @@ fn finish(y: &mut [f32], width: usize, bias: Option<&[f32]>, relu: bool, passed:
         let (whole, rest) = y.as_chunks::<8>();
         for (y, passed) in whole.iter().zip(passed.iter_mut()) {
             let mut bits = 0u32;
-            for lane in 0..8 {
-                bits |= if y[lane] > 0.0 { 1 << lane } else { 0 };
+            for (lane, &y) in y.iter().enumerate() {
+                bits |= if y > 0.0 { 1 << lane } else { 0 };
             }
             *passed = bits as u8;
         }

@@ -112,7 +112,7 @@ impl Cell for Gru {
 
     fn backward(
         sizes: Sizes,
-        block: &Block,
+        block: Block,
         hidden_weights: &Panels,
         states: &[f32],
         gradient: &[f32],

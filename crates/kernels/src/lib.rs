@@ -18,6 +18,7 @@ mod error;
 mod extension;
 mod farthest_points;
 mod graph_convolution;
+mod greatest;
 mod gru;
 mod k_nearest;
 mod kd_tree;

@@ -4,8 +4,8 @@ use multiversion::multiversion;
 use multiversion::target::match_target;
 
 use crate::KernelError;
-use crate::array::View;
-use crate::elementary::{sigmoid, tanh};
+use crate::array::{View, unwritten};
+use crate::elementary::{sigmoid, sigmoids, tanh};
 use crate::recurrence::{self, Cell, OfGates, Sizes};
 use crate::tiles::{Panels, Rows};
 
@@ -67,7 +67,11 @@ impl Cell for Lstm {
             ..
         } = sizes;
         let mut gates = recurrence::project(sizes, inputs[0], first, input_weights, 4 * hidden);
-        let mut cells = vec![0.0; states.len()];
+        #[expect(
+            unsafe_code,
+            reason = "a cell is read only after its step was computed"
+        )]
+        let mut cells = unsafe { unwritten(states.len()) };
         let nothing = vec![0.0; hidden];
         for step in 0..steps {
             if step > 0 {
@@ -110,7 +114,7 @@ impl Cell for Lstm {
 
     fn backward(
         sizes: Sizes,
-        block: &Block,
+        block: Block,
         hidden_weights: &Panels,
         _states: &[f32],
         gradient: &[f32],
@@ -122,7 +126,9 @@ impl Cell for Lstm {
             hidden,
             ..
         } = sizes;
-        let mut of_gates = vec![0.0; block.gates.len()];
+        // The gradients of the gates are written over the gates.
+        let Block { mut gates, cells } = block;
+        sizes.clear_beyond(lengths, &mut gates);
         let mut of_state = vec![0.0; sequences * hidden];
         let mut of_cell = vec![0.0; sequences * hidden];
         let nothing = vec![0.0; hidden];
@@ -134,23 +140,22 @@ impl Cell for Lstm {
                 let row = sequence * steps + step;
                 let at = row * hidden..(row + 1) * hidden;
                 let before = if step > 0 {
-                    &block.cells[at.start - hidden..at.start]
+                    &cells[at.start - hidden..at.start]
                 } else {
                     &nothing
                 };
                 let own = sequence * hidden..(sequence + 1) * hidden;
                 differentiate(
-                    &block.gates[4 * at.start..4 * at.end],
-                    &block.cells[at.clone()],
+                    &mut gates[4 * at.start..4 * at.end],
+                    &cells[at.clone()],
                     before,
-                    [&gradient[at.clone()], &of_state[own.clone()]],
+                    [&gradient[at], &of_state[own.clone()]],
                     &mut of_cell[own],
-                    &mut of_gates[4 * at.start..4 * at.end],
                 );
             }
             if step > 0 {
                 let of_gates = Rows {
-                    values: &of_gates[step * 4 * hidden..],
+                    values: &gates[step * 4 * hidden..],
                     count: sequences,
                     stride: steps * 4 * hidden,
                 };
@@ -163,7 +168,7 @@ impl Cell for Lstm {
             }
         }
         OfGates {
-            input: of_gates,
+            input: gates,
             hidden: None,
         }
     }
@@ -220,8 +225,7 @@ fn activate_by<const FMA: bool>(
     let [bias_i, bias_f, bias_g, bias_o] =
         std::array::from_fn(|gate| &bias[gate * hidden..][..hidden]);
     for k in 0..hidden {
-        let i = sigmoid::<FMA>(input[k] + bias_i[k]);
-        let f = sigmoid::<FMA>(forget[k] + bias_f[k]);
+        let (i, f) = sigmoids::<FMA>(input[k] + bias_i[k], forget[k] + bias_f[k]);
         let g = tanh::<FMA>(candidate[k] + bias_g[k]);
         let o = sigmoid::<FMA>(output[k] + bias_o[k]);
         let c = f * before[k] + i * g;
@@ -231,41 +235,37 @@ fn activate_by<const FMA: bool>(
     }
 }
 
-/// One sequence, one step: from the gradient of `h` (the sum of two) and of the cell those of the gates before activation; `of_cell`
-/// becomes the gradient of the cell before.
+/// One sequence, one step: from the gradient of `h` (the sum of two) and of the cell those of the gates before activation, which
+/// take the place of the gates; `of_cell` becomes the gradient of the cell before.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 fn differentiate(
-    gates: &[f32],
+    gates: &mut [f32],
     cells: &[f32],
     before: &[f32],
     of_state: [&[f32]; 2],
     of_cell: &mut [f32],
-    of_gates: &mut [f32],
 ) {
     match_target! {
-        "x86_64+avx512f+avx512vl" => differentiate_by::<true>(gates, cells, before, of_state, of_cell, of_gates),
-        "x86_64+avx2+fma" => differentiate_by::<true>(gates, cells, before, of_state, of_cell, of_gates),
-        "aarch64+neon" => differentiate_by::<true>(gates, cells, before, of_state, of_cell, of_gates),
-        _ => differentiate_by::<false>(gates, cells, before, of_state, of_cell, of_gates),
+        "x86_64+avx512f+avx512vl" => differentiate_by::<true>(gates, cells, before, of_state, of_cell),
+        "x86_64+avx2+fma" => differentiate_by::<true>(gates, cells, before, of_state, of_cell),
+        "aarch64+neon" => differentiate_by::<true>(gates, cells, before, of_state, of_cell),
+        _ => differentiate_by::<false>(gates, cells, before, of_state, of_cell),
     }
 }
 
 #[inline(always)]
 fn differentiate_by<const FMA: bool>(
-    gates: &[f32],
+    gates: &mut [f32],
     cells: &[f32],
     before: &[f32],
     of_state: [&[f32]; 2],
     of_cell: &mut [f32],
-    of_gates: &mut [f32],
 ) {
     let hidden = cells.len();
-    let [input, forget, candidate, output] =
-        std::array::from_fn(|gate| &gates[gate * hidden..][..hidden]);
-    let (of_input, rest) = of_gates.split_at_mut(hidden);
-    let (of_forget, rest) = rest.split_at_mut(hidden);
-    let (of_candidate, of_output) = rest.split_at_mut(hidden);
-    let (of_output, of_cell) = (&mut of_output[..hidden], &mut of_cell[..hidden]);
+    let (input, rest) = gates.split_at_mut(hidden);
+    let (forget, rest) = rest.split_at_mut(hidden);
+    let (candidate, output) = rest.split_at_mut(hidden);
+    let (output, of_cell) = (&mut output[..hidden], &mut of_cell[..hidden]);
     let before = &before[..hidden];
     let [from_above, from_later] = of_state.map(|gradient| &gradient[..hidden]);
     for k in 0..hidden {
@@ -273,10 +273,10 @@ fn differentiate_by<const FMA: bool>(
         let of_h = from_above[k] + from_later[k];
         let t = tanh::<FMA>(cells[k]);
         let of_c = of_cell[k] + of_h * o * (1.0 - t * t);
-        of_input[k] = of_c * g * i * (1.0 - i);
-        of_forget[k] = of_c * before[k] * f * (1.0 - f);
-        of_candidate[k] = of_c * i * (1.0 - g * g);
-        of_output[k] = of_h * t * o * (1.0 - o);
+        input[k] = of_c * g * i * (1.0 - i);
+        forget[k] = of_c * before[k] * f * (1.0 - f);
+        candidate[k] = of_c * i * (1.0 - g * g);
+        output[k] = of_h * t * o * (1.0 - o);
         of_cell[k] = of_c * f;
     }
 }

@@ -3,9 +3,10 @@ use std::sync::OnceLock;
 use burn::Tensor;
 use rayon::prelude::*;
 
-use crate::array::{Array, View, pieces_of, spread};
+use crate::array::{Array, View};
 use crate::error::equal;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
+use crate::greatest::{NOBODY, greatest};
 use crate::portable;
 use crate::{Csr, KernelError};
 
@@ -37,52 +38,13 @@ struct NeighbourMax {
     winners: OnceLock<Vec<u32>>,
 }
 
-const NOBODY: u32 = u32::MAX;
 /// Features whose gradients one thread gathers at a time.
 const FEATURES: usize = 16;
 
 impl Kernel for NeighbourMax {
     fn forward(&self, inputs: &[View], keep: bool) -> Array {
-        let (matrix, x, width) = (&self.matrix, inputs[0].values, inputs[0].width());
-        let mut y = Array::zeros(&[matrix.rows(), width]);
-        if width == 0 {
-            return y;
-        }
-        let mut winners = vec![NOBODY; if keep { y.values.len() } else { 0 }];
-        let work = matrix.work(width, width);
-        let parts = pieces_of(work.clone(), &mut y.values, |range| range.len() * width);
-        let won = pieces_of(work, &mut winners, |range| {
-            if keep { range.len() * width } else { 0 }
-        });
-        let parts = parts.into_iter().zip(won).collect();
-        spread(parts, |((range, part), (_, won))| {
-            for (i, row) in range.enumerate() {
-                let y = &mut part[i * width..(i + 1) * width];
-                let mut entries = matrix.indices()[matrix.row(row)].iter();
-                let Some(&first) = entries.next() else {
-                    continue;
-                };
-                let of = |column: u32| &x[column as usize * width..(column as usize + 1) * width];
-                y.copy_from_slice(of(first));
-                if keep {
-                    let won = &mut won[i * width..(i + 1) * width];
-                    won.fill(first);
-                    for &column in entries {
-                        for ((y, won), &x) in y.iter_mut().zip(won.iter_mut()).zip(of(column)) {
-                            let better = x > *y;
-                            *y = if better { x } else { *y };
-                            *won = if better { column } else { *won };
-                        }
-                    }
-                } else {
-                    for &column in entries {
-                        for (y, &x) in y.iter_mut().zip(of(column)) {
-                            *y = if x > *y { x } else { *y };
-                        }
-                    }
-                }
-            }
-        });
+        let columns = self.matrix.indices();
+        let (y, winners) = greatest(&self.matrix, Some(columns), inputs[0]);
         if keep {
             // A kernel runs forwards once.
             let _ = self.winners.set(winners);

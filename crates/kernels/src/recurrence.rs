@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::Tensor;
 use burn::tensor::TensorData;
@@ -23,9 +23,10 @@ pub(crate) trait Cell: Debug + Send + Sync + 'static {
     const GATES: usize;
 
     /// What is kept of some sequences for the backward pass.
-    type Block: Debug + Send + Sync;
+    type Block: Debug + Send;
 
-    /// Takes a block of sequences, from `first` on, through all steps; fills `states`, `[sequences, steps, hidden]`, which hold zeros.
+    /// Takes a block of sequences, from `first` on, through all steps; sets `states`, `[sequences, steps, hidden]`, which hold
+    /// zeros beyond a sequence's length and nothing before.
     fn forward(
         sizes: Sizes,
         inputs: &[View],
@@ -38,7 +39,7 @@ pub(crate) trait Cell: Debug + Send + Sync + 'static {
     /// The gradients of the gates before activation.
     fn backward(
         sizes: Sizes,
-        block: &Self::Block,
+        block: Self::Block,
         hidden_weights: &Panels,
         states: &[f32],
         gradient: &[f32],
@@ -78,7 +79,7 @@ pub(crate) fn apply<C: Cell>(
     }
     let kernel = Recurrence::<C> {
         lengths,
-        kept: OnceLock::new(),
+        kept: Mutex::new(Vec::new()),
     };
     let inputs = vec![
         x.into_dispatch(),
@@ -179,6 +180,15 @@ impl Sizes {
             steps: x[1],
             inputs: x[2],
             hidden: inputs[2].shape[0],
+        }
+    }
+
+    /// Sets what belongs to steps beyond a sequence's length to zero.
+    pub fn clear_beyond(&self, lengths: &[usize], values: &mut [f32]) {
+        let of_sequence = values.len() / self.sequences.max(1);
+        let of_step = of_sequence / self.steps.max(1);
+        for (values, length) in values.chunks_exact_mut(of_sequence.max(1)).zip(lengths) {
+            values[length * of_step..].fill(0.0);
         }
     }
 
@@ -286,16 +296,28 @@ fn of_weights(
 #[derive(Debug)]
 struct Recurrence<C: Cell> {
     lengths: Vec<usize>,
-    kept: OnceLock<Vec<C::Block>>,
+    /// Until the backward pass.
+    kept: Mutex<Vec<C::Block>>,
+}
+
+impl<C: Cell> Recurrence<C> {
+    fn kept(&self) -> MutexGuard<'_, Vec<C::Block>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<C: Cell> Kernel for Recurrence<C> {
     fn forward(&self, inputs: &[View], keep: bool) -> Array {
         let sizes = Sizes::of(inputs);
-        let mut output = Array::zeros(&[sizes.sequences, sizes.steps, sizes.hidden]);
+        #[expect(
+            unsafe_code,
+            reason = "steps within a sequence's length are computed below, those beyond it are cleared here"
+        )]
+        let mut output = unsafe { Array::unwritten(&[sizes.sequences, sizes.steps, sizes.hidden]) };
         if output.values.is_empty() {
             return output;
         }
+        sizes.clear_beyond(&self.lengths, &mut output.values);
         let weights = [1, 2].map(|i| Panels::new(inputs[i].matrix()));
         let blocks: Vec<C::Block> = output
             .values
@@ -308,8 +330,7 @@ impl<C: Cell> Kernel for Recurrence<C> {
             })
             .collect();
         if keep {
-            // A kernel runs forwards once.
-            let _ = self.kept.set(blocks);
+            *self.kept() = blocks;
         }
         output
     }
@@ -322,7 +343,7 @@ impl<C: Cell> Kernel for Recurrence<C> {
         wanted: &[bool],
     ) -> Vec<Array> {
         let sizes = Sizes::of(inputs);
-        let blocks = self.kept.get().map(Vec::as_slice).unwrap_or_default();
+        let blocks = std::mem::take(&mut *self.kept());
         let hidden_weights = Panels::new(inputs[2].matrix().transposed());
         let mut found: Vec<Array> = inputs
             .iter()

@@ -21,17 +21,14 @@ const PIECE: usize = 1 << 16;
 
 impl Operation for Relu {
     fn forward(&self, inputs: Vec<Held>, _keep: bool) -> Array {
-        let [x] = only(inputs);
-        let x = match x.take() {
-            Err(shared) => shared,
-            Ok(mut x) => {
-                let parts = x.values.chunks_mut(PIECE).collect();
-                spread(parts, |part: &mut [f32]| {
-                    part.iter_mut().for_each(|x| *x = cut(*x));
-                });
-                return x;
-            }
-        };
+        let [mut x] = only(inputs);
+        if let Some(mut x) = x.take() {
+            let parts = x.values.chunks_mut(PIECE).collect();
+            spread(parts, |part: &mut [f32]| {
+                part.iter_mut().for_each(|x| *x = cut(*x));
+            });
+            return x;
+        }
         #[expect(
             unsafe_code,
             reason = "as long as the input, by which it is written below"

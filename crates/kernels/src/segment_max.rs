@@ -1,12 +1,12 @@
 use std::sync::OnceLock;
 
 use burn::Tensor;
-use multiversion::multiversion;
 use rayon::prelude::*;
 
 use crate::array::{Array, View, pieces_of};
 use crate::error::equal;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
+use crate::greatest::greatest;
 use crate::portable;
 use crate::{Csr, KernelError};
 
@@ -37,28 +37,13 @@ pub fn segment_max(matrix: &Csr, x: Tensor<2>) -> Result<Tensor<2>, KernelError>
 #[derive(Debug)]
 struct SegmentMax {
     matrix: Csr,
-    /// `[rows, width]`: which of the row's entries each value came from.
+    /// `[rows, width]`: the entry that each value came from.
     winners: OnceLock<Vec<u32>>,
 }
 
 impl Kernel for SegmentMax {
     fn forward(&self, inputs: &[View], keep: bool) -> Array {
-        let (matrix, x, width) = (&self.matrix, inputs[0].values, inputs[0].width());
-        let mut y = Array::zeros(&[matrix.rows(), width]);
-        if width == 0 {
-            return y;
-        }
-        // Written also where nobody asks for them: that costs less than a second form of the loop would.
-        let mut winners = vec![0; y.values.len()];
-        let size = |range: &std::ops::Range<usize>| range.len() * width;
-        let work = matrix.work(width, width);
-        let parts = pieces_of(work.clone(), &mut y.values, size);
-        let won = pieces_of(work, &mut winners, size);
-        let parts = parts.into_par_iter().zip(won);
-        parts.for_each(|((range, y), (_, won))| {
-            let starts = &matrix.starts()[range.start..=range.end];
-            greatest_of_rows(y, won, x, width, starts);
-        });
+        let (y, winners) = greatest(&self.matrix, None, inputs[0]);
         if keep {
             // A kernel runs forwards once.
             let _ = self.winners.set(winners);
@@ -90,34 +75,13 @@ impl Kernel for SegmentMax {
         parts.into_par_iter().for_each(|(range, part)| {
             let first = starts[range.start];
             for row in range.filter(|&row| !self.matrix.row(row).is_empty()) {
-                let offset = starts[row] - first;
                 let at = row * width..(row + 1) * width;
                 let pairs = winners[at.clone()].iter().zip(&gradient.values[at]);
                 for (f, (&winner, &g)) in pairs.enumerate() {
-                    part[(offset + winner as usize) * width + f] = g;
+                    part[(winner as usize - first) * width + f] = g;
                 }
             }
         });
         vec![found]
-    }
-}
-
-/// The greatest of the rows `starts[i]..starts[i + 1]` of `x`, and which of them it was; rows without entries are left alone.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
-fn greatest_of_rows(y: &mut [f32], won: &mut [u32], x: &[f32], width: usize, starts: &[usize]) {
-    let rows = y.chunks_exact_mut(width).zip(won.chunks_exact_mut(width));
-    for (ends, (y, won)) in starts.windows(2).zip(rows) {
-        let mut entries = x[ends[0] * width..ends[1] * width].chunks_exact(width);
-        let Some(first) = entries.next() else {
-            continue;
-        };
-        y.copy_from_slice(first);
-        for (x, entry) in entries.zip(1..) {
-            for ((y, won), &x) in y.iter_mut().zip(won.iter_mut()).zip(x) {
-                let better = x > *y;
-                *y = if better { x } else { *y };
-                *won = if better { entry } else { *won };
-            }
-        }
     }
 }

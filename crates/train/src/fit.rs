@@ -229,6 +229,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         } else {
             Weights::of(&network)
         };
+        let looking = Instant::now();
         if network.normalises_by_batch() && candidate.is_finite() {
             let settled = settled(
                 candidate.load_into(network.valid())?,
@@ -246,7 +247,6 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             if validation.units.is_empty() {
                 best = Some((f64::NAN, candidate));
             } else {
-                let looking = Instant::now();
                 let judged = candidate.load_into(network.valid())?;
                 let predicted = predict(&judged, data, validation.units, head, &plain);
                 validation_loss = predicted

@@ -263,14 +263,14 @@ impl Policy {
                 let answer = last.answers + token.value * gates;
                 add_scaled(&mut gradient[answer..answer + gates], &to_gates, 1.0);
             }
-            for unit in 0..hidden {
+            for (unit, to_hidden) in to_hidden.iter_mut().enumerate() {
                 let row = unit * gates..(unit + 1) * gates;
                 add_scaled(
                     &mut gradient[row.clone()],
                     &to_gates,
                     step.hidden_before[unit],
                 );
-                to_hidden[unit] = product(&self.weights[row], &to_gates);
+                *to_hidden = product(&self.weights[row], &to_gates);
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         id: "search",
         title: "The search",
         lead: format!(
-            "Designs made by hand were tried first; after them the sampler `{}` proposed.",
+            "Designs made by hand were tried first; after them the sampler \"{}\" proposed.",
             report.settings.sampler
         ),
         blocks,

@@ -4,7 +4,7 @@ use multiversion::target::match_target;
 use super::Scratch;
 use super::padded::{Correlation, SLACK};
 use crate::lanes::copy_short;
-use crate::tiles::{panel_width, tile, tile_at};
+use crate::tiles::{load, panel_width, store, tile, tile_at};
 
 /// A correlation as a matrix product whose right side, the image's columns, is read where it stands, or, where outputs have steps
 /// between them, laid out a panel at a time; never as a whole.
@@ -321,16 +321,18 @@ fn some_filters<const R: usize, const W: usize, const FMA: bool>(
     for r in 0..R {
         rows[r] = &weight[(filter + r) * depth + start..][..panel.len() / W];
         if start > 0 {
-            let from = &output[(filter + r) * outputs + first..][..lanes];
-            copy_short(&mut sums[r], from);
+            load(
+                &mut sums[r],
+                &output[(filter + r) * outputs + first..][..lanes],
+            );
         } else if let Some(bias) = bias {
             sums[r] = [bias[filter + r]; W];
         }
     }
     tile::<R, W, FMA>(&mut sums, rows, 1, panel);
     for r in 0..R {
-        let to = &mut output[(filter + r) * outputs + first..];
-        copy_short(&mut to[..lanes], &sums[r]);
+        let to = &mut output[(filter + r) * outputs + first..][..lanes];
+        store(to, &sums[r]);
     }
 }
 

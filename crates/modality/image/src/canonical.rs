@@ -71,16 +71,18 @@ fn canonical_layers(config: &LayersConfig) -> LayersConfig {
     }
 }
 
+/// Describes a node, given the new places of those before it; `None` while one that it takes has no place.
+type Renamed<'a, N> = &'a dyn Fn(usize, &[Option<usize>]) -> Option<N>;
+
 /// Steps of the search for the least order; only designs far outside of the space need more, and they keep an order that is valid.
 const STEPS: usize = 20_000;
 
 /// The nodes of a graph in the order whose sequence of descriptions is the least, each node after those that it takes.
 ///
-/// `renamed` describes a node, given the new places of those before it; `None` while one that it takes has no place. Nodes that may
-/// come next and have one description are tried in turn, unless they have the same `uses`: then it does not matter which is first.
+/// Nodes that may come next and have one description are tried in turn, unless they have the same `uses`: then it does not matter which is first.
 fn least_order<N: Ord + Clone, U: Ord>(
     count: usize,
-    renamed: &dyn Fn(usize, &[Option<usize>]) -> Option<N>,
+    renamed: Renamed<N>,
     uses: &mut [Vec<U>],
 ) -> Vec<N> {
     uses.iter_mut().for_each(|uses| uses.sort());
@@ -97,7 +99,7 @@ fn least_order<N: Ord + Clone, U: Ord>(
 }
 
 struct Search<'a, N, U> {
-    renamed: &'a dyn Fn(usize, &[Option<usize>]) -> Option<N>,
+    renamed: Renamed<'a, N>,
     uses: &'a [Vec<U>],
     places: Vec<Option<usize>>,
     sequence: Vec<N>,

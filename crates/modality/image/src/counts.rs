@@ -19,7 +19,7 @@ pub struct Counts {
 impl Counts {
     /// Of a body and a head with so many outputs.
     pub fn of(graph: &Graph, outputs: usize) -> Counts {
-        let (width, outputs) = (graph.width() as u64, outputs as u64);
+        let (width, outputs) = (graph.channels() as u64, outputs as u64);
         let head = Counts {
             parameters: (width + 1) * outputs,
             multiply_adds: width * outputs,
@@ -141,7 +141,7 @@ mod tests {
             });
             let expected: Vec<ImageSize> = graph.nodes().iter().map(|n| n.shape).collect();
             assert_eq!(shapes, expected, "{design}");
-            let head = (graph.width() * outputs) as u64;
+            let head = (graph.channels() * outputs) as u64;
             assert_eq!(multiplied + head, counts.multiply_adds, "{design}");
         }
         assert!(

@@ -258,7 +258,7 @@ mod tests {
                 .collect();
             for (i, a) in boxes.iter().enumerate() {
                 assert!(
-                    a[0] >= 0.0 && a[0] + a[2] <= 360.0 && a[2] > 20.0,
+                    a[0] >= 0.0 && a[0] + a[2] <= 360.0 && a[2] > 15.0,
                     "{design}"
                 );
                 for b in &boxes[..i] {

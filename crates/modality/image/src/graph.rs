@@ -74,7 +74,7 @@ impl Graph {
     }
 
     /// The channels of the result, which are the length of the embedding.
-    pub fn width(&self) -> usize {
+    pub fn channels(&self) -> usize {
         self.output().channels
     }
 
@@ -310,7 +310,7 @@ mod tests {
         let graph = builder.finish(sum);
         assert_eq!(graph.nodes().len(), 3);
         assert_eq!(graph.nodes()[2].inputs, [0, 1]);
-        assert_eq!((graph.output(), graph.width()), (SIZE, 1));
+        assert_eq!((graph.output(), graph.channels()), (SIZE, 1));
         assert_eq!(graph.uses(), [2, 1, 0]);
     }
 

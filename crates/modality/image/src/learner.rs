@@ -6,7 +6,7 @@ use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+    Recipe, SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +26,10 @@ pub struct ImageLearner {
 
 /// Bytes of results that a network holds at a time when it predicts.
 const PREDICTION_BYTES: u64 = 32 << 20;
+/// Bytes of results that a training step holds, as long as its batch has more than [`LEAST_BATCH`] pictures.
+const TRAINING_BYTES: u64 = 512 << 20;
+/// Fewer pictures make poor moments.
+const LEAST_BATCH: u64 = 8;
 /// Bytes of results of one picture's training step at most: 2 GiB at eight pictures.
 const MOST_BYTES: u64 = 256 << 20;
 /// Parameters of a network at most.
@@ -75,7 +79,8 @@ impl Learner for ImageLearner {
                 _ => scaled.with("depth", 2),
             };
             let mut design = body
-                .with("crop", true)
+                // Few passes are worth more on pictures as they are.
+                .with("crop", model != "fast_residual")
                 .with("flip", false)
                 .with("cutout", false);
             if self.size.channels == 3 {
@@ -293,6 +298,15 @@ impl Plan {
         ImageNetwork::new(&self.graph, &self.head, &mut stream, device)
     }
 
+    fn recipe(&self, pictures: usize) -> Recipe {
+        let recipe = self.read.recipe(pictures);
+        let fits = (TRAINING_BYTES / self.counts.activation_bytes.max(1)).max(LEAST_BATCH);
+        Recipe {
+            batch_size: recipe.batch_size.min(fits as usize),
+            ..recipe
+        }
+    }
+
     fn units_at_once(&self) -> usize {
         (PREDICTION_BYTES / self.counts.activation_bytes.max(1)).clamp(8, 512) as usize
     }
@@ -396,7 +410,7 @@ fn fit_network(images: &Images, assignment: &Assignment) -> Result<FittedMember,
         assignment.train,
         &validation,
         &plan.head,
-        &plan.read.recipe(assignment.train.len()),
+        &plan.recipe(assignment.train.len()),
         assignment.seed,
         assignment.clock,
     )

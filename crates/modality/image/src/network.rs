@@ -36,7 +36,7 @@ impl ImageNetwork {
         let convolutions = configs.map(|config| config.init(stream, device)).collect();
         let head = HeadConfig {
             members: 1,
-            input: graph.width(),
+            input: graph.channels(),
             kind: head.clone(),
         };
         ImageNetwork {
@@ -61,7 +61,7 @@ impl ImageNetwork {
 
     /// For each channel of the embedding, the sum of the sizes of the head's weights: what the head makes of each channel alone.
     pub(crate) fn head_sizes(&self, device: &Device) -> Vec<f64> {
-        let width = self.graph.width();
+        let width = self.graph.channels();
         let nothing = self.head.forward(Tensor::zeros([1, 1, width], device));
         let each: Tensor<3> = Tensor::<2>::eye(width, device).unsqueeze();
         let weights = (self.head.forward(each) - nothing).abs();

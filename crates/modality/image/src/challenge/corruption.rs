@@ -102,7 +102,8 @@ fn corrupt(
             });
         }
         Corruption::Blur => {
-            let sd = 0.06 * side * strength;
+            // Of 0.5 to 1.8 pixels where the side has 28.
+            let sd = (0.2 + 1.6 * strength) * (side / 28.0).max(0.5);
             for plane in picture.chunks_exact_mut(pixels) {
                 blur(plane, [size.height, size.width], sd);
             }
@@ -113,7 +114,9 @@ fn corrupt(
         }
         Corruption::Brightness => each(picture, |v| v + 0.5 * 255.0 * strength),
         Corruption::Pixelate => {
-            let block = (1.0 + 0.15 * side * strength).round() as usize;
+            // Of 2 to 6 pixels where the side has 28.
+            let block =
+                1 + (5.0 * strength).round() as usize * (side / 28.0).round().max(1.0) as usize;
             for plane in picture.chunks_exact_mut(pixels) {
                 pixelate(plane, [size.height, size.width], block);
             }
@@ -267,15 +270,17 @@ fn occlude(picture: &mut [u8], size: ImageSize, hidden: usize, stream: &mut ChaC
 mod tests {
     use super::*;
 
-    /// Two pictures with an edge and a slope.
+    /// Two pictures of waves.
     fn images(channels: usize, height: usize, width: usize) -> Images {
         let size = ImageSize {
             channels,
             height,
             width,
         };
-        let value =
-            |i: usize| (if i % width < width / 2 { 40 } else { 170 } + i / width % 40) as u8;
+        let value = |i: usize| {
+            let (row, column) = ((i / width) as f32, (i % width) as f32);
+            (120.0 + 60.0 * (0.9 * column).sin() + 50.0 * (0.7 * row).cos()) as u8
+        };
         Images::new(size, (0..2 * size.len()).map(value).collect()).unwrap()
     }
 

@@ -85,14 +85,20 @@ fn draw(boxes: &Boxes, top: f64, out: &mut String) -> f64 {
     y(rows) + GAP
 }
 
-/// An edge that bends where it leaves its column.
+/// An edge that bends where it leaves its column, and one that would run behind the boxes of its column goes around them.
 fn edge(out: &mut String, [x0, y0]: [f64; 2], [x1, y1]: [f64; 2]) {
+    /// How far around.
+    const AROUND: f64 = 100.0;
     let bend = (y1 - y0).abs().min(ROW) * 0.5;
+    let around = (x0 - x1).abs() < 4.0 && y1 - y0 > ROW;
+    let beside = if around { AROUND } else { 0.0 };
     let _ = write!(
         out,
-        "<path d=\"M{x0:.1} {y0:.1}C{x0:.1} {:.1} {x1:.1} {:.1} {x1:.1} {y1:.1}\" \
+        "<path d=\"M{x0:.1} {y0:.1}C{:.1} {:.1} {:.1} {:.1} {x1:.1} {y1:.1}\" \
          style=\"fill:none;stroke:var(--soft,#5b6570);stroke-width:1.2\"/>",
+        x0 + beside,
         y0 + bend,
+        x1 + beside,
         y1 - bend
     );
 }
