@@ -14,6 +14,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import pandas
@@ -149,7 +150,7 @@ def speed(data):
 
     every = [text for _, texts in strings(data) for text in texts if Chem.MolFromSmiles(text)]
     sample = every[:: max(1, len(every) // 12000)]
-    path = pathlib.Path("/tmp") / "candor-molecules-speed.smi"
+    path = pathlib.Path(tempfile.mkdtemp()) / "molecules.smi"
     path.write_text("\n".join(sample) + "\n")
     featurizer = SimpleMoleculeMolGraphFeaturizer()
     few = sample[::6]

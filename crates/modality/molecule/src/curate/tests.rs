@@ -1,3 +1,5 @@
+//! Each check on structures where one can see what it must find.
+
 use candor_core::{Finding, Severity, Targets};
 use candor_data::{Fold, Split, SplitRule};
 
