@@ -72,6 +72,19 @@ impl AbstentionRule {
         }
     }
 
+    /// The rule where strangeness was calibrated on so many held-out units. With fewer than a hundred no p-value is below
+    /// [`AbstentionRule::OOD_P_MIN`]; then inputs stranger than every held-out unit are refused, as long as that refuses no more than
+    /// 5 % of usual ones.
+    pub fn calibrated_on(self, held_out: usize) -> AbstentionRule {
+        const MOST_REFUSED: f64 = 0.05;
+        // Between the smallest p-value and the next.
+        let stranger_than_all = 1.5 / (held_out + 1) as f64;
+        AbstentionRule {
+            ood_p_min: self.ood_p_min.max(stranger_than_all.min(MOST_REFUSED)),
+            ..self
+        }
+    }
+
     /// Why this unit gets no answer; `None` when it gets one. NaN never leads to an answer.
     ///
     /// `epistemic_share` is the epistemic part over the total uncertainty, 0 to 1.
@@ -95,18 +108,35 @@ impl AbstentionRule {
 mod tests {
     use super::*;
 
+    const GATE: Gate = Gate {
+        min_confidence: 0.8,
+        target_risk: 0.05,
+        delta: 0.05,
+        guaranteed: true,
+        coverage_on_calibration: 0.9,
+        risk_on_calibration: 0.01,
+        calibration_units: 500,
+    };
+
+    #[test]
+    fn with_few_held_out_units_what_is_stranger_than_all_is_refused() {
+        for (held_out, stranger_than_all, refused) in [
+            (0, 1.0, false),
+            (15, 1.0 / 16.0, false),
+            (54, 1.0 / 55.0, true),
+            (54, 2.0 / 55.0, false),
+            (2_000, 1.0 / 2_001.0, true),
+            (2_000, 20.0 / 2_001.0, true),
+        ] {
+            let rule = AbstentionRule::new(GATE).calibrated_on(held_out);
+            let reason = rule.decide(stranger_than_all, 0.9, 0.0);
+            assert_eq!(reason.is_some(), refused, "{held_out} {stranger_than_all}");
+        }
+    }
+
     #[test]
     fn the_two_gates_in_their_order() {
-        let gate = Gate {
-            min_confidence: 0.8,
-            target_risk: 0.05,
-            delta: 0.05,
-            guaranteed: true,
-            coverage_on_calibration: 0.9,
-            risk_on_calibration: 0.01,
-            calibration_units: 500,
-        };
-        let rule = AbstentionRule::new(gate);
+        let rule = AbstentionRule::new(GATE);
         let cases = [
             // (p-value, confidence, epistemic share) and what follows.
             (0.5, 0.8, 0.9, None),

@@ -5,7 +5,7 @@ use crate::{
     AcceptedRisk, CalibrationError, CoverageReport, Detection, Gate, IntervalCalibration,
     Memorisation, PairedComparison, SliceKind, Uncertainty,
 };
-use candor_core::wording::{figure, percent};
+use candor_core::wording::{Words, figure, percent};
 
 /// What a model must reach before it ships: one threshold a challenge, each of which a person can set.
 ///
@@ -43,15 +43,25 @@ impl Default for Gates {
     }
 }
 
-impl Gates {
+/// Who compares figures with gates and says the result in the words of a modality.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Jury {
+    /// The thresholds.
+    pub gates: Gates,
+    /// What units and their parts are called.
+    pub words: Words,
+}
+
+impl Jury {
     /// Whether the model learned anything: it against the trivial baseline on test units.
     pub fn generalisation(&self, against_trivial: &PairedComparison, units: usize) -> Verdict {
+        let Words { rows, columns, .. } = self.words;
         const NAME: &str = "generalisation";
-        if units < self.least_units {
-            return too_few(NAME, units, self.least_units);
+        if units < self.gates.least_units {
+            return self.too_few(NAME, units);
         }
-        let better =
-            against_trivial.first_is_better() && against_trivial.is_significant(self.better_p);
+        let better = against_trivial.first_is_better()
+            && against_trivial.is_significant(self.gates.better_p);
         let (model, trivial) = (
             figure(against_trivial.first),
             figure(against_trivial.second),
@@ -70,23 +80,24 @@ impl Gates {
         } else {
             format!(
                 "The model ({metric} {model}) is not clearly better than somebody who always gives the same answer \
-                 ({trivial}): the columns may say nothing about the target, or there are too few rows."
+                 ({trivial}): the {columns} may say nothing about the target, or there are too few {rows}."
             )
         };
         verdict(
             NAME,
             better,
             Some(against_trivial.p_value),
-            Some(self.better_p),
+            Some(self.gates.better_p),
             reason,
         )
     }
 
     /// The model against the best classical model. Says who wins; never fails, since the winner is in the ensemble.
     pub fn baselines(&self, name: &str, against_best: &PairedComparison) -> Verdict {
+        let Words { rows, .. } = self.words;
         let (model, best) = (figure(against_best.first), figure(against_best.second));
         let metric = against_best.metric.name();
-        let significant = against_best.is_significant(self.better_p);
+        let significant = against_best.is_significant(self.gates.better_p);
         let reason = match (against_best.first_is_better(), significant) {
             (true, true) => format!("The model ({metric} {model}) beats {name} alone ({best})."),
             (false, true) => format!(
@@ -94,7 +105,7 @@ impl Gates {
                  better choice."
             ),
             (_, false) => format!(
-                "The model ({metric} {model}) and {name} alone ({best}) cannot be told apart on these test rows."
+                "The model ({metric} {model}) and {name} alone ({best}) cannot be told apart on these test {rows}."
             ),
         };
         Verdict {
@@ -109,8 +120,8 @@ impl Gates {
     /// Whether stated probabilities happen as often as stated.
     pub fn calibration_of_classes(&self, error: &CalibrationError) -> Verdict {
         const NAME: &str = "calibration";
-        if error.units < self.least_units {
-            return too_few(NAME, error.units, self.least_units);
+        if error.units < self.gates.least_units {
+            return self.too_few(NAME, error.units);
         }
         let sure = error
             .bins
@@ -125,7 +136,7 @@ impl Gates {
             )
         });
         let by_chance = error.within_null();
-        let good = error.expected <= self.calibration_error || by_chance;
+        let good = error.expected <= self.gates.calibration_error || by_chance;
         let what = match (good, by_chance) {
             (true, true) => "no more than chance alone produces",
             (true, false) => "within the limit",
@@ -139,7 +150,7 @@ impl Gates {
             NAME,
             good,
             Some(error.expected),
-            Some(self.calibration_error),
+            Some(self.gates.calibration_error),
             reason,
         )
     }
@@ -147,8 +158,8 @@ impl Gates {
     /// Whether stated spreads are as wide as errors are.
     pub fn calibration_of_numbers(&self, intervals: &IntervalCalibration) -> Verdict {
         const NAME: &str = "calibration";
-        if intervals.units < self.least_units {
-            return too_few(NAME, intervals.units, self.least_units);
+        if intervals.units < self.gates.least_units {
+            return self.too_few(NAME, intervals.units);
         }
         let shown = intervals.levels.iter().min_by(|a, b| {
             (a.expected - 0.8)
@@ -163,7 +174,7 @@ impl Gates {
             )
         });
         let value = intervals.mean_absolute_miscalibration;
-        let good = value <= self.interval_miscalibration || intervals.within_null();
+        let good = value <= self.gates.interval_miscalibration || intervals.within_null();
         let what = if good {
             "that is close enough"
         } else {
@@ -177,18 +188,19 @@ impl Gates {
             NAME,
             good,
             Some(value),
-            Some(self.interval_miscalibration),
+            Some(self.gates.interval_miscalibration),
             reason,
         )
     }
 
     /// Whether sets or intervals keep their promise.
     pub fn coverage(&self, report: &CoverageReport) -> Verdict {
+        let Words { rows, .. } = self.words;
         const NAME: &str = "coverage";
-        if report.units < self.least_units {
-            return too_few(NAME, report.units, self.least_units);
+        if report.units < self.gates.least_units {
+            return self.too_few(NAME, report.units);
         }
-        let kept = report.p_low >= self.coverage_p;
+        let kept = report.p_low >= self.gates.coverage_p;
         let worst = [SliceKind::Class, SliceKind::Group]
             .into_iter()
             .filter_map(|kind| report.worst(kind));
@@ -204,10 +216,10 @@ impl Gates {
         let what = if kept {
             "which is what was promised, give or take chance"
         } else {
-            "which is less than chance explains: the test rows differ from those that the promise was made on"
+            "which is less than chance explains: these differ from those that the promise was made on"
         };
         let reason = format!(
-            "The sets or ranges hold the truth for {} of the test rows ({} promised), {what}.{worst}",
+            "The sets or ranges hold the truth for {} of the test {rows} ({} promised), {what}.{worst}",
             percent(report.marginal),
             percent(report.promised)
         );
@@ -222,18 +234,19 @@ impl Gates {
 
     /// What the doubt is made of. Informs; never fails.
     pub fn uncertainty(&self, uncertainty: &Uncertainty) -> Verdict {
+        let Words { row, rows, .. } = self.words;
         let total: f64 = uncertainty.total.iter().sum();
         let epistemic: f64 = uncertainty.epistemic.iter().sum();
         if uncertainty.total.is_empty() || total <= 0.0 {
             return not_applicable(
                 "uncertainty",
-                "The model states no doubt on any test row.".into(),
+                format!("The model states no doubt on any test {row}."),
             );
         }
         let share = epistemic / total;
         let reason = format!(
-            "{} of the doubt lies in the data themselves (more rows would not remove it), {} in the model (its members \
-             disagree; more rows would).",
+            "{} of the doubt lies in the data themselves (more {rows} would not remove it), {} in the model (its members \
+             disagree; more {rows} would).",
             percent(1.0 - share),
             percent(share)
         );
@@ -248,30 +261,37 @@ impl Gates {
 
     /// Whether the model notices inputs that are unlike its training data.
     pub fn strangeness(&self, detection: &Detection, false_alarms: f64) -> Verdict {
+        let Words {
+            rows,
+            columns,
+            strange,
+            ..
+        } = self.words;
         const NAME: &str = "strangeness";
-        if detection.inside < self.least_units {
-            return too_few(NAME, detection.inside, self.least_units);
+        if detection.inside < self.gates.least_units {
+            return self.too_few(NAME, detection.inside);
         }
-        let quiet = false_alarms <= self.false_alarms;
-        let sees = detection.auroc >= self.strangeness_auroc;
+        let quiet = false_alarms <= self.gates.false_alarms;
+        let sees = detection.auroc >= self.gates.strangeness_auroc;
         let reason = format!(
-            "Rows whose cells were shuffled between rows are told from real ones {} of the time (half would be guessing); \
-             {} of the real test rows are refused as strange{}.",
+            "Made-up inputs ({strange}) are told from real ones {} of the time (half would be guessing); {} of the real \
+             test {rows} are refused as strange{}.",
             percent(detection.auroc),
             percent(false_alarms),
             match (sees, quiet) {
-                (true, true) => "",
-                (_, false) => ", which is too many",
-                (false, true) =>
-                    ", but shuffled rows are hardly noticed: the columns hardly depend on one another, or the model would \
-                     answer nonsense without a warning",
+                (true, true) => String::new(),
+                (_, false) => ", which is too many".to_owned(),
+                (false, true) => format!(
+                    ", but made-up ones are hardly noticed: the {columns} hardly depend on one another, or the model would \
+                     answer nonsense without a warning"
+                ),
             }
         );
         verdict(
             NAME,
             quiet && sees,
             Some(detection.auroc),
-            Some(self.strangeness_auroc),
+            Some(self.gates.strangeness_auroc),
             reason,
         )
     }
@@ -284,16 +304,17 @@ impl Gates {
         accepted: &AcceptedRisk,
         refused: f64,
     ) -> Verdict {
+        let Words { rows, .. } = self.words;
         const NAME: &str = "abstention";
-        if accepted.units < self.least_units {
-            return too_few(NAME, accepted.units, self.least_units);
+        if accepted.units < self.gates.least_units {
+            return self.too_few(NAME, accepted.units);
         }
         if gate.is_open() && task == Task::Multilabel {
             return not_applicable(
                 NAME,
                 format!(
                     "With several labels the model keeps silent label by label: where it does not know, a label's set holds both \
-                     values. A whole answer is refused only for rows that are unlike its training data ({} of the test rows).",
+                     values. A whole answer is refused only for {rows} that are unlike its training data ({} of the test {rows}).",
                     percent(refused)
                 ),
             );
@@ -302,8 +323,8 @@ impl Gates {
             return not_applicable(
                 NAME,
                 format!(
-                    "A number is right or wrong only within a tolerance. Without one the model refuses nothing but rows that \
-                     are unlike its training data ({} of the test rows); give one with `--tolerance`, and it keeps silent where \
+                    "A number is right or wrong only within a tolerance. Without one the model refuses nothing but {rows} that \
+                     are unlike its training data ({} of the test {rows}); give one with `--tolerance`, and it keeps silent where \
                      it would miss it too often.",
                     percent(refused)
                 ),
@@ -314,19 +335,19 @@ impl Gates {
                 NAME,
                 format!(
                     "The model is nowhere sure enough to promise that at most {} of its answers are wrong, so it answers \
-                     nothing. Allow more risk with `--risk`, or give it more rows.",
+                     nothing. Allow more risk with `--risk`, or give it more {rows}.",
                     percent(gate.target_risk)
                 ),
             );
         };
         let kept = accepted.interval.lower <= gate.target_risk;
         let promise = if gate.guaranteed {
-            "promised"
+            "promised".to_owned()
         } else {
-            "aimed at, too few rows for a promise"
+            format!("aimed at, too few {rows} for a promise")
         };
         let reason = format!(
-            "The model says \"I do not know\" for {} of the test rows. Of the answers that it gives, {} are wrong ({} at \
+            "The model says \"I do not know\" for {} of the test {rows}. Of the answers that it gives, {} are wrong ({} at \
              most {promise}).",
             percent(refused),
             percent(risk),
@@ -337,22 +358,23 @@ impl Gates {
 
     /// Whether the pipeline is sound: a net that learned shuffled targets by heart must know nothing of true ones.
     pub fn memorisation(&self, control: &Memorisation) -> Verdict {
+        let Words { rows, .. } = self.words;
         let metric = control.metric.name();
         let learned = format!(
-            "Trained on shuffled targets, a network's {metric} is {} on the rows it was trained on",
+            "Trained on shuffled targets, a network's {metric} is {} on the {rows} it was trained on",
             figure(control.train)
         );
         let sound = !control.leaks();
         let reason = if sound {
             format!(
-                "{learned}, and {} on new rows, where guessing gives {}: so a high score on training rows proves nothing, \
+                "{learned}, and {} on new {rows}, where guessing gives {}: so a high score on training {rows} proves nothing, \
                  and the test is sound.",
                 figure(control.test),
                 figure(control.chance)
             )
         } else {
             format!(
-                "{learned}, and still {} on new rows, where it can only guess ({}): the true target reaches the model by a \
+                "{learned}, and still {} on new {rows}, where it can only guess ({}): the true target reaches the model by a \
                  way that it must not.",
                 figure(control.test),
                 figure(control.chance)
@@ -367,8 +389,16 @@ impl Gates {
         )
     }
 
+    fn too_few(&self, challenge: &str, units: usize) -> Verdict {
+        let (Words { rows, .. }, least) = (self.words, self.gates.least_units);
+        let reason =
+            format!("Only {units} test {rows}: fewer than {least} prove nothing, for or against.");
+        not_applicable(challenge, reason)
+    }
+
     /// Whether a column gives the target away, as far as curation saw.
     pub fn leakage(&self, findings: &[Finding]) -> Verdict {
+        let Words { column, .. } = self.words;
         let suspect: Vec<&Finding> = findings
             .iter()
             .filter(|f| {
@@ -376,7 +406,7 @@ impl Gates {
             })
             .collect();
         let reason = match suspect.first() {
-            None => "No column that the model sees gives the target away.".to_owned(),
+            None => format!("No {column} that the model sees gives the target away."),
             Some(first) => first.message.clone(),
         };
         verdict(
@@ -417,15 +447,9 @@ fn not_applicable(challenge: &str, reason: String) -> Verdict {
     }
 }
 
-fn too_few(challenge: &str, units: usize, least: usize) -> Verdict {
-    let reason =
-        format!("Only {units} test rows: fewer than {least} prove nothing, for or against.");
-    not_applicable(challenge, reason)
-}
-
 #[cfg(test)]
 mod tests {
-    use candor_core::{Evidence, Seed, Targets};
+    use candor_core::{Evidence, Modality, Seed, Targets};
 
     use super::*;
     use crate::Bootstrap;
@@ -435,6 +459,13 @@ mod tests {
         candor_core::Distribution::Categorical {
             classes: 2,
             probabilities,
+        }
+    }
+
+    fn jury() -> Jury {
+        Jury {
+            gates: Gates::default(),
+            words: Modality::Table.words(),
         }
     }
 
@@ -459,7 +490,7 @@ mod tests {
                 },
                 Seed(1),
             )?;
-            Ok(Gates::default().generalisation(&compared, n))
+            Ok(jury().generalisation(&compared, n))
         };
         assert_eq!(judge(&sure)?.outcome, Outcome::Pass);
         assert_eq!(judge(&guess)?.outcome, Outcome::Fail);
@@ -471,7 +502,7 @@ mod tests {
     {
         let judge = |n: usize, says: f32| {
             let error = CalibrationError::measure(&classes(&vec![says; n]), &truth(n), Seed(2))?;
-            Ok::<_, crate::ChallengeError>(Gates::default().calibration_of_classes(&error).outcome)
+            Ok::<_, crate::ChallengeError>(jury().calibration_of_classes(&error).outcome)
         };
         assert_eq!(judge(400, 0.99)?, Outcome::Fail);
         assert_eq!(judge(400, 0.51)?, Outcome::Pass);
@@ -495,7 +526,7 @@ mod tests {
             let wrong: Vec<bool> = (0..100).map(|i| i < wrong).collect();
             let accepted = gate.judge(&[confidence; 100], &wrong)?;
             Ok::<_, crate::ChallengeError>(
-                Gates::default()
+                jury()
                     .abstention(Task::Binary, &gate, &accepted, 0.0)
                     .outcome,
             )
@@ -508,7 +539,7 @@ mod tests {
 
     #[test]
     fn a_net_that_knows_true_targets_after_shuffled_ones_shows_a_leak() {
-        let gates = Gates::default();
+        let gates = jury();
         let honest = Memorisation::of_classes(1.0, 52, 100, 0.5, 400, 60.0);
         let leaking = Memorisation::of_classes(1.0, 80, 100, 0.5, 400, 60.0);
         assert_eq!(gates.memorisation(&honest).outcome, Outcome::Pass);
@@ -527,7 +558,7 @@ mod tests {
             remedy: String::new(),
             action: action.map(str::to_owned),
         };
-        let gates = Gates::default();
+        let gates = jury();
         assert_eq!(gates.leakage(&[leak(None)]).outcome, Outcome::Fail);
         assert_eq!(
             gates.leakage(&[leak(Some("left out"))]).outcome,

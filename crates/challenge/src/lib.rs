@@ -56,7 +56,7 @@ pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};
 pub use detection::Detection;
 pub use error::ChallengeError;
 pub use gate::{AcceptedRisk, Gate};
-pub use gates::Gates;
+pub use gates::{Gates, Jury};
 pub use interval_calibration::{IntervalCalibration, LevelCoverage};
 pub use kolmogorov_smirnov::KsTest;
 pub use memorisation::Memorisation;

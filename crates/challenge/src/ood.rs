@@ -352,6 +352,11 @@ impl ConformalPValue {
         self.scores.len() - below
     }
 
+    /// Held-out units.
+    pub fn units(&self) -> usize {
+        self.scores.len()
+    }
+
     /// The smallest possible p-value, `1 / (n + 1)`.
     pub fn smallest(&self) -> f64 {
         1.0 / (1 + self.scores.len()) as f64

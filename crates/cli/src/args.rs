@@ -25,6 +25,9 @@ pub(crate) struct Candor {
 pub(crate) enum Command {
     /// All seven steps: data to a deployed model.
     Fit(Box<FitArgs>),
+    /// The first four steps: designs alone. With `--table`, a search over recorded results.
+    #[command(mut_arg("source", |source| source.required(false).default_value("")))]
+    Search(Box<SearchArgs>),
     /// What the data are, and what is wrong with them; nothing is trained or written.
     Check(DataArgs),
     /// Predictions with uncertainty, set or interval, and abstention.
@@ -48,7 +51,8 @@ pub(crate) enum Command {
 /// What the data are, and what is to be predicted.
 #[derive(Args)]
 pub(crate) struct DataArgs {
-    /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), or `@name` of a built-in set.
+    /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set, or pictures: a folder with a folder a class, a CSV that
+    /// names them, a tar archive, IDX files.
     pub source: String,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
     /// when not given.
@@ -84,6 +88,9 @@ pub(crate) struct DataArgs {
     /// Further texts that mean a missing value; with commas.
     #[arg(long, value_name = "TEXTS", value_delimiter = ',')]
     pub missing: Vec<String>,
+    /// Pixels along the longer side to which pictures of several sizes, or large ones, are brought; 64 when not given.
+    #[arg(long, value_name = "PIXELS")]
+    pub image_size: Option<usize>,
     /// Memory that the run may take (such as 2GB). A table that needs more is read in evenly spaced rows.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
@@ -120,7 +127,7 @@ pub(crate) struct FitArgs {
     /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     #[arg(long, value_name = "SHARE")]
     pub test_share: Option<f64>,
-    /// Who proposes designs: random or evolution.
+    /// Who proposes designs: auto, random, sobol, evolution, tpe, local_search or controller; auto when not given.
     #[arg(long, value_parser = parse::<SamplerKind>)]
     pub sampler: Option<SamplerKind>,
     /// Promised coverage of sets and intervals.
@@ -141,6 +148,77 @@ pub(crate) struct FitArgs {
     /// The run folder; `runs/NAME` when not given.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct SearchArgs {
+    #[command(flatten)]
+    pub fit: FitArgs,
+    /// Search this table of recorded results instead (CSV; gzip allowed), once for each seed and sampler.
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub table: Option<PathBuf>,
+    #[command(flatten)]
+    pub recorded: RecordedArgs,
+}
+
+/// What the columns of a recorded table mean, and how it is searched.
+#[derive(Args)]
+#[command(next_help_heading = "With --table")]
+pub(crate) struct RecordedArgs {
+    /// Columns that make up a design; with commas. Three or more numbers in a column are taken to stand in order.
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "table"
+    )]
+    pub choices: Vec<String>,
+    /// Those of them whose numbers have no order; with commas.
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "table"
+    )]
+    pub unordered: Vec<String>,
+    /// Column that the search sees.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub score: Option<String>,
+    /// Column that is reported of the design with the best score; the score when not given.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub report: Option<String>,
+    /// Column of what a design costs, such as its parameters.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub cost: Option<String>,
+    /// Column whose equal values mean one network, which then counts once.
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub network: Option<String>,
+    /// Smaller scores are better.
+    #[arg(long, requires = "table")]
+    pub minimise: bool,
+    /// Samplers to compare; with commas. All when not given.
+    #[arg(long, value_name = "SAMPLERS", value_delimiter = ',', value_parser = parse::<SamplerKind>, requires = "table")]
+    pub samplers: Vec<SamplerKind>,
+    /// Designs that each search evaluates.
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub evaluations: usize,
+    /// Searches of each sampler.
+    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
+    pub seeds: usize,
+    /// Where hypervolume begins, in the units of `--report`; the median of that column when not given.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "cost",
+        allow_negative_numbers = true
+    )]
+    pub reference_report: Option<f64>,
+    /// Where hypervolume ends, in the units of `--cost`; a hundredth more than the greatest cost when not given.
+    #[arg(long, value_name = "NUMBER", requires = "cost")]
+    pub reference_cost: Option<f64>,
+    /// A picture of the reported column against evaluations.
+    #[arg(long, value_name = "FILE", requires = "table")]
+    pub svg: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -165,7 +243,7 @@ impl Preset {
 pub(crate) struct PredictArgs {
     /// A bundle, or a run folder.
     pub bundle: PathBuf,
-    /// A file with the columns of the training data, or `@name` of a built-in set.
+    /// A file with the columns of the training data, `@name` of a built-in set, or pictures for a model of pictures.
     pub source: String,
     /// How the answers are written; by the name of `--out` when not given, else CSV.
     #[arg(long, value_enum)]

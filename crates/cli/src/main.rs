@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use candor_kernels::Recycler;
 use clap::Parser;
 
-use crate::args::{Candor, Command};
+use crate::args::{Candor, Command, FitArgs};
 use crate::failure::Failure;
 
 /// Training allocates the same large arrays step after step.
@@ -45,6 +45,7 @@ fn run(candor: &Candor) -> Result<Ending, Failure> {
     let quiet = candor.quiet;
     match &candor.command {
         Command::Fit(args) => command::fit::run(args, json, quiet),
+        Command::Search(args) => command::search::run(args, json, quiet),
         Command::Check(args) => command::check::run(args, json),
         Command::Predict(args) => command::predict::run(args, json),
         Command::Serve(args) => command::serve::run(args),
@@ -59,11 +60,13 @@ fn run(candor: &Candor) -> Result<Ending, Failure> {
 
 /// Bytes of freed memory that a command may hold on to: much where it trains, but a small part of what the person allows it.
 fn kept_memory(command: &Command) -> usize {
+    let of_fit = |args: &FitArgs| {
+        let allowed = args.data.memory.map(|bytes| (bytes / 16) as usize);
+        allowed.map_or(Recycler::LIMIT, |bytes| bytes.min(Recycler::LIMIT))
+    };
     match command {
-        Command::Fit(args) => {
-            let allowed = args.data.memory.map(|bytes| (bytes / 16) as usize);
-            allowed.map_or(Recycler::LIMIT, |bytes| bytes.min(Recycler::LIMIT))
-        }
+        Command::Fit(args) => of_fit(args),
+        Command::Search(args) => of_fit(&args.fit),
         Command::Resume(_) => Recycler::LIMIT,
         _ => 1 << 26,
     }

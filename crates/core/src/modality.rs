@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::wording::Words;
+
 /// The kind of data that a source holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,16 +36,65 @@ impl Modality {
         }
     }
 
-    /// What one prediction is about.
-    pub fn unit(self) -> &'static str {
+    /// What units and their parts are called.
+    pub fn words(self) -> Words {
+        let words = |row, rows, column, columns, strange| Words {
+            row,
+            rows,
+            column,
+            columns,
+            strange,
+        };
         match self {
-            Modality::Table => "row",
-            Modality::Image => "image",
-            Modality::Sequence => "series",
-            Modality::Graph => "node",
-            Modality::Molecule => "molecule",
-            Modality::GraphSeries => "node at a horizon",
-            Modality::PointCloud => "shape",
+            Modality::Table => words(
+                "row",
+                "rows",
+                "column",
+                "columns",
+                "rows whose cells were shuffled between rows",
+            ),
+            Modality::Image => words(
+                "image",
+                "images",
+                "region",
+                "regions",
+                "images whose patches were shuffled",
+            ),
+            Modality::Sequence => words(
+                "series",
+                "series",
+                "stretch",
+                "stretches",
+                "series whose stretches were shuffled",
+            ),
+            Modality::Graph => words(
+                "node",
+                "nodes",
+                "feature",
+                "features",
+                "nodes whose features were shuffled between nodes",
+            ),
+            Modality::Molecule => words(
+                "molecule",
+                "molecules",
+                "kind of atom",
+                "kinds of atoms",
+                "molecules whose atoms were shuffled",
+            ),
+            Modality::GraphSeries => words(
+                "node at a horizon",
+                "nodes at horizons",
+                "channel",
+                "channels",
+                "windows whose moments were shuffled",
+            ),
+            Modality::PointCloud => words(
+                "shape",
+                "shapes",
+                "region",
+                "regions",
+                "shapes whose parts were shuffled",
+            ),
         }
     }
 }

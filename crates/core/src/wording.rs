@@ -1,4 +1,19 @@
-//! Numbers as a person reads them, the same everywhere.
+//! What a person reads, the same everywhere: numbers, and the names of things.
+
+/// What the units of a modality and their parts are called in sentences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words {
+    /// What one prediction is about.
+    pub row: &'static str,
+    /// Several of them.
+    pub rows: &'static str,
+    /// A part of each unit, whose worth can be measured.
+    pub column: &'static str,
+    /// Several of them.
+    pub columns: &'static str,
+    /// Units that are unlike the training data though every part of them occurs there.
+    pub strange: &'static str,
+}
 
 /// A share as a person reads it: `79.3 %`.
 pub fn percent(share: f64) -> String {

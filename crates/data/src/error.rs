@@ -159,6 +159,75 @@ pub enum DataError {
         /// The other.
         second: &'static str,
     },
+    /// A set that a package of the operating system would bring.
+    #[error("`@{name}` is not installed: there is no `{}`", folder.display())]
+    NotInstalled {
+        /// What was asked for, without `@`.
+        name: String,
+        /// The Debian package.
+        package: String,
+        /// Where it puts the set.
+        folder: PathBuf,
+    },
+    /// A built-in set of pictures where a table was needed.
+    #[error("`@{name}` holds pictures, not a table")]
+    BuiltinPictures {
+        /// What was asked for, without `@`.
+        name: String,
+    },
+    /// No picture file.
+    #[error("there are no pictures in `{}`{}", path.display(), passed_over(*others))]
+    NoPictures {
+        /// The path as given.
+        path: PathBuf,
+        /// Files that are no pictures.
+        others: usize,
+    },
+    /// Pictures to learn from, without classes.
+    #[error("nothing says which classes the pictures of `{}` belong to", path.display())]
+    NoClasses {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// Pictures of one class.
+    #[error("all pictures of `{}` are of one class, `{class}`: there is nothing to tell apart", path.display())]
+    OneClass {
+        /// The path as given.
+        path: PathBuf,
+        /// The class.
+        class: String,
+    },
+    /// Too many pictures, or any where none may be, cannot be read.
+    #[error("{corrupt} of {pictures} pictures of `{}` cannot be read: {examples}", path.display())]
+    CorruptPictures {
+        /// The path as given.
+        path: PathBuf,
+        /// Pictures that cannot be read.
+        corrupt: usize,
+        /// Pictures in all.
+        pictures: usize,
+        /// The first ten, each with the reason.
+        examples: String,
+        /// Whether they are too many whatever the policy.
+        too_many: bool,
+    },
+    /// An IDX file that is not what it says.
+    #[error("`{}` cannot be read as IDX: {detail}", path.display())]
+    Idx {
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A tar archive that cannot be unpacked.
+    #[error("`{}` cannot be read as a tar archive", path.display())]
+    Archive {
+        /// The path as given.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// No column can be predicted.
     #[error("no column can serve as target: {reason}")]
     NoTarget {
@@ -275,8 +344,11 @@ impl Hints for DataError {
     fn hints(&self) -> Vec<String> {
         match self {
             DataError::UnknownBuiltin { .. } => vec![format!(
-                "built in are {}; a path to a file is written without `@`",
-                crate::builtin_names().map(|n| format!("`@{n}`")).join(", ")
+                "built in are {}, and pictures {}; a path to a file is written without `@`",
+                crate::builtin_names().map(|n| format!("`@{n}`")).join(", "),
+                crate::image_builtin_names()
+                    .map(|n| format!("`@{n}`"))
+                    .join(", ")
             )],
             DataError::NotFound { .. } => {
                 hint("check the path; built-in data sets are written with `@`, as in `@iris`")
@@ -316,6 +388,29 @@ impl Hints for DataError {
                 vec![format!("the columns are {}", listed(known))]
             }
             DataError::RoleConflict { .. } => hint("give each column one role"),
+            DataError::NotInstalled { package, .. } => vec![format!(
+                "install the package (`apt install {package}`), or name a folder that holds the set's files"
+            )],
+            DataError::BuiltinPictures { .. } => {
+                hint("name a table here, or use it where pictures are read")
+            }
+            DataError::NoPictures { .. } => {
+                hint("pictures are read from PNG, JPEG, TIFF, BMP, GIF and WebP files")
+            }
+            DataError::NoClasses { .. } => hint(
+                "put the pictures of each class into a folder of its name, or name files and classes in a CSV; IDX pictures need the file of their labels beside them",
+            ),
+            DataError::OneClass { .. } => hint(
+                "add a folder of pictures of another class; name the folder that holds the class folders, not one of them",
+            ),
+            DataError::CorruptPictures { too_many, .. } => hint(if *too_many {
+                "so many are no accident: check that the files were copied whole and are pictures"
+            } else {
+                "copy or remove these files, or let unreadable pictures be left out"
+            }),
+            DataError::Idx { .. } | DataError::Archive { .. } => {
+                hint("copy or download the file again")
+            }
             DataError::NoTarget { .. } => hint("name the column to predict with `--target`"),
             DataError::TargetMissing { .. } => hint(
                 "choose another target with `--target`, or check the markers of missing values",
@@ -355,6 +450,13 @@ impl Hints for DataError {
             DataError::SplitNeeds { .. } => hint("give it, or choose another split"),
             DataError::OutOfRange { .. } => hint("change the option"),
         }
+    }
+}
+
+fn passed_over(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        _ => format!("; {others} files are no pictures"),
     }
 }
 

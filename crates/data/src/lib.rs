@@ -3,6 +3,7 @@
 mod curate;
 mod date;
 mod error;
+mod image;
 mod infer;
 mod read;
 mod source;
@@ -14,7 +15,12 @@ mod write;
 pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;
+pub use image::{
+    CorruptPolicy, ImageOptions, ImageSize, ImageSource, Images, ReadImages, curate_images,
+    image_builtin_names, read_images,
+};
 pub use infer::{SchemaOptions, infer_schema};
+pub use read::fingerprint::fingerprint_bytes;
 pub use source::{
     DEFAULT_MISSING, HeaderFact, Read, ReadOptions, Source, SourceFacts, builtin_names, read_table,
 };

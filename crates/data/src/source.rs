@@ -22,15 +22,20 @@ impl Source {
     /// Reads `@name` as a built-in data set and anything else as a path.
     ///
     /// # Errors
-    /// The built-in set is unknown, the path does not exist, or it is a folder.
+    /// The built-in set is unknown or holds pictures, the path does not exist, or it is a folder.
     pub fn parse(text: &str) -> Result<Source, DataError> {
         if let Some(name) = text.strip_prefix('@') {
+            let known = [&builtin::NAMES[..], &crate::image::BUILTIN_NAMES[..]].concat();
             return if builtin::NAMES.contains(&name) {
                 Ok(Source::Builtin(name.to_owned()))
+            } else if crate::image::BUILTIN_NAMES.contains(&name) {
+                Err(DataError::BuiltinPictures {
+                    name: name.to_owned(),
+                })
             } else {
                 Err(DataError::UnknownBuiltin {
                     name: name.to_owned(),
-                    suggestion: did_you_mean(name, &builtin::NAMES),
+                    suggestion: did_you_mean(name, &known),
                 })
             };
         }

@@ -87,7 +87,7 @@ fn suggest_at_1000_trials(bencher: Bencher, kind: SamplerKind) {
             parameters: 1000,
         })
         .collect();
-    let (space, mut sampler) = (space(), kind.build());
+    let (space, mut sampler) = (space(), kind.build(Seed(1)));
     let mut rng = Seed(1).stream("bench", &[]);
     bencher.bench_local(|| sampler.suggest(&space, &history, &mut rng));
 }

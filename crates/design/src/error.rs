@@ -63,6 +63,16 @@ pub enum DesignError {
         #[source]
         source: serde_json::Error,
     },
+    /// A table of recorded results cannot be searched.
+    #[error("table `{table}` {problem}")]
+    Recorded {
+        /// The table.
+        table: String,
+        /// What is wrong with it, or with what is asked of it.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// A setting of a study is out of range.
     #[error("study `{study}`: setting `{setting}` {problem}")]
     BadSetting {
@@ -99,7 +109,7 @@ pub enum DesignError {
     },
     /// A job was recorded before.
     #[error("job {job} of study `{study}` is recorded already")]
-    Recorded {
+    JobExists {
         /// The study.
         study: String,
         /// The job.
@@ -207,7 +217,8 @@ impl Hints for DesignError {
             DesignError::Diverged { .. } => {
                 "the store was written by another version: finish the study with that version, or start a new one".to_owned()
             }
-            DesignError::Recorded { .. } => {
+            DesignError::Recorded { hint, .. } => hint.clone(),
+            DesignError::JobExists { .. } => {
                 "another process seems to run the same study: stop one of them, then resume".to_owned()
             }
             DesignError::UnknownStudy { .. } => "begin the study before recording its jobs".to_owned(),

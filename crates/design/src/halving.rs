@@ -2,13 +2,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Agreement, agreements};
+
 /// Asynchronous successive halving: which trial deserves more training.
 ///
 /// # Reference
 /// Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", Algorithm 2 (`get_job`):
 /// from the highest rung down, promote the best trial that is among the best 1/eta of its rung and was
-/// not promoted before; else begin a new trial. Two additions: trials marked `always_promote` rise
-/// whatever their loss; and once no new trial can begin and nothing is running, the best of each rung
+/// not promoted before; else begin a new trial. Three additions: trials marked `always_promote` rise
+/// whatever their loss; from a rung whose ranking turns out to say little about the next one (see
+/// [`Agreement`](crate::Agreement)) twice as many rise, so that less is decided on its word; and once no new trial can begin and nothing is running, the best of each rung
 /// rises also where the rung holds fewer than eta trials, so that a short study has a result at the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Halving {
@@ -81,6 +84,10 @@ impl Halving {
             }
         }
         let at_least = usize::from(exhausted && !running);
+        let trusted: Vec<bool> = agreements(jobs, self.rungs)
+            .iter()
+            .map(Agreement::is_trusted)
+            .collect();
         rungs
             .into_iter()
             .rev()
@@ -88,7 +95,12 @@ impl Halving {
             .find_map(|(rung, mut here)| {
                 here.scored
                     .sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-                let places = (here.finished / self.eta.max(2)).max(at_least);
+                let share = if trusted.get(rung) == Some(&false) {
+                    2
+                } else {
+                    1
+                };
+                let places = (share * here.finished / self.eta.max(2)).max(at_least);
                 here.scored
                     .iter()
                     .enumerate()
@@ -156,6 +168,23 @@ mod tests {
         jobs.push(job(1, 2, Scored(0.2)));
         // nothing rises above the top rung
         assert_eq!(next(&jobs), None);
+    }
+
+    #[test]
+    fn where_rungs_disagree_twice_as_many_rise() {
+        // 30 trials, of which the best ten rose; what they did above is in the order of before, or in the opposite one.
+        let jobs = |above: &dyn Fn(usize) -> f64| -> Vec<Job> {
+            let low = (0..30).map(|t| job(t, 0, Scored(t as f64)));
+            low.chain((0..10).map(|t| job(t, 1, Scored(above(t)))))
+                .collect()
+        };
+        let two = Halving { eta: 3, rungs: 2 };
+        assert_eq!(two.promote(&jobs(&|t| t as f64), false), None);
+        let next = two.promote(&jobs(&|t| -(t as f64)), false);
+        assert_eq!(next, Some(Promotion { trial: 10, rung: 1 }));
+        let mut risen = jobs(&|t| -(t as f64));
+        risen.extend((10..20).map(|t| job(t, 1, Running)));
+        assert_eq!(two.promote(&risen, false), None, "twice as many, not all");
     }
 
     #[test]

@@ -5,26 +5,35 @@
 //! [`run`] plays both against an [`Objective`] on several threads, with the same result whatever
 //! their number. The [`Store`] keeps what was found, so that a killed study goes on where it was.
 
+mod agreement;
 mod design;
 mod drawing;
 mod error;
 mod front;
 mod halving;
 mod leaderboard;
+mod power_law;
+mod ranks;
 mod record;
+pub mod recorded;
 mod sampler;
 mod space;
 mod store;
 mod study;
 
+pub use agreement::{Agreement, TRUSTED_FROM, agreements};
 pub use design::Design;
 pub use drawing::label;
 pub use error::DesignError;
 pub use front::{hypervolume, pareto_front};
 pub use halving::{Halving, Job, JobState, Promotion};
 pub use leaderboard::leaderboard;
+pub use power_law::PowerLaw;
 pub use record::{JobRecord, JobResult};
-pub use sampler::{Evolution, Observation, Random, Sampler, SamplerKind};
+pub use sampler::{
+    Auto, Controller, ControllerSettings, Evolution, LocalSearch, Observation, Random, Sampler,
+    SamplerKind, SizeTarget, Sobol, Tpe,
+};
 pub use space::{Choice, Condition, Options, Space};
 pub use store::Store;
 pub use study::{Assignment, Evaluation, First, LAG, Objective, StudyOutcome, StudySettings, run};

@@ -218,7 +218,7 @@ impl Store {
     /// Inserts a finished job. It is on the disk when this returns.
     ///
     /// # Errors
-    /// [`DesignError::Recorded`] when the job is in the store already, [`DesignError::UnknownStudy`] when
+    /// [`DesignError::JobExists`] when the job is in the store already, [`DesignError::UnknownStudy`] when
     /// its study was not begun; when writing fails.
     pub fn record(&mut self, study: &str, record: &JobRecord) -> Result<(), DesignError> {
         let design = serde_json::to_string(&record.design);
@@ -379,7 +379,7 @@ impl Store {
     fn not_recorded(&self, error: sqlx::Error, study: &str, job: usize) -> DesignError {
         let study = study.to_owned();
         match error.as_database_error() {
-            Some(cause) if cause.is_unique_violation() => DesignError::Recorded { study, job },
+            Some(cause) if cause.is_unique_violation() => DesignError::JobExists { study, job },
             Some(cause) if cause.is_foreign_key_violation() => DesignError::UnknownStudy { study },
             _ => explain(&self.path, "write", error),
         }

@@ -1,10 +1,10 @@
 use candor_challenge::{
     AbstentionRule, AcceptedRisk, Bootstrap, CalibrationError, CoverageReport, Detection, Interval,
-    IntervalCalibration, Memorisation, PairedComparison, RiskCoverage, Slice, Uncertainty,
+    IntervalCalibration, Jury, Memorisation, PairedComparison, RiskCoverage, Slice, Uncertainty,
 };
 use candor_core::{Clock, Distribution, Event, Metric, Seed, Step, Targets, Verdict};
 use candor_deploy::{Answer, Bundle, Conformal, LoadedMember, Predictor, mixture};
-use candor_train::{Assignment, MemberError};
+use candor_train::{Assignment, MemberError, Units};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ use crate::trained::{Trained, sample};
 const IMPORTANCE_UNITS: usize = 1_000;
 /// Columns whose importance is measured at most; the first ones.
 const IMPORTANCE_COLUMNS: usize = 100;
+/// Test units that are disturbed, and how strongly, of 5.
+const ROBUSTNESS_UNITS: usize = 500;
+const SEVERITIES: [u8; 3] = [1, 3, 5];
 /// Training units of the memorisation control: enough to show it, few enough to be quick.
 const CONTROL_UNITS: usize = 500;
 /// Shares of the training units of the learning curve.
@@ -58,6 +61,8 @@ pub struct ChallengeResult {
     pub risk_coverage: Option<RiskCoverage>,
     /// What the gate lets pass, and the share of units without an answer.
     pub accepted: Option<(AcceptedRisk, f64)>,
+    /// The metric on test units to which common things happened.
+    pub robustness: Vec<Disturbed>,
     /// What the metric loses when a column is shuffled, the most important first.
     pub importance: Vec<Importance>,
     /// The metric on validation against training units.
@@ -86,6 +91,19 @@ pub struct OtherScore {
     pub network: bool,
     /// The metric.
     pub value: f64,
+}
+
+/// Test units to which something happened that does not change what is true of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disturbed {
+    /// What happened.
+    pub disturbance: String,
+    /// How strongly, 0 (not at all) to 5.
+    pub severity: u8,
+    /// The metric.
+    pub score: f64,
+    /// Share of the units without an answer.
+    pub refused: f64,
 }
 
 /// What a column is worth to the model.
@@ -118,6 +136,7 @@ struct Judge<'a> {
     said: Distribution,
     seed: Seed,
     metric: Metric,
+    jury: Jury,
 }
 
 impl Trained {
@@ -157,6 +176,7 @@ impl ChallengeResult {
             strangeness: None,
             risk_coverage: None,
             accepted: None,
+            robustness: Vec::new(),
             importance: Vec::new(),
             learning_curve: Vec::new(),
             memorisation: None,
@@ -183,6 +203,10 @@ impl<'a> Judge<'a> {
             said,
             seed: context.settings.seed.derive("challenge", &[]),
             metric: prepared.metric,
+            jury: Jury {
+                gates: context.settings.gates,
+                words: prepared.curated.source.modality.words(),
+            },
         })
     }
 
@@ -191,16 +215,16 @@ impl<'a> Judge<'a> {
             units: self.test.len(),
             ..ChallengeResult::empty()
         };
-        let gates = self.context.settings.gates;
+        let jury = self.jury;
         self.scores(&mut result);
         self.compare(&mut result)?;
         if let Some(against) = &result.against_trivial {
             result
                 .verdicts
-                .push(gates.generalisation(against, self.test.len()));
+                .push(jury.generalisation(against, self.test.len()));
         }
         if let Some((name, against)) = &result.against_best {
-            result.verdicts.push(gates.baselines(name, against));
+            result.verdicts.push(jury.baselines(name, against));
         }
         self.calibration(&mut result)?;
         self.coverage(&mut result)?;
@@ -208,13 +232,14 @@ impl<'a> Judge<'a> {
         self.context.go_on()?;
         self.strangeness(&mut result)?;
         // What follows is bounded by the time that is left; without a limit it runs whole.
+        self.robustness(&mut result, &self.context.clock.share(0.2))?;
         self.memorisation(&mut result, &self.context.clock.share(0.3))?;
         self.importance(&mut result, &self.context.clock.share(0.6))?;
         self.learning_curve(&mut result, &self.context.clock.share(0.8))?;
         self.context.go_on()?;
         result
             .verdicts
-            .push(gates.leakage(&self.trained.prepared.curated.curation.findings));
+            .push(jury.leakage(&self.trained.prepared.curated.curation.findings));
         Ok(result)
     }
 
@@ -328,17 +353,17 @@ impl<'a> Judge<'a> {
     }
 
     fn calibration(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
-        let gates = self.context.settings.gates;
+        let jury = self.jury;
         let seed = self.seed.derive("calibration", &[]);
         if self.predictor.task().is_classification() {
             let before = CalibrationError::measure(&self.raw, &self.truth, seed)?;
             let after = CalibrationError::measure(&self.said, &self.truth, seed)?;
-            result.verdicts.push(gates.calibration_of_classes(&after));
+            result.verdicts.push(jury.calibration_of_classes(&after));
             result.calibration = Some((before, after));
         } else {
             let before = IntervalCalibration::measure(&self.raw, &self.truth, seed)?;
             let after = IntervalCalibration::measure(&self.said, &self.truth, seed)?;
-            result.verdicts.push(gates.calibration_of_numbers(&after));
+            result.verdicts.push(jury.calibration_of_numbers(&after));
             result.intervals = Some((before, after));
         }
         Ok(())
@@ -374,9 +399,7 @@ impl<'a> Judge<'a> {
                 CoverageReport::of_quantile_regressor(r, &self.said, &self.truth, &slices)?
             }
         };
-        result
-            .verdicts
-            .push(self.context.settings.gates.coverage(&report));
+        result.verdicts.push(self.jury.coverage(&report));
         result.coverage = Some(report);
         Ok(())
     }
@@ -408,8 +431,8 @@ impl<'a> Judge<'a> {
             effective_members: self.predictor.members().len() as f64,
             per_target: None,
         };
-        let gates = self.context.settings.gates;
-        result.verdicts.push(gates.uncertainty(&uncertainty));
+        let jury = self.jury;
+        result.verdicts.push(jury.uncertainty(&uncertainty));
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
         result.uncertainty = Some([
             mean(&uncertainty.total),
@@ -436,7 +459,7 @@ impl<'a> Judge<'a> {
             .judge(&column_of(&answers, gated), &wrong)?;
         let refused =
             answers.iter().filter(|a| a.abstained.is_some()).count() as f64 / answers.len() as f64;
-        result.verdicts.push(gates.abstention(
+        result.verdicts.push(jury.abstention(
             parts.target.task,
             &parts.abstention.gate,
             &accepted,
@@ -468,8 +491,47 @@ impl<'a> Judge<'a> {
         let detection = Detection::of(&score(&real), &score(&shuffled))?;
         result
             .verdicts
-            .push(self.context.settings.gates.strangeness(&detection, refused));
+            .push(self.jury.strangeness(&detection, refused));
         result.strangeness = Some((detection, refused));
+        Ok(())
+    }
+
+    fn robustness(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
+        let subject = &self.trained.prepared.subject;
+        let disturbances = subject.disturbances();
+        let seed = self.seed.derive("robustness rows", &[]);
+        let rows = sample(&self.test, ROBUSTNESS_UNITS, seed);
+        let truth = self.trained.prepared.targets.select(&rows);
+        let judge = |disturbance: &str, severity, units: &Units| {
+            let all: Vec<usize> = (0..units.len()).collect();
+            let said = mixture(self.predictor.members(), units, &all)?;
+            let said = self.predictor.parts().recalibration.apply(&said)?;
+            let answers = self.predictor.answers(units)?;
+            let refused = answers.iter().filter(|a| a.abstained.is_some()).count();
+            Ok::<_, EngineError>(
+                self.metric
+                    .score(&said, &truth)
+                    .ok()
+                    .map(|score| Disturbed {
+                        disturbance: disturbance.to_owned(),
+                        severity,
+                        score,
+                        refused: refused as f64 / answers.len().max(1) as f64,
+                    }),
+            )
+        };
+        for disturbance in disturbances {
+            for severity in SEVERITIES {
+                if clock.stop().is_some() {
+                    return Ok(());
+                }
+                let seed = self.seed.derive("disturbed", &[u64::from(severity)]);
+                let units = subject.disturbed(disturbance, severity, &rows, seed)?;
+                result
+                    .robustness
+                    .extend(judge(disturbance, severity, &units)?);
+            }
+        }
         Ok(())
     }
 
@@ -595,9 +657,7 @@ impl<'a> Judge<'a> {
                 Memorisation::of_numbers(on_train, on_test, self.test.len(), train.len(), epochs)
             }
         };
-        result
-            .verdicts
-            .push(self.context.settings.gates.memorisation(&control));
+        result.verdicts.push(self.jury.memorisation(&control));
         result.memorisation = Some(control);
         Ok(())
     }

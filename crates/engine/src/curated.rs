@@ -1,13 +1,15 @@
 use candor_core::{Event, Seed, Step, Targets};
 use candor_data::{CurateOptions, Curation, Role, Schema, Table, curate};
 
-use crate::EngineError;
 use crate::context::Context;
+use crate::modality::Material;
 use crate::sourced::{SourceResult, Sourced};
+use crate::{EngineError, FitSettings};
 
-/// State 2: a table whose faults are known, and whose schema leaves out what a model must not see.
+/// State 2: units whose faults are known, and a schema that leaves out what a model must not see.
 pub(crate) struct Curated {
     pub table: Table,
+    pub material: Box<dyn Material>,
     pub targets: Targets,
     pub without_target: Vec<usize>,
     pub source: SourceResult,
@@ -20,19 +22,9 @@ impl Sourced {
     /// Looks for what is wrong with the data.
     pub fn curate(self, context: &Context) -> Result<Curated, EngineError> {
         let settings = &context.settings;
-        let curation = context.step(Step::Curated, &[], || {
-            let options = CurateOptions {
-                disabled: settings.without.clone(),
-                keep: settings.keep.clone(),
-            };
-            let curation = curate(
-                &self.table,
-                &self.facts.schema,
-                &self.facts.decision.target,
-                &self.targets,
-                &options,
-                settings.seed.derive("curate", &[]),
-            )?;
+        let mut curation = context.step(Step::Curated, &[], || {
+            let (table, material) = (&self.table, self.material.as_ref());
+            let curation = look(table, material, &self.facts, &self.targets, settings)?;
             for finding in &curation.findings {
                 context.events.emit(Event::Found {
                     finding: finding.clone(),
@@ -40,12 +32,14 @@ impl Sourced {
             }
             Ok(curation)
         })?;
+        curation.findings.splice(0..0, self.facts.findings.clone());
         let mut schema = self.facts.schema.clone();
         for (column, _) in &curation.dropped_columns {
             schema.set_role(column, Role::Ignored);
         }
         Ok(Curated {
             table: self.table,
+            material: self.material,
             targets: self.targets,
             without_target: self.without_target,
             source: self.facts,
@@ -53,6 +47,28 @@ impl Sourced {
             curation,
         })
     }
+}
+
+/// All that can be noticed before the units are parted.
+pub(crate) fn look(
+    table: &Table,
+    material: &dyn Material,
+    source: &SourceResult,
+    targets: &Targets,
+    settings: &FitSettings,
+) -> Result<Curation, EngineError> {
+    let unfit = material.unfit_checks().iter().map(|&name| name.to_owned());
+    let options = CurateOptions {
+        disabled: settings.without.iter().cloned().chain(unfit).collect(),
+        keep: settings.keep.clone(),
+    };
+    let (schema, target) = (&source.schema, &source.decision.target);
+    let seed = settings.seed.derive("curate", &[]);
+    let mut curation = curate(table, schema, target, targets, &options, seed)?;
+    curation
+        .findings
+        .extend(material.findings(table, schema, targets, None));
+    Ok(curation)
 }
 
 /// Purposes of the streams of a run.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use candor_core::{Metric, Outcome, Step, Verdict};
+use candor_core::{Metric, Modality, Outcome, Step, Verdict};
 use candor_deploy::{Bundle, CardScore, ModelCard, write_file};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ pub struct Summary {
     pub report: PathBuf,
     /// The bundle in it.
     pub bundle: PathBuf,
+    /// The kind of data.
+    pub modality: Modality,
     /// The metric that was optimised.
     pub metric: Metric,
     /// Its value on the test part with its 95 % interval; `None` without a test part.
@@ -68,6 +70,7 @@ impl Challenged {
                     designed: &self.trained.designed,
                     trained: &self.trained.result,
                     challenged: &self.result,
+                    drawing: self.drawing(),
                     seconds: (context.spent_before + context.clock.elapsed()).as_secs_f64(),
                 };
                 write_file(&report_path, to_html(&report)?.as_bytes())?;
@@ -79,11 +82,20 @@ impl Challenged {
         Ok(summary)
     }
 
+    /// The best network that was trained on everything.
+    fn drawing(&self) -> Option<(String, String)> {
+        let board = &self.trained.designed.leaderboard;
+        let best = board.iter().find(|s| s.complete && s.network)?;
+        let svg = self.trained.prepared.subject.drawing(&best.design)?;
+        Some((best.name.clone(), svg))
+    }
+
     fn summary(&self, context: &Context, bundle: PathBuf, report: PathBuf) -> Summary {
         Summary {
             run: context.folder.path().to_owned(),
             report,
             bundle,
+            modality: self.trained.prepared.curated.source.modality,
             metric: self.trained.prepared.metric,
             score: score_of(&self.result, self.trained.prepared.metric),
             ensemble: self.trained.result.ensemble.clone(),

@@ -7,18 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
 use crate::context::Context;
+use crate::finalists::{Finalists, ORIGIN};
 use crate::objective::FoldObjective;
 use crate::prepared::Prepared;
 use crate::trial_folder::TrialFolder;
 
-/// What is kept of the time for the ensemble and the challenges: a share of it, some seconds, and seconds for each row, of which no
+/// What is kept of the time for the ensemble and the challenges beside a share of it: some seconds, and seconds for each row, of which no
 /// more count than the ensemble is chosen and judged on. Measured on tables of 100 to 1,500,000 rows.
-const RESERVED_SHARE: f64 = 0.05;
 const RESERVED_SECONDS: f64 = 2.6;
 const RESERVED_PER_ROW: f64 = 4e-5;
 const RESERVED_ROWS: usize = 100_000;
 /// The search has at least this share of the time, however large the table.
 const LEAST_SEARCH_SHARE: f64 = 0.5;
+
+/// Share of all training that the search has where its best networks are trained once more.
+const SEARCH_SHARE: f64 = 0.45;
 
 /// Share of the search, over all threads, that one trial may use.
 const TRIAL_SHARE: f64 = 0.2;
@@ -83,6 +86,8 @@ impl Prepared {
             std::fs::create_dir_all(&folder).map_err(EngineError::file("create", &folder))?;
             let settings = &context.settings;
             let learner = self.subject.learner();
+            let training = self.training_clock(context);
+            let clock = self.search_clock(&training);
             let study = StudySettings {
                 jobs: settings.jobs,
                 trials: settings.trials,
@@ -100,11 +105,10 @@ impl Prepared {
                 folds: &self.split.folds,
                 fidelity: &self.fidelity,
                 folder: &trials,
-                allowance: self.allowance(context),
+                allowance: self.allowance(&clock, settings.jobs),
                 seed: settings.seed.derive("members", &[]),
             };
             let mut store = Store::open(&folder.join("study.db"))?;
-            let clock = self.search_clock(context);
             let events = context.events.clone();
             let outcome = run(
                 learner.space(),
@@ -117,7 +121,22 @@ impl Prepared {
             store.close()?;
             context.go_on()?;
             let out_of_time = outcome.stopped.is_some();
-            Ok(self.judge(&outcome.records, out_of_time))
+            let mut records = outcome.records;
+            let objective = FoldObjective {
+                allowance: None,
+                ..objective
+            };
+            let finalists = Finalists {
+                count: self.subject.finalists(),
+                rung: self.fidelity.top(),
+                objective: &objective,
+                jobs: settings.jobs,
+                clock: &training,
+                events: &context.events,
+            };
+            records.extend(finalists.train(&records)?);
+            context.go_on()?;
+            Ok(self.judge(&records, out_of_time))
         })?;
         Ok(Designed {
             prepared: self,
@@ -126,8 +145,16 @@ impl Prepared {
         })
     }
 
-    /// The clock of the search: what comes after it needs time, too.
-    fn search_clock(&self, context: &Context) -> Clock {
+    /// The clock of the search: the finalists need time, too.
+    fn search_clock(&self, training: &Clock) -> Clock {
+        match self.subject.finalists() {
+            0 => training.clone(),
+            _ => training.share(SEARCH_SHARE),
+        }
+    }
+
+    /// The clock of all training: what comes after it needs time, too.
+    fn training_clock(&self, context: &Context) -> Clock {
         let Some(left) = context.clock.remaining() else {
             return context.clock.clone();
         };
@@ -138,16 +165,17 @@ impl Prepared {
         };
         let rows = (self.table.rows() * labels).min(RESERVED_ROWS) as f64;
         let left = left.as_secs_f64().max(1e-9);
-        let reserved = RESERVED_SHARE * left + RESERVED_SECONDS + RESERVED_PER_ROW * rows;
+        let share = self.subject.judging_share();
+        let reserved = share * left + RESERVED_SECONDS + RESERVED_PER_ROW * rows;
         context
             .clock
             .share((1.0 - reserved / left).max(LEAST_SEARCH_SHARE))
     }
 
     /// How long one member may train when time is limited, so that no trial takes the time of all others.
-    fn allowance(&self, context: &Context) -> Option<Duration> {
-        let search = self.search_clock(context).remaining()?;
-        let threads = context.settings.jobs as f64;
+    fn allowance(&self, search: &Clock, jobs: usize) -> Option<Duration> {
+        let search = search.remaining()?;
+        let threads = jobs as f64;
         let members = self.fidelity.folds(self.fidelity.top()) as f64;
         Some(search.mul_f64(TRIAL_SHARE * threads / members))
     }
@@ -164,7 +192,7 @@ impl Prepared {
             First {
                 design: h.design,
                 origin: origin.to_owned(),
-                always_promote: h.baseline || networks == 1,
+                always_promote: h.in_full || (networks == 1 && !h.baseline),
                 outside,
             }
         });
@@ -182,7 +210,13 @@ impl Prepared {
             let part = |name: &str| detail.get(name).cloned().unwrap_or_default();
             Standing {
                 trial: record.trial,
-                name: by_hand.map_or_else(|| label(&record.design), |h| h.name.to_owned()),
+                name: match by_hand {
+                    Some(by_hand) if record.origin == ORIGIN => {
+                        format!("{}, trained once more", by_hand.name)
+                    }
+                    Some(by_hand) => by_hand.name.to_owned(),
+                    None => label(&record.design),
+                },
                 design: record.design.clone(),
                 origin: record.origin.clone(),
                 network: part("network").as_bool().unwrap_or(false),

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use candor_challenge::ChallengeError;
-use candor_core::{Hints, MetricError, PredictionError, Stop};
+use candor_core::{Hints, MetricError, Modality, PredictionError, Stop};
 use candor_data::DataError;
 use candor_deploy::DeployError;
 use candor_design::DesignError;
@@ -36,6 +36,14 @@ pub enum EngineError {
     /// A member cannot be trained or used.
     #[error(transparent)]
     Member(#[from] MemberError),
+    /// Data of one kind where those of another are needed.
+    #[error("{what} holds no {}", .expected.words().rows)]
+    WrongModality {
+        /// The data.
+        what: String,
+        /// What is needed.
+        expected: Modality,
+    },
     /// A setting makes no sense.
     #[error("setting `{setting}`: {problem}")]
     Setting {
@@ -120,6 +128,12 @@ impl Hints for EngineError {
             EngineError::RunFolder { hint, .. } => vec![hint.clone()],
             EngineError::File { .. } => {
                 vec!["check the path, its permissions and the free space".into()]
+            }
+            EngineError::WrongModality { expected, .. } => {
+                let rows = expected.words().rows;
+                vec![format!(
+                    "give {rows} of the kind that the model was made from"
+                )]
             }
             EngineError::Setting { .. } => {
                 vec!["see `candor fit --help` for what it may be".into()]

@@ -1,16 +1,16 @@
 use std::path::{Path, PathBuf};
 
-use candor_core::{Modality, Step};
-use candor_data::{ReadOptions, Source, Table, read_table};
-use candor_deploy::{Answer, Bundle, DeployError, Parts, Predictor};
-use candor_table::{TableEncoder, TableLearner, TableUnits};
+use candor_core::Step;
+use candor_data::{ReadOptions, Table};
+use candor_deploy::{Answer, Bundle, Parts, Predictor};
 
 use crate::EngineError;
+use crate::modality::{Input, Inputs, reader};
 
 /// A deployed model, ready to predict. Cheap to share between threads.
 pub struct Model {
     predictor: Predictor,
-    encoder: TableEncoder,
+    input: Box<dyn Input>,
     card: String,
 }
 
@@ -22,27 +22,13 @@ impl Model {
     pub fn load(path: &Path) -> Result<Model, EngineError> {
         let folder = bundle_folder(path);
         let bundle = Bundle::read(&folder)?;
-        if bundle.parts.modality != Modality::Table {
-            return Err(EngineError::Deploy(DeployError::Damaged {
-                bundle: folder,
-                file: "bundle.json".into(),
-                problem: format!(
-                    "this version does not know how to read a {}",
-                    bundle.parts.modality.name()
-                ),
-            }));
-        }
-        let encoder = serde_json::from_value(bundle.parts.input.clone());
-        let encoder: TableEncoder = encoder.map_err(|error| DeployError::Damaged {
-            bundle: folder.clone(),
-            file: "bundle.json".into(),
-            problem: format!("the encoding of columns: {error}"),
-        })?;
-        let (card, task) = (bundle.card.clone(), bundle.parts.target.task);
-        let predictor = Predictor::load(bundle, &TableLearner::new(task)?)?;
+        let (parts, card) = (&bundle.parts, bundle.card.clone());
+        let (input, learner) = reader(parts.modality, &parts.input, parts.target.task)
+            .map_err(|error| error.of(&folder))?;
+        let predictor = Predictor::load(bundle, learner.as_ref())?;
         Ok(Model {
             predictor,
-            encoder,
+            input,
             card,
         })
     }
@@ -62,41 +48,41 @@ impl Model {
         &self.card
     }
 
-    /// Names of the columns that rows must have.
+    /// Names of the columns that rows must have; empty when the model does not predict rows.
     pub fn columns(&self) -> Vec<&str> {
-        self.encoder.columns()
+        self.input.columns()
     }
 
-    /// How each column is read.
-    pub fn encoder(&self) -> &TableEncoder {
-        &self.encoder
-    }
-
-    /// Answers for all rows of a table, in order.
+    /// Answers for all units, in order.
     ///
     /// # Errors
-    /// When a column is missing.
-    pub fn predict(&self, table: &Table) -> Result<Vec<Answer>, EngineError> {
-        let matrix = self.encoder.encode(table)?;
-        Ok(self
-            .predictor
-            .answers(&TableUnits::units(matrix, Vec::new()))?)
+    /// When the units are not of this model.
+    pub fn predict(&self, inputs: &Inputs) -> Result<Vec<Answer>, EngineError> {
+        Ok(self.predictor.answers(&inputs.units)?)
     }
 
-    /// Answers as a table, one row a unit: `row`, `prediction`, `probability_<class>` and `set` for classes,
+    /// Units of rows that are in memory.
+    ///
+    /// # Errors
+    /// When a column is missing, or the model does not predict rows.
+    pub fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
+        self.input.rows(table)
+    }
+
+    /// Answers as a table, one row a unit: `row`, the name of the unit where it has one, `prediction`, `probability_<class>` and `set` for classes,
     /// `prediction_<label>`, `probability_<label>` and `set_<label>` for labels, `mean`, `sd`,
     /// `lower` and `upper` for numbers (with the target's name when there are several), then confidence, uncertainty and
     /// its two parts, `strangeness_p`, `abstained` and `reason`.
-    pub fn table_of(&self, answers: &[Answer]) -> Table {
-        crate::answers::table_of(&self.parts().target, answers)
+    pub fn table_of(&self, inputs: &Inputs, answers: &[Answer]) -> Table {
+        crate::answers::table_of(&self.parts().target, inputs.names(), answers)
     }
 
-    /// Reads the columns of the model from a source. A source that lacks some gives the error of [`Model::predict`].
+    /// Reads the units of a source.
     ///
     /// # Errors
-    /// When the source cannot be read.
-    pub fn read(&self, source: &str, options: &ReadOptions) -> Result<Table, EngineError> {
-        Ok(read_table(&Source::parse(source)?, options)?.table)
+    /// When the source cannot be read, or lacks a column.
+    pub fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        self.input.read(source, options)
     }
 }
 

@@ -5,7 +5,7 @@ use candor_core::{Clock, Events, Interrupt};
 
 use crate::context::Context;
 use crate::sourced::Sourced;
-use crate::{EngineError, FitSettings, RunFolder, Summary};
+use crate::{DesignedResult, EngineError, FitSettings, RunFolder, Summary};
 
 /// Runs all seven steps on a source and leaves everything in the folder `out`.
 ///
@@ -18,16 +18,24 @@ pub fn fit(
     interrupt: &Interrupt,
     events: &Events,
 ) -> Result<Summary, EngineError> {
-    settings.check()?;
-    let clock = clock(settings, Duration::ZERO, interrupt);
-    let folder = RunFolder::create(out, settings)?;
-    run(&Context {
-        folder,
-        settings: settings.clone(),
-        clock,
-        events: events.clone(),
-        spent_before: Duration::ZERO,
-    })
+    run(&begin(settings, out, interrupt, events)?)
+}
+
+/// Runs the first four steps: the designs that were tried, and no final model. [`resume`] goes on from there with the others.
+///
+/// # Errors
+/// As [`fit`].
+pub fn search(
+    settings: &FitSettings,
+    out: &Path,
+    interrupt: &Interrupt,
+    events: &Events,
+) -> Result<DesignedResult, EngineError> {
+    let context = begin(settings, out, interrupt, events)?;
+    let prepared = Sourced::read(&context)?
+        .curate(&context)?
+        .prepare(&context)?;
+    Ok(prepared.design(&context)?.result)
 }
 
 /// Goes on with a run where it was stopped or killed. A finished run gives its summary again.
@@ -44,6 +52,24 @@ pub fn resume(path: &Path, interrupt: &Interrupt, events: &Events) -> Result<Sum
         clock,
         events: events.clone(),
         spent_before,
+    })
+}
+
+/// A new run folder, with the clock started.
+fn begin(
+    settings: &FitSettings,
+    out: &Path,
+    interrupt: &Interrupt,
+    events: &Events,
+) -> Result<Context, EngineError> {
+    settings.check()?;
+    let clock = clock(settings, Duration::ZERO, interrupt);
+    Ok(Context {
+        folder: RunFolder::create(out, settings)?,
+        settings: settings.clone(),
+        clock,
+        events: events.clone(),
+        spent_before: Duration::ZERO,
     })
 }
 

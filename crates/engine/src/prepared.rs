@@ -1,14 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::{Event, Metric, Step, Target, Targets};
-use candor_data::{Role, Split, SplitOptions, Table, duplicates_across, split, time_values};
-use candor_table::TableEncoder;
+use candor_data::{Role, Split, SplitOptions, Table, split, time_values};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::curated::{Curated, split_seed};
 use crate::fidelity::Fidelity;
-use crate::table_subject::TableSubject;
 use crate::{EngineError, Subject};
 
 /// State 3: units, parted before anything is learned from them.
@@ -37,8 +36,8 @@ pub(crate) struct CuratedFacts {
 pub struct PreparedResult {
     /// The parts.
     pub split: Split,
-    /// How columns become numbers.
-    pub encoder: TableEncoder,
+    /// How raw data become units.
+    pub input: Value,
     /// What is optimised.
     pub metric: Metric,
     /// What was found across the parts.
@@ -51,20 +50,22 @@ impl Curated {
         let target = self.source.decision.target.clone();
         let result = context.step(Step::Prepared, &[], || {
             let split = self.parts(context)?;
-            let findings = duplicates_across(&self.table, &self.schema, &split);
+            let (table, schema) = (&self.table, &self.schema);
+            let material = self.material.as_ref();
+            let findings = material.findings(table, schema, &self.targets, Some(&split));
             for finding in &findings {
                 context.events.emit(Event::Found {
                     finding: finding.clone(),
                 });
             }
-            let encoder = TableEncoder::fit(&self.table, &self.schema, &split.development())?;
+            let input = material.input(table, schema, &split.development())?;
             let metric = context
                 .settings
                 .metric
                 .unwrap_or(Metric::default_for(target.task));
             Ok(PreparedResult {
                 split,
-                encoder,
+                input,
                 metric,
                 findings,
             })
@@ -75,7 +76,8 @@ impl Curated {
         ));
         let split = result.split;
         let learnable = split.development();
-        let subject = TableSubject::new(result.encoder, &self.table, learnable, target.task)?;
+        let (table, input) = (&self.table, &result.input);
+        let subject = self.material.subject(input, table, learnable, &target)?;
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);
@@ -87,7 +89,7 @@ impl Curated {
         Ok(Prepared {
             fidelity: Fidelity::new(split.folds.len(), train),
             sensitive: about_people.map(|c| c.name.clone()).collect(),
-            subject: Box::new(subject),
+            subject,
             table: self.table,
             targets: self.targets,
             target,
@@ -114,15 +116,19 @@ impl Curated {
         let dropped = self.curation.dropped_rows.iter().map(|(row, _)| *row);
         let excluded: BTreeSet<usize> =
             self.without_target.iter().copied().chain(dropped).collect();
-        let own = self.source.own_rows();
+        let given = self.source.test_rows;
+        let affordable = settings.time.map(|seconds| {
+            let cells = rows * self.material.cells(&self.schema);
+            affordable_folds(seconds * settings.jobs as f64, cells)
+        });
         let options = SplitOptions {
             rule: settings.split,
             test_fraction: settings.test_share.min(MOST_TEST_ROWS / rows.max(1) as f64),
-            most_folds: settings.time.map(|seconds| {
-                let features = self.schema.with_role(Role::Feature).count();
-                affordable_folds(seconds * settings.jobs as f64, rows * features)
-            }),
-            test_rows: settings.test.as_ref().map(|_| (own..rows).collect()),
+            most_folds: affordable
+                .into_iter()
+                .chain(self.material.most_folds())
+                .min(),
+            test_rows: (given > 0).then(|| (rows - given..rows).collect()),
             excluded: excluded.into_iter().collect(),
             ..SplitOptions::default()
         };

@@ -16,6 +16,8 @@ pub struct FitSettings {
     pub test: Option<String>,
     /// How to read files.
     pub read: ReadOptions,
+    /// Pixels along the longer side to which pictures of several sizes, or large ones, are brought; 64 when not given.
+    pub image_size: Option<usize>,
     /// Columns to predict; empty: decided from the data.
     pub target: Vec<String>,
     /// Decided from the data when not given.
@@ -63,12 +65,16 @@ pub struct FitSettings {
     pub gates: Gates,
 }
 
+/// Sides that pictures may be brought to.
+const IMAGE_SIDES: std::ops::RangeInclusive<usize> = 8..=1024;
+
 impl Default for FitSettings {
     fn default() -> FitSettings {
         FitSettings {
             source: String::new(),
             test: None,
             read: ReadOptions::default(),
+            image_size: None,
             target: Vec::new(),
             task: None,
             metric: None,
@@ -108,6 +114,12 @@ impl FitSettings {
         let mut names = std::collections::BTreeSet::new();
         if let Some(twice) = self.target.iter().find(|name| !names.insert(*name)) {
             return refuse("target", format!("`{twice}` is named twice"));
+        }
+        if self
+            .image_size
+            .is_some_and(|side| !IMAGE_SIDES.contains(&side))
+        {
+            return refuse("image_size", "must be from 8 to 1024 pixels".into());
         }
         if self.trials == Some(0) {
             return refuse("trials", "must be at least 1".into());

@@ -1,18 +1,20 @@
 use std::path::Path;
 
-use candor_core::{Step, Targets};
+use candor_core::{Event, Finding, Modality, Step, Targets};
 use candor_data::{
-    Column, ReadOptions, Schema, SchemaOptions, Source, SourceFacts, Table, TargetDecision, Values,
-    decide_target, encode_targets, infer_schema, read_table,
+    Schema, SchemaOptions, SourceFacts, Table, TargetDecision, decide_target, encode_targets,
+    infer_schema,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
 use crate::context::Context;
+use crate::modality::{Material, Opened, open};
+use crate::{EngineError, FitSettings};
 
 /// State 1: a source that was read and understood.
 pub(crate) struct Sourced {
     pub table: Table,
+    pub material: Box<dyn Material>,
     pub targets: Targets,
     /// Rows whose target is missing.
     pub without_target: Vec<usize>,
@@ -22,81 +24,86 @@ pub(crate) struct Sourced {
 /// What is kept of step 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceResult {
-    /// The file.
+    /// The kind of data.
+    pub modality: Modality,
+    /// The source.
     pub source: SourceFacts,
-    /// The file of test rows, if one was given.
+    /// The source of test units, if one was given apart.
     pub test: Option<SourceFacts>,
+    /// So many units, the last ones, were given as the test part.
+    pub test_rows: usize,
+    /// What was noticed while reading.
+    pub findings: Vec<Finding>,
     /// The columns.
     pub schema: Schema,
     /// What is predicted, and why.
     pub decision: TargetDecision,
 }
 
-impl SourceResult {
-    /// Rows of the source before those of the test file.
-    pub fn own_rows(&self) -> usize {
-        self.source.rows
-    }
-}
-
 impl Sourced {
     /// Reads the source, or reads it again and makes sure that it is what it was.
     pub fn read(context: &Context) -> Result<Sourced, EngineError> {
         let settings = &context.settings;
-        let options = ReadOptions {
-            memory_bytes: settings.memory.or(settings.read.memory_bytes),
-            ..settings.read.clone()
-        };
-        let read = read_table(&Source::parse(&settings.source)?, &options)?;
-        let mut table = read.table;
-        let test = match &settings.test {
-            Some(path) => {
-                let test = read_table(&Source::parse(path)?, &options)?;
-                table = joined(table, &test.table)?;
-                Some(test.facts)
-            }
-            None => None,
-        };
+        let opened = open(settings)?;
         let facts = context.step(Step::Source, &[], || {
-            let options = SchemaOptions {
-                target: settings.target.clone(),
-                group: settings.group.clone(),
-                time_column: settings.time_column.clone(),
-                sensitive: settings.sensitive.clone(),
-                ignore: settings.ignore.clone(),
-            };
-            let mut schema = infer_schema(&table, &options)?;
-            let preferred = read.facts.default_target.as_deref();
-            let decision =
-                decide_target(&table, &schema, &settings.target, preferred, settings.task)?;
-            for name in &decision.target.names {
-                schema.set_role(name, candor_data::Role::Target);
+            let facts = SourceResult::of(&opened, settings)?;
+            check_metric(context, &facts.decision)?;
+            for finding in &facts.findings {
+                context.events.emit(Event::Found {
+                    finding: finding.clone(),
+                });
             }
-            check_metric(context, &decision)?;
-            Ok(SourceResult {
-                source: read.facts.clone(),
-                test: test.clone(),
-                schema,
-                decision,
-            })
+            Ok(facts)
         })?;
-        same_as_before(context, &facts, &read.facts, test.as_ref())?;
+        same_as_before(context, &facts, &opened.facts, opened.test.as_ref())?;
         let target = &facts.decision.target;
         context.understood(format!(
-            "{} rows, {} columns of `{}`; predicts `{}` ({}): {}",
+            "{}: {} {} of `{}`, {} columns; predicts `{}` ({}): {}",
+            facts.modality.name(),
             facts.source.rows,
-            facts.source.columns,
+            facts.modality.words().rows,
             facts.source.source,
+            facts.source.columns,
             target.names.join("`, `"),
             target.task,
             facts.decision.reason
         ));
-        let encoded = encode_targets(&table, target)?;
+        let encoded = encode_targets(&opened.table, target)?;
         Ok(Sourced {
-            table,
+            table: opened.table,
+            material: opened.material,
             targets: encoded.targets,
             without_target: encoded.missing_rows,
             facts,
+        })
+    }
+}
+
+impl SourceResult {
+    /// What the columns are, and what is predicted.
+    pub(crate) fn of(opened: &Opened, settings: &FitSettings) -> Result<SourceResult, EngineError> {
+        let options = SchemaOptions {
+            target: settings.target.clone(),
+            group: settings.group.clone(),
+            time_column: settings.time_column.clone(),
+            sensitive: settings.sensitive.clone(),
+            ignore: settings.ignore.clone(),
+        };
+        let mut schema = infer_schema(&opened.table, &options)?;
+        let preferred = opened.facts.default_target.as_deref();
+        let (table, named, task) = (&opened.table, &settings.target, settings.task);
+        let decision = decide_target(table, &schema, named, preferred, task)?;
+        for name in &decision.target.names {
+            schema.set_role(name, candor_data::Role::Target);
+        }
+        Ok(SourceResult {
+            modality: opened.material.modality(),
+            source: opened.facts.clone(),
+            test: opened.test.clone(),
+            test_rows: opened.test_rows,
+            findings: opened.findings.clone(),
+            schema,
+            decision,
         })
     }
 }
@@ -133,53 +140,6 @@ fn same_as_before(
             ))
         }
     }
-}
-
-/// The rows of `more` below those of `table`, column by column; columns that only `more` has are left out.
-fn joined(table: Table, more: &Table) -> Result<Table, EngineError> {
-    let join = |column: Column| {
-        let Some(other) = more.column(&column.name) else {
-            return Err(EngineError::Setting {
-                setting: "test",
-                problem: format!("the file of test rows has no column `{}`", column.name),
-            });
-        };
-        let values = match (column.values, &other.values) {
-            (Values::Numeric(mut values), Values::Numeric(rest)) => {
-                values.extend(rest);
-                Values::Numeric(values)
-            }
-            (values, rest) => as_texts(&values, rest),
-        };
-        Ok(Column {
-            name: column.name,
-            values,
-        })
-    };
-    Ok(Table {
-        columns: table
-            .columns
-            .into_iter()
-            .map(join)
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-fn as_texts(first: &Values, second: &Values) -> Values {
-    let mut places = std::collections::HashMap::new();
-    let mut dictionary = Vec::new();
-    let mut code = |text: Option<String>| match text {
-        None => Values::MISSING,
-        Some(text) => *places.entry(text).or_insert_with_key(|text| {
-            dictionary.push(text.clone());
-            (dictionary.len() - 1) as u32
-        }),
-    };
-    let cells = (0..first.len())
-        .map(|row| first.text(row))
-        .chain((0..second.len()).map(|row| second.text(row)));
-    let codes = cells.map(&mut code).collect();
-    Values::Text { codes, dictionary }
 }
 
 /// The name of a run after its source: `data/patients.csv` becomes `patients`.

@@ -1,8 +1,10 @@
 use candor_core::Seed;
+use candor_design::Design;
 use candor_train::{Learner, Units};
 use serde_json::Value;
 
 use crate::EngineError;
+use crate::modality::malformed;
 
 /// What the pipeline asks of a modality once a source is read, curated and split: units, who learns from them, and
 /// how to make them harder.
@@ -33,4 +35,43 @@ pub trait Subject: Send + Sync {
     /// # Errors
     /// When there is no such part.
     fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError>;
+
+    /// Names of what commonly happens to such units in the world without changing what is true of them; empty where there is no
+    /// such list.
+    fn disturbances(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// The given units, disturbed with a severity from 1 to 5.
+    ///
+    /// # Errors
+    /// When there is no such disturbance.
+    fn disturbed(
+        &self,
+        disturbance: &str,
+        severity: u8,
+        units: &[usize],
+        seed: Seed,
+    ) -> Result<Units, EngineError> {
+        let _ = (severity, units, seed);
+        Err(malformed(format!(
+            "there is no disturbance `{disturbance}`"
+        )))
+    }
+
+    /// How many of the best networks are trained once more when the search is over, with the greater share of the time.
+    fn finalists(&self) -> usize {
+        0
+    }
+
+    /// Share of the time that choosing and judging a model need.
+    fn judging_share(&self) -> f64 {
+        0.05
+    }
+
+    /// A drawing of a network as SVG; `None` where there is none.
+    fn drawing(&self, design: &Design) -> Option<String> {
+        let _ = design;
+        None
+    }
 }

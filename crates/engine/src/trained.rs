@@ -385,16 +385,18 @@ impl Designed {
                 Gate::fit(&confidence, &wrong, settings.risk, DELTA)?
             }
         };
+        let detectors = members.iter().filter_map(|member| member.detector.as_ref());
+        let held_out = detectors.map(|d| d.calibration().units()).sum();
         let parts = Parts {
             name: name_of(&settings.source),
-            modality: candor_core::Modality::Table,
+            modality: prepared.curated.source.modality,
             target: prepared.target.clone(),
             metric: prepared.metric,
             input: prepared.subject.input()?,
             recalibration,
             conformal,
             correctness,
-            abstention: AbstentionRule::new(gate),
+            abstention: AbstentionRule::new(gate).calibrated_on(held_out),
         };
         Ok((parts, how))
     }

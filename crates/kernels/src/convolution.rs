@@ -281,7 +281,7 @@ impl Sizes {
 }
 
 /// Images whose weight gradients are summed by one thread. Fixed, so that sums do not depend on the number of threads.
-const IMAGES: usize = 4;
+const IMAGES: usize = 8;
 
 /// What is computed once for all images of a batch.
 enum Plan {

@@ -269,6 +269,36 @@ pub(crate) fn add_scaled(y: &mut [f32], x: &[f32], w: f32) {
     }
 }
 
+/// Copies as many numbers as both have. Lines of pictures are often too short for a call of the general copy to pay.
+#[inline(always)]
+pub(crate) fn copy_short(to: &mut [f32], from: &[f32]) {
+    let length = to.len().min(from.len());
+    let (mut to, mut from) = (&mut to[..length], &from[..length]);
+    while to.len() >= 16 {
+        (to, from) = copy_chunk::<16>(to, from);
+    }
+    (to, from) = copy_chunk::<8>(to, from);
+    (to, from) = copy_chunk::<4>(to, from);
+    (to, from) = copy_chunk::<2>(to, from);
+    copy_chunk::<1>(to, from);
+}
+
+/// Copies `N` numbers if there are so many, and returns the rest.
+#[inline(always)]
+fn copy_chunk<'a, const N: usize>(
+    to: &'a mut [f32],
+    from: &'a [f32],
+) -> (&'a mut [f32], &'a [f32]) {
+    if to.len() < N || from.len() < N {
+        return (to, from);
+    }
+    let ((a, to), (b, from)) = (to.split_at_mut(N), from.split_at(N));
+    if let (Some(a), Some(b)) = (a.first_chunk_mut::<N>(), b.first_chunk::<N>()) {
+        *a = *b;
+    }
+    (to, from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,6 +49,37 @@ pub(crate) fn tile<const R: usize, const W: usize, const FMA: bool>(
     }
 }
 
+/// `sums[r] += sum over k of a[r][k] b[offsets[k]..]`: the rows of the right side stand anywhere, and may overlap.
+#[inline(always)]
+pub(crate) fn tile_at<const R: usize, const W: usize, const FMA: bool>(
+    sums: &mut [[f32; W]; R],
+    a: [&[f32]; R],
+    b: &[f32],
+    offsets: &[usize],
+) {
+    let mut rows: [&[f32]; R] = [&[]; R];
+    for (slice, a) in rows.iter_mut().zip(a) {
+        *slice = &a[..offsets.len()];
+    }
+    let mut own = *sums;
+    for (k, &offset) in offsets.iter().enumerate() {
+        let Some(b) = b[offset..].first_chunk::<W>() else {
+            break;
+        };
+        for row in 0..R {
+            let a = rows[row][k];
+            for lane in 0..W {
+                own[row][lane] = if FMA {
+                    a.mul_add(b[lane], own[row][lane])
+                } else {
+                    a * b[lane] + own[row][lane]
+                };
+            }
+        }
+    }
+    *sums = own;
+}
+
 /// Sums from at most as many numbers. A whole vector is copied without a call.
 #[inline(always)]
 pub(crate) fn load<const W: usize>(sums: &mut [f32; W], from: &[f32]) {

@@ -123,7 +123,7 @@ impl HeadKind {
     }
 
     /// Raw parameters of one unit.
-    fn outputs(&self) -> usize {
+    pub fn outputs(&self) -> usize {
         match self {
             HeadKind::Softmax { classes, .. } => *classes,
             HeadKind::Sigmoid { width, .. } => *width,

@@ -8,7 +8,9 @@
 //! member; an efficient ensemble (TabM) has several that share most weights.
 
 mod attention;
+mod batch_statistics;
 mod categorical_embedding;
+mod convolution;
 mod dropout;
 #[cfg(test)]
 mod finite_differences;
@@ -26,7 +28,9 @@ mod reference;
 mod weights;
 
 pub use attention::{AttentionBlock, AttentionBlockConfig};
+pub use batch_statistics::BatchStatistics;
 pub use categorical_embedding::{CategoricalEmbedding, CategoricalEmbeddingConfig};
+pub use convolution::{After, Convolution, ConvolutionConfig, FoldedConvolution};
 pub use dropout::dropout;
 pub use head::{Head, HeadConfig, HeadKind, QUANTILE_LEVELS};
 pub use layer_norm::{LayerNorm, LayerNormConfig};

@@ -1,18 +1,18 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use candor::Model;
 use candor::data::{Column, ReadOptions, Table, Values};
+use candor::{Inputs, Model};
 use serde_json::{Map, Value};
 
 use crate::respond::Refusal;
 
-const SHAPE: &str =
-    "send {\"rows\": [{\"column\": value, ...}, ...]}, or a CSV text with content-type: text/csv";
+const SHAPE: &str = "send {\"rows\": [{\"column\": value, ...}, ...]}, a CSV text with content-type: text/csv, or, to a model \
+                     of images, one picture with content-type: image/png (or /jpeg, /tiff)";
 
-/// The table in a body of JSON: only the columns of the model; a column that no row has is left out, so that the model
+/// The rows in a body of JSON: only the columns of the model; a column that no row has is left out, so that the model
 /// says that it is missing.
-pub(crate) fn from_json(model: &Model, body: &[u8]) -> Result<Table, Refusal> {
+pub(crate) fn from_json(model: &Model, body: &[u8]) -> Result<Inputs, Refusal> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|e| Refusal::bad(format!("the body is not JSON: {e}"), SHAPE))?;
     let rows = match value {
@@ -43,7 +43,7 @@ pub(crate) fn from_json(model: &Model, body: &[u8]) -> Result<Table, Refusal> {
         .filter(|name| rows.iter().any(|row| row.contains_key(*name)))
         .map(|name| column(name, &rows))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { columns })
+    Ok(model.rows(&Table { columns })?)
 }
 
 fn column(name: &str, rows: &[Map<String, Value>]) -> Result<Column, Refusal> {
@@ -94,13 +94,10 @@ fn column(name: &str, rows: &[Map<String, Value>]) -> Result<Column, Refusal> {
     })
 }
 
-/// The table in a body of CSV, read as a file of the same text is.
-pub(crate) fn from_csv(model: &Model, body: &[u8]) -> Result<Table, Refusal> {
+/// The units in a body that is read as a file of the same bytes is: a CSV text, or one picture.
+pub(crate) fn from_file(model: &Model, body: &[u8]) -> Result<Inputs, Refusal> {
     let failed = |e: std::io::Error| Refusal::internal(format!("a temporary file: {e}"));
-    let mut file = tempfile::Builder::new()
-        .suffix(".csv")
-        .tempfile()
-        .map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
     file.write_all(body).map_err(failed)?;
     let path = file.path().display().to_string();
     let options = ReadOptions {

@@ -131,15 +131,15 @@ async fn predict(
             .into_response();
         }
     };
-    let csv = headers
+    let as_file = headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("text/csv"));
+        .is_some_and(|kind| kind.starts_with("text/csv") || kind.starts_with("image/"));
     let Ok(_working) = service.work.acquire().await else {
         return Refusal::busy().into_response();
     };
     let own = service.clone();
-    let answered = tokio::task::spawn_blocking(move || answer(&own, csv, &body)).await;
+    let answered = tokio::task::spawn_blocking(move || answer(&own, as_file, &body)).await;
     let outcome = answered.unwrap_or_else(|e| Err(Refusal::internal(e.to_string())));
     match outcome {
         Ok(answers) => Json(Answers { answers }).into_response(),
@@ -150,14 +150,14 @@ async fn predict(
     }
 }
 
-fn answer(service: &Service, csv: bool, body: &[u8]) -> Result<Vec<Answer>, Refusal> {
+fn answer(service: &Service, as_file: bool, body: &[u8]) -> Result<Vec<Answer>, Refusal> {
     let started = Instant::now();
-    let table = if csv {
-        rows::from_csv(&service.model, body)?
+    let inputs = if as_file {
+        rows::from_file(&service.model, body)?
     } else {
         rows::from_json(&service.model, body)?
     };
-    let answers = service.model.predict(&table)?;
+    let answers = service.model.predict(&inputs)?;
     let abstained = answers.iter().filter(|a| a.abstained.is_some()).count();
     let least = service.model.parts().abstention.ood_p_min;
     let strange = |a: &&Answer| a.strangeness.is_some_and(|s| s.p_value < least);

@@ -4,7 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use candor_core::{Clock, Distribution, Seed, Stop, Targets};
 use candor_kernels::{AdamW, AdamWConfig, KernelError};
-use candor_nn::{HeadKind, Pass, Weights, WeightsError};
+use candor_nn::{BatchStatistics, HeadKind, Pass, Weights, WeightsError};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -122,6 +122,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let mut order = units.to_vec();
     let mut shuffling = seed.stream("shuffle", &[]);
     let mut dropping = seed.stream("dropout", &[]);
+    let mut changing = seed.stream("augmentation", &[]);
 
     let batch_size = recipe.batch_size.clamp(1, units.len());
     // A last batch that is much smaller than the others would be a very noisy step: all have one size, give or take a unit.
@@ -130,6 +131,8 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let total_steps = steps_per_epoch * recipe.epochs.max(1);
     let look_every = steps_per_epoch.max(STEPS_BETWEEN_LOOKS.min(total_steps));
 
+    // The moments of evaluation rest on the same units each time, so that looks can be compared.
+    let settling = settling_units(units, batch_size, seed);
     let mut network = network;
     let optimizer = || {
         AdamW::new(AdamWConfig {
@@ -173,7 +176,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         }
         let batch = &order[start_of(place)..start_of(place + 1)];
         let output = network.forward(
-            &data.batch(batch, &device),
+            &data.training_batch(batch, &mut changing, &device),
             &mut Pass::training(&mut dropping),
         );
         let loss = loss(head, output.raw, targets, batch, &device)?;
@@ -221,11 +224,21 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         if !look {
             continue;
         }
-        let candidate = if recipe.averaging > 0.0 {
+        let mut candidate = if recipe.averaging > 0.0 {
             average.clone()
         } else {
             Weights::of(&network)
         };
+        let looking = Instant::now();
+        if network.normalises_by_batch() && candidate.is_finite() {
+            let settled = settled(
+                candidate.load_into(network.valid())?,
+                data,
+                &settling,
+                &plain,
+            );
+            candidate = Weights::of(&settled);
+        }
         let train_loss = loss_sum / loss_count.max(1) as f64;
         (loss_sum, loss_count) = (0.0, 0);
         let mut validation_loss = f64::NAN;
@@ -234,7 +247,6 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             if validation.units.is_empty() {
                 best = Some((f64::NAN, candidate));
             } else {
-                let looking = Instant::now();
                 let judged = candidate.load_into(network.valid())?;
                 let predicted = predict(&judged, data, validation.units, head, &plain);
                 validation_loss = predicted
@@ -275,6 +287,35 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         recoveries,
         stopped_early,
     })
+}
+
+/// Units that the moments of evaluation rest on, at most.
+const SETTLING_UNITS: usize = 2048;
+
+/// Batches of equal size, as in training, of units drawn once.
+fn settling_units(units: &[usize], batch_size: usize, seed: Seed) -> Vec<Vec<usize>> {
+    let mut drawn = units.to_vec();
+    drawn.shuffle(&mut seed.stream("settling", &[]));
+    let batches = SETTLING_UNITS.min(drawn.len()) / batch_size;
+    let batches = drawn.chunks_exact(batch_size).take(batches.max(1));
+    batches.map(<[usize]>::to_vec).collect()
+}
+
+/// The network with the moments that its weights have on these batches.
+fn settled<N: Network, B: Batches<Batch = N::Batch>>(
+    network: N,
+    data: &B,
+    batches: &[Vec<usize>],
+    device: &Device,
+) -> N {
+    let mut found = BatchStatistics::default();
+    for batch in batches {
+        network.forward(
+            &data.batch(batch, device),
+            &mut Pass::statistics(&mut found),
+        );
+    }
+    found.into_network(network)
 }
 
 fn loss(

@@ -205,4 +205,6 @@ pub struct HandMade {
     pub name: &'static str,
     /// Whether it is a baseline (not a network).
     pub baseline: bool,
+    /// Whether it is trained in full, however it scores at first: for what others are compared with, if it is cheap.
+    pub in_full: bool,
 }

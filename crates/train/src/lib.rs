@@ -9,6 +9,8 @@ mod learner;
 mod network;
 mod predict;
 mod recipe;
+mod target_scale;
+mod watched_loss;
 
 pub use ensemble::{Ensemble, select_ensemble};
 pub use fit::{Evaluation, TrainError, Trained, Validation, fit};
@@ -19,3 +21,5 @@ pub use learner::{
 pub use network::{Batches, Network, Output};
 pub use predict::{NetworkPrediction, predict};
 pub use recipe::Recipe;
+pub use target_scale::TargetScale;
+pub use watched_loss::watched_loss;

@@ -1,6 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_nn::Pass;
+use rand_chacha::ChaCha8Rng;
 
 /// What a network says of a batch.
 #[derive(Debug, Clone)]
@@ -19,6 +20,12 @@ pub trait Network: Module {
     /// One pass over a batch. In evaluation it must be a pure function of the batch, and no unit may
     /// influence another.
     fn forward(&self, batch: &Self::Batch, pass: &mut Pass) -> Output;
+
+    /// Whether it is trained on the moments of its batches ([`candor_nn::BatchStatistics`]). Then the loop takes the moments of training
+    /// units before it evaluates.
+    fn normalises_by_batch(&self) -> bool {
+        false
+    }
 }
 
 /// Units that can be made into batches.
@@ -28,4 +35,20 @@ pub trait Batches {
 
     /// The batch of the units at `indices`, in that order, on a device.
     fn batch(&self, indices: &[usize], device: &Device) -> Self::Batch;
+
+    /// The same for a step of training, perhaps changed at random: all randomness is the stream's.
+    fn training_batch(
+        &self,
+        indices: &[usize],
+        stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self::Batch {
+        let _ = stream;
+        self.batch(indices, device)
+    }
+
+    /// Units that are predicted at a time: large enough to fill the caches, small enough to keep memory flat.
+    fn units_at_once(&self) -> usize {
+        512
+    }
 }

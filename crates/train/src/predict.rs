@@ -37,11 +37,9 @@ pub fn predict<N: Network, B: Batches<Batch = N::Batch>>(
     head: &HeadKind,
     device: &Device,
 ) -> NetworkPrediction {
-    /// Large enough to fill the caches, small enough to keep memory flat.
-    const UNITS: usize = 512;
     let mut parts: Vec<Vec<Distribution>> = Vec::new();
     let (mut embedding, mut width) = (Vec::new(), 0);
-    for chunk in indices.chunks(UNITS) {
+    for chunk in indices.chunks(data.units_at_once().max(1)) {
         let output = network.forward(&data.batch(chunk, device), &mut Pass::evaluation());
         let [members, units, outputs] = output.raw.dims();
         parts.resize(members, Vec::new());

@@ -39,7 +39,7 @@ pub(crate) fn on_ctrl_c() -> Result<Interrupt, Failure> {
 }
 
 /// `runs/NAME`, or with a number when that is taken.
-fn free(name: &str) -> PathBuf {
+pub(super) fn free(name: &str) -> PathBuf {
     let base = PathBuf::from("runs");
     let named = |n: usize| match n {
         1 => base.join(name),

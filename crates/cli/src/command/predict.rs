@@ -22,16 +22,17 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
         delimiter: args.delimiter,
         ..ReadOptions::default()
     };
-    let table = model.read(&args.source, &options)?;
-    let answers = model.predict(&table)?;
+    let inputs = model.read(&args.source, &options)?;
+    let answers = model.predict(&inputs)?;
+    let table = || model.table_of(&inputs, &answers);
     let bytes = match format {
         Format::Json => {
             let mut text = serde_json::to_vec_pretty(&answers).map_err(|e| unwritable(&e))?;
             text.push(b'\n');
             text
         }
-        Format::Csv => csv_bytes(&model.table_of(&answers)).map_err(|e| unwritable(&e))?,
-        Format::Parquet => parquet_bytes(&model.table_of(&answers)).map_err(|e| unwritable(&e))?,
+        Format::Csv => csv_bytes(&table()).map_err(|e| unwritable(&e))?,
+        Format::Parquet => parquet_bytes(&table()).map_err(|e| unwritable(&e))?,
     };
     match &args.out {
         Some(path) => candor::deploy::write_file(path, &bytes).map_err(EngineError::from)?,

@@ -23,8 +23,9 @@ fn text(summary: &Summary) -> String {
     let mut text = String::new();
     if let Some([value, low, high]) = summary.score {
         text += &format!(
-            "{} on rows that nothing has seen: {} (95 %: {} to {})\n\n",
+            "{} on {} that nothing has seen: {} (95 %: {} to {})\n\n",
             summary.metric.name(),
+            summary.modality.words().rows,
             figure(Some(value)),
             figure(Some(low)),
             figure(Some(high))

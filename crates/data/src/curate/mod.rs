@@ -12,7 +12,7 @@ mod missing;
 mod outliers;
 mod people;
 mod rare;
-mod row_keys;
+pub(crate) mod row_keys;
 mod size;
 mod useless;
 

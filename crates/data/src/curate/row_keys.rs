@@ -5,7 +5,7 @@ use crate::{Column, Values};
 
 /// 64-bit FNV-1a with the finaliser of SplitMix64: the same on every machine.
 #[derive(Clone)]
-pub(super) struct Fnv(u64);
+pub(crate) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Fnv {

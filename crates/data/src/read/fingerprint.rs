@@ -49,11 +49,11 @@ pub(crate) fn fingerprint(path: &Path) -> Result<(u64, String), DataError> {
 }
 
 /// Size and SHA-256 of bytes in memory.
-pub(crate) fn fingerprint_bytes(bytes: &[u8]) -> (u64, String) {
+pub fn fingerprint_bytes(bytes: &[u8]) -> (u64, String) {
     (bytes.len() as u64, hexadecimal(&Sha256::digest(bytes)))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 

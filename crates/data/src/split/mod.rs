@@ -149,6 +149,8 @@ const FEWEST_ROWS: usize = 10;
 const ONE_FOLD_FROM: usize = 50_000;
 /// Rows from which calibration has its own part.
 const CALIBRATION_FROM: usize = 10_000;
+/// Rows of a single validation part that are enough: a share of them has a standard error of at most 0.8 points.
+const ENOUGH_VALIDATION: usize = 4_000;
 /// Most rows of a single validation part.
 const MOST_VALIDATION: usize = 20_000;
 
@@ -220,7 +222,12 @@ pub fn split(
         .folds
         .unwrap_or(default_folds(development))
         .min((development / 4).max(1));
-    let validation = (development / 5).clamp(1, MOST_VALIDATION);
+    let folds = if options.most_folds == Some(1) {
+        1
+    } else {
+        folds
+    };
+    let validation = single_validation_rows(development);
     let inner = inner_rule(rule, options.rule, groups.is_some(), time.is_some());
     let plan = Plan {
         rows,
@@ -336,6 +343,14 @@ fn calibration_rows(rows: usize, share: Option<f64>) -> usize {
         None if rows >= CALIBRATION_FROM => (rows / 10).clamp(1_000, 20_000),
         None => 0,
     }
+}
+
+/// A fifth of few rows, a tenth of many: what is not needed to choose is better learned from.
+fn single_validation_rows(rows: usize) -> usize {
+    (rows / 10)
+        .max(ENOUGH_VALIDATION)
+        .min(rows / 5)
+        .clamp(1, MOST_VALIDATION)
 }
 
 fn default_folds(rows: usize) -> usize {

@@ -56,6 +56,23 @@ fn sizes_follow_the_rows() -> Result<(), DataError> {
 }
 
 #[test]
+fn one_validation_part_takes_no_more_than_it_needs() -> Result<(), DataError> {
+    let once = SplitOptions {
+        most_folds: Some(1),
+        test_fraction: 0.0,
+        calibration_fraction: Some(0.0),
+        ..SplitOptions::default()
+    };
+    for (n, validation) in [(100, 20), (10_000, 2_000), (30_000, 4_000), (60_000, 6_000)] {
+        let split = split(n, &classes(n, 3), None, None, &once, Seed(1))?;
+        check_complete(&split, n, false);
+        let found: Vec<usize> = split.folds.iter().map(|f| f.validation.len()).collect();
+        assert_eq!(found, [validation], "{n} rows");
+    }
+    Ok(())
+}
+
+#[test]
 fn classes_keep_their_shares() -> Result<(), DataError> {
     let n = 1000;
     let targets = Targets::Classes((0..n as u32).map(|i| u32::from(i % 10 == 0)).collect());

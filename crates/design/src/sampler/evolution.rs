@@ -84,8 +84,13 @@ impl Sampler for Evolution {
 impl Evolution {
     /// The most recent trials, oldest first.
     fn living<'a>(&self, history: &'a [Observation]) -> Vec<Individual<'a>> {
+        let mut trials: Vec<usize> = history.iter().map(|seen| seen.trial).collect();
+        trials.sort_unstable();
+        trials.dedup();
+        let living = &trials[trials.len().saturating_sub(self.population)..];
+        let oldest = living.first().copied().unwrap_or(0);
         let mut living: BTreeMap<usize, Individual<'a>> = BTreeMap::new();
-        for seen in history {
+        for seen in history.iter().filter(|seen| seen.trial >= oldest) {
             let individual = living.entry(seen.trial).or_insert_with(|| Individual {
                 design: &seen.design,
                 losses: Some(BTreeMap::new()),
@@ -98,8 +103,7 @@ impl Evolution {
                 (Some(_), None) => {}
             }
         }
-        let dead = living.len().saturating_sub(self.population);
-        living.into_values().skip(dead).collect()
+        living.into_values().collect()
     }
 }
 

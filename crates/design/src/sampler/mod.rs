@@ -1,19 +1,37 @@
 //! Who proposes designs.
 
+mod auto;
+mod controller;
 mod evolution;
+mod local_search;
+mod notebook;
+mod parzen;
+mod policy;
 mod random;
+mod sobol;
+mod sobol_sequence;
+mod surrogate;
+mod tpe;
 
 use std::fmt;
 use std::str::FromStr;
 
-use candor_core::did_you_mean;
+use candor_core::{Seed, did_you_mean};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+pub use auto::Auto;
+pub use controller::{Controller, ControllerSettings, SizeTarget};
 pub use evolution::Evolution;
+pub use local_search::LocalSearch;
 pub use random::Random;
+pub use sobol::Sobol;
+pub use tpe::Tpe;
 
 use crate::{Design, DesignError, Space};
+
+/// How often a sampler is asked again when it suggests what was tried before.
+pub(crate) const RETRIES: usize = 100;
 
 /// What a sampler may know of a finished job.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +51,7 @@ pub struct Observation {
 /// Proposes designs.
 ///
 /// # Contract
-/// A suggestion is a function of the space, the history and the generator alone, so that a study can be
+/// A suggestion is a function of the sampler's settings, the space, the history and the generator alone, so that a study can be
 /// replayed: whatever a sampler keeps between calls may only save work. The history holds finished jobs
 /// in the order in which they were decided on, several for a trial that rose; it may be empty. A design
 /// that was tried before may be suggested, and is refused by the study, which then asks again.
@@ -57,30 +75,60 @@ pub trait Sampler: Send {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplerKind {
-    /// [`Random`].
-    Random,
-    /// [`Evolution`] with its default population and tournament.
+    /// [`Auto`], the mix that was measured to be best.
     #[default]
+    Auto,
+    /// [`Random`], the yardstick.
+    Random,
+    /// [`Sobol`].
+    Sobol,
+    /// [`Evolution`] with its default population and tournament.
     Evolution,
+    /// [`Tpe`].
+    Tpe,
+    /// [`LocalSearch`].
+    LocalSearch,
+    /// [`Controller`] with its default settings.
+    Controller,
 }
 
 impl SamplerKind {
     /// Every sampler, in the order in which messages list them.
-    pub const ALL: [SamplerKind; 2] = [SamplerKind::Random, SamplerKind::Evolution];
+    pub const ALL: [SamplerKind; 7] = [
+        SamplerKind::Auto,
+        SamplerKind::Random,
+        SamplerKind::Sobol,
+        SamplerKind::Evolution,
+        SamplerKind::Tpe,
+        SamplerKind::LocalSearch,
+        SamplerKind::Controller,
+    ];
 
     /// The name as a person writes it.
     pub fn name(self) -> &'static str {
         match self {
+            SamplerKind::Auto => "auto",
             SamplerKind::Random => "random",
+            SamplerKind::Sobol => "sobol",
             SamplerKind::Evolution => "evolution",
+            SamplerKind::Tpe => "tpe",
+            SamplerKind::LocalSearch => "local_search",
+            SamplerKind::Controller => "controller",
         }
     }
 
-    /// The sampler.
-    pub fn build(self) -> Box<dyn Sampler> {
+    /// The sampler. `seed` gives what it draws once and for all, such as first weights: the same for the whole study.
+    pub fn build(self, seed: Seed) -> Box<dyn Sampler> {
         match self {
+            SamplerKind::Auto => Box::new(Auto::new(seed)),
             SamplerKind::Random => Box::new(Random),
+            SamplerKind::Sobol => Box::new(Sobol::new(seed)),
             SamplerKind::Evolution => Box::new(Evolution::default()),
+            SamplerKind::Tpe => Box::<Tpe>::default(),
+            SamplerKind::LocalSearch => Box::<LocalSearch>::default(),
+            SamplerKind::Controller => {
+                Box::new(Controller::new(ControllerSettings::default(), seed))
+            }
         }
     }
 }
@@ -123,13 +171,16 @@ mod tests {
         ])
         .unwrap();
         for kind in SamplerKind::ALL {
-            let mut used = kind.build();
+            let mut used = kind.build(Seed(3));
             let mut history = Vec::new();
             for trial in 0..60 {
                 let rng = || Seed(8).stream("test", &[trial as u64]);
                 let design = used.suggest(&space, &history, &mut rng()).unwrap();
                 assert_eq!(space.check(&design).unwrap(), design, "{kind}");
-                let fresh = kind.build().suggest(&space, &history, &mut rng()).unwrap();
+                let fresh = kind
+                    .build(Seed(3))
+                    .suggest(&space, &history, &mut rng())
+                    .unwrap();
                 assert_eq!(fresh, design, "{kind} remembers something at trial {trial}");
                 let loss = (trial % 5 != 0).then_some(1.0 / (1.0 + trial as f64));
                 history.push(Observation {
@@ -139,6 +190,24 @@ mod tests {
                     loss,
                     parameters: 1,
                 });
+                // Some trials rise, and then change what is known of an earlier one.
+                if trial % 7 == 3 {
+                    history.push(Observation {
+                        rung: 1,
+                        loss: Some(1.0 / (2.0 + trial as f64 % 11.0)),
+                        ..history[trial / 2].clone()
+                    });
+                }
+            }
+            // A used sampler that is shown another history forgets the first one.
+            for other in [&history[..30], &history[5..]] {
+                let rng = || Seed(8).stream("other", &[]);
+                let design = used.suggest(&space, other, &mut rng()).unwrap();
+                let fresh = kind
+                    .build(Seed(3))
+                    .suggest(&space, other, &mut rng())
+                    .unwrap();
+                assert_eq!(fresh, design, "{kind} remembers another history");
             }
         }
     }
@@ -147,11 +216,11 @@ mod tests {
     fn samplers_are_named_as_they_are_read() {
         for kind in SamplerKind::ALL {
             assert_eq!(kind.name().parse::<SamplerKind>(), Ok(kind));
-            assert_eq!(kind.build().name(), kind.name());
+            assert_eq!(kind.build(Seed(0)).name(), kind.name());
         }
         assert_eq!(
             "evolutoin".parse::<SamplerKind>().unwrap_err(),
-            "unknown sampler `evolutoin`; one of random, evolution; did you mean `evolution`?"
+            "unknown sampler `evolutoin`; one of auto, random, sobol, evolution, tpe, local_search, controller; did you mean `evolution`?"
         );
     }
 }

@@ -34,6 +34,15 @@ impl Choice {
         Choice::always(name.into(), options)
     }
 
+    /// One of some values that stand in order: small to large, weak to strong.
+    pub fn ordered<V: Into<Value>>(
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = V>,
+    ) -> Choice {
+        let options = Options::Ordered(values.into_iter().map(Into::into).collect());
+        Choice::always(name.into(), options)
+    }
+
     /// An integer of `low ..= high`, each as likely.
     pub fn integers(name: impl Into<String>, low: i64, high: i64) -> Choice {
         let log = false;

@@ -1,6 +1,7 @@
 //! Which designs there are: an ordered list of choices, possibly conditional.
 
 mod choice;
+mod cube;
 mod options;
 mod size;
 
@@ -12,6 +13,7 @@ use rand::{Rng, RngExt};
 use serde_json::Value;
 
 pub use choice::{Choice, Condition};
+pub(crate) use cube::{Axis, Cube};
 pub use options::Options;
 
 use crate::{Design, DesignError, label};
@@ -41,7 +43,11 @@ pub(crate) const LISTED: usize = 4096;
 pub struct Space {
     choices: Vec<Choice>,
     rule: Option<Rule>,
+    standard: Option<Standard>,
 }
+
+/// Gives the design that stands for all designs of one network.
+type Standard = Arc<dyn Fn(&Design) -> Design + Send + Sync>;
 
 #[derive(Clone)]
 struct Rule {
@@ -70,6 +76,7 @@ impl Space {
         Ok(Space {
             choices: checked,
             rule: None,
+            standard: None,
         })
     }
 
@@ -85,6 +92,23 @@ impl Space {
             holds: Arc::new(holds),
         });
         self
+    }
+
+    /// The same space, where designs for which `standard` gives the same design name the same network: a study trains it once.
+    pub fn with_standard(
+        mut self,
+        standard: impl Fn(&Design) -> Design + Send + Sync + 'static,
+    ) -> Space {
+        self.standard = Some(Arc::new(standard));
+        self
+    }
+
+    /// The text that designs of the same network share.
+    pub fn identity(&self, design: &Design) -> String {
+        match &self.standard {
+            Some(standard) => standard(design).canonical(),
+            None => design.canonical(),
+        }
     }
 
     /// The choices in order.
@@ -245,6 +269,24 @@ impl Space {
         })
     }
 
+    /// Where in the unit cube a design of this space lies: one coordinate a choice, `None` for choices that are not active.
+    /// A value of a finite range stands in the middle of its interval, so that [`Space::from_unit`] leads back.
+    ///
+    /// ```
+    /// use candor_design::{Choice, Design, Space};
+    /// let space = Space::new(vec![
+    ///     Choice::categorical("kind", ["mlp", "residual"]),
+    ///     Choice::integers("depth", 1, 4).when("kind", ["residual"]),
+    /// ])?;
+    /// let design = Design::new().with("kind", "residual").with("depth", 2);
+    /// assert_eq!(space.to_unit(&design), [Some(0.75), Some(0.375)]);
+    /// # Ok::<(), candor_design::DesignError>(())
+    /// ```
+    pub fn to_unit(&self, design: &Design) -> Vec<Option<f64>> {
+        let place = |choice: &Choice| Some(choice.options.unit(design.get(&choice.name)?));
+        self.choices.iter().map(place).collect()
+    }
+
     /// The design whose active choices have the values that `value` gives them, asked in order.
     fn build(&self, mut value: impl FnMut(usize, &Choice) -> Value) -> Design {
         let mut design = Design::new();
@@ -256,7 +298,7 @@ impl Space {
         design
     }
 
-    fn allows(&self, design: &Design) -> bool {
+    pub(crate) fn allows(&self, design: &Design) -> bool {
         self.rule.as_ref().is_none_or(|rule| (rule.holds)(design))
     }
 }
@@ -536,6 +578,20 @@ mod tests {
                     .count();
                 prop_assert_eq!(changed, 1);
                 design = next;
+            }
+        }
+
+        #[test]
+        fn designs_and_points_lead_to_each_other(seed in any::<u64>()) {
+            let space = mixed();
+            let design = space.sample(&mut Seed(seed).stream("test", &[])).unwrap();
+            let point: Vec<f64> = space.to_unit(&design).iter().map(|u| u.unwrap_or(0.0)).collect();
+            let back = space.from_unit(&point).unwrap();
+            for (name, value) in design.iter() {
+                match (value.as_f64(), back.get(name).and_then(Value::as_f64)) {
+                    (Some(x), Some(y)) => prop_assert!((x - y).abs() <= 1e-12 * x.abs()),
+                    _ => prop_assert_eq!(Some(value), back.get(name)),
+                }
             }
         }
 

@@ -9,6 +9,8 @@ use serde_json::Value;
 pub enum Options {
     /// One of these values, which have no order.
     Categorical(Vec<Value>),
+    /// One of these values, which stand in order from one end to the other.
+    Ordered(Vec<Value>),
     /// An integer of a range within ±2^53.
     Integers {
         /// The least.
@@ -32,6 +34,9 @@ pub enum Options {
 /// Integers up to here are exact as `f64`.
 const EXACT: i64 = 1 << 53;
 
+/// The greatest coordinate.
+pub(super) const BELOW_ONE: f64 = 1.0 - f64::EPSILON;
+
 /// Draws of another number before the next one is taken.
 const TRIES: usize = 32;
 
@@ -39,7 +44,7 @@ impl Options {
     /// How many there are; `None` for a range of reals.
     pub fn len(&self) -> Option<u64> {
         match self {
-            Options::Categorical(values) => Some(values.len() as u64),
+            Options::Categorical(values) | Options::Ordered(values) => Some(values.len() as u64),
             Options::Integers { low, high, .. } => Some(high.abs_diff(*low) + 1),
             Options::Reals { low, high, .. } => (low == high).then_some(1),
         }
@@ -47,12 +52,12 @@ impl Options {
 
     /// Whether there are none. Never so in a [`Space`](crate::Space).
     pub fn is_empty(&self) -> bool {
-        matches!(self, Options::Categorical(values) if values.is_empty())
+        matches!(self, Options::Categorical(values) | Options::Ordered(values) if values.is_empty())
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
-            Options::Categorical(values) => check_distinct(values),
+            Options::Categorical(values) | Options::Ordered(values) => check_distinct(values),
             Options::Integers { low, high, log } => {
                 if *low < -EXACT || *high > EXACT {
                     return Err("needs integers within ±2^53".to_owned());
@@ -66,7 +71,9 @@ impl Options {
     /// The value in the form in which it is drawn, or what is wrong with it.
     pub(super) fn accept(&self, value: &Value) -> Result<Value, String> {
         let accepted = match self {
-            Options::Categorical(values) => values.iter().find(|v| same(v, value)).cloned(),
+            Options::Categorical(values) | Options::Ordered(values) => {
+                values.iter().find(|v| same(v, value)).cloned()
+            }
             Options::Integers { low, high, .. } => integer(value)
                 .filter(|n| (low..=high).contains(&n))
                 .map(Value::from),
@@ -82,7 +89,7 @@ impl Options {
     /// All values; empty for a range of reals that holds more than one.
     pub(super) fn values(&self) -> Vec<Value> {
         match self {
-            Options::Categorical(values) => values.clone(),
+            Options::Categorical(values) | Options::Ordered(values) => values.clone(),
             Options::Integers { low, high, .. } => (*low..=*high).map(Value::from).collect(),
             Options::Reals { low, high, .. } if low == high => vec![Value::from(*low)],
             Options::Reals { .. } => Vec::new(),
@@ -92,7 +99,7 @@ impl Options {
     /// The value at `u` of `[0, 1)`: uniform when `u` is.
     pub(super) fn at(&self, u: f64) -> Value {
         match self {
-            Options::Categorical(values) => {
+            Options::Categorical(values) | Options::Ordered(values) => {
                 let index = (u * values.len() as f64) as usize;
                 values[index.min(values.len() - 1)].clone()
             }
@@ -128,10 +135,14 @@ impl Options {
         self.at(if here < 0.5 { 0.999_999 } else { 0.0 })
     }
 
-    /// Where in `[0, 1)` a number lies: the inverse of [`Options::at`].
-    fn unit(&self, value: &Value) -> f64 {
+    /// Where in `[0, 1)` a value lies, that of a finite range in the middle of its interval: the inverse of
+    /// [`Options::at`]. 0 for a value that is not one of these.
+    pub(super) fn unit(&self, value: &Value) -> f64 {
         let (low, high, log, x) = match self {
-            Options::Categorical(_) => return 0.0,
+            Options::Categorical(values) | Options::Ordered(values) => {
+                let index = values.iter().position(|v| v == value);
+                return index.map_or(0.0, |index| (index as f64 + 0.5) / values.len() as f64);
+            }
             Options::Integers { low, high, log } => (
                 *low as f64,
                 *high as f64 + 1.0,
@@ -142,16 +153,56 @@ impl Options {
                 (*low, *high, *log, value.as_f64().unwrap_or(*low))
             }
         };
-        if log {
+        if low >= high {
+            return 0.0;
+        }
+        let u = if log {
             (x.ln() - low.ln()) / (high.ln() - low.ln())
         } else {
             (x - low) / (high - low)
+        };
+        u.clamp(0.0, BELOW_ONE)
+    }
+
+    /// The value at `u`, counted from the first; 0 for reals.
+    pub(super) fn level(&self, u: f64) -> usize {
+        match self {
+            Options::Categorical(values) | Options::Ordered(values) => {
+                ((u * values.len() as f64) as usize).min(values.len() - 1)
+            }
+            Options::Integers { low, high, log } => {
+                let place = between(*low as f64, *high as f64 + 1.0, *log, u).floor();
+                (place as i64).clamp(*low, *high).abs_diff(*low) as usize
+            }
+            Options::Reals { .. } => 0,
+        }
+    }
+
+    /// The middle of the interval of a value that is counted from the first; 0 for reals.
+    pub(super) fn centre(&self, level: usize) -> f64 {
+        match self {
+            Options::Categorical(values) | Options::Ordered(values) => {
+                (level as f64 + 0.5) / values.len() as f64
+            }
+            Options::Integers { low, .. } => self.unit(&Value::from(low + level as i64)),
+            Options::Reals { .. } => 0.0,
+        }
+    }
+
+    /// The middle of the interval that belongs to the value at `u`; `u` itself for reals.
+    pub(super) fn snap(&self, u: f64) -> f64 {
+        match self {
+            Options::Categorical(values) | Options::Ordered(values) => {
+                (self.level(u) as f64 + 0.5) / values.len() as f64
+            }
+            Options::Integers { .. } => self.unit(&self.at(u)),
+            Options::Reals { .. } => u,
         }
     }
 
     fn expected(&self, got: &Value) -> String {
         match self {
-            Options::Categorical(values) => {
+            Options::Categorical(values) | Options::Ordered(values) => {
                 let texts: Vec<String> = values.iter().map(text).collect();
                 format!(
                     "one of {}{}",

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 pub use settings::{First, StudySettings};
 
-use crate::{Design, DesignError, JobRecord, JobResult, Space, Store, label};
+use crate::{
+    Agreement, Design, DesignError, JobRecord, JobResult, Space, Store, agreements, label,
+};
 use plan::{Decision, Plan};
 use worker::Finished;
 
@@ -79,6 +81,8 @@ pub struct StudyOutcome {
     pub records: Vec<JobRecord>,
     /// Why the study ended early; `None` when it is complete.
     pub stopped: Option<Stop>,
+    /// How far each rung but the last said what the next one would say, see [`Agreement`].
+    pub agreements: Vec<Agreement>,
 }
 
 /// Runs a study to its end or until the clock stops it; goes on where an earlier run of it was stopped
@@ -177,6 +181,10 @@ impl Coordinator<'_> {
         match failure {
             Some(error) => Err(error),
             None => Ok(StudyOutcome {
+                agreements: agreements(
+                    &self.plan.jobs_until_now(&self.records),
+                    self.settings.rungs,
+                ),
                 records: self.records.into_values().collect(),
                 stopped,
             }),

@@ -4,11 +4,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Assignment, First, LAG, StudySettings};
+use crate::sampler::RETRIES;
 use crate::space::LISTED;
 use crate::{Design, DesignError, Halving, Job, JobRecord, JobState, Observation, Sampler, Space};
-
-/// How often a sampler is asked again when it suggests what was tried before.
-const RETRIES: usize = 100;
 
 /// What happens next.
 #[derive(Debug)]
@@ -59,7 +57,7 @@ impl<'a> Plan<'a> {
                 eta: settings.eta,
                 rungs: settings.rungs,
             },
-            sampler: settings.sampler.build(),
+            sampler: settings.sampler.build(settings.seed),
             jobs: Vec::new(),
             trials: Vec::new(),
             tried: BTreeSet::new(),
@@ -99,6 +97,19 @@ impl<'a> Plan<'a> {
         }))
     }
 
+    /// All jobs that were decided on, with what is recorded of them.
+    pub(super) fn jobs_until_now(&self, records: &BTreeMap<usize, JobRecord>) -> Vec<Job> {
+        let decided = self.jobs.iter().enumerate();
+        let known = decided.filter_map(|(number, job)| {
+            let mut job = (*job)?;
+            if let Some(record) = records.get(&number) {
+                job.state = record.loss().map_or(JobState::Failed, JobState::Scored);
+            }
+            Some(job)
+        });
+        known.collect()
+    }
+
     /// Takes in the results of the jobs before `until`; false when one is not there yet.
     fn look(&mut self, records: &BTreeMap<usize, JobRecord>, until: usize) -> bool {
         while self.visible < until {
@@ -133,7 +144,7 @@ impl<'a> Plan<'a> {
             let last = self.halving.promote(&jobs, true);
             return Ok(last.map(|risen| (risen.trial, risen.rung)));
         };
-        self.tried.insert(trial.design.canonical());
+        self.tried.insert(self.space.identity(&trial.design));
         self.trials.push(trial);
         Ok(Some((self.trials.len() - 1, 0)))
     }
@@ -147,7 +158,7 @@ impl<'a> Plan<'a> {
         for _ in 0..RETRIES {
             let design = self.sampler.suggest(self.space, &self.history, &mut rng)?;
             let design = self.space.check(&design)?;
-            if !self.tried.contains(&design.canonical()) {
+            if !self.tried.contains(&self.space.identity(&design)) {
                 return Ok(Some(sampled(design, self.sampler.name())));
             }
         }
@@ -158,13 +169,13 @@ impl<'a> Plan<'a> {
     /// A design drawn from those that are left: exact for small spaces, by drawing for others.
     fn untried(&self, rng: &mut ChaCha8Rng) -> Result<Option<Design>, DesignError> {
         if let Some(mut left) = self.space.designs(LISTED) {
-            left.retain(|design| !self.tried.contains(&design.canonical()));
+            left.retain(|design| !self.tried.contains(&self.space.identity(design)));
             let chosen = (!left.is_empty()).then(|| rng.random_range(0..left.len()));
             return Ok(chosen.map(|i| left.swap_remove(i)));
         }
         for _ in 0..RETRIES {
             let design = self.space.sample(rng)?;
-            if !self.tried.contains(&design.canonical()) {
+            if !self.tried.contains(&self.space.identity(&design)) {
                 return Ok(Some(design));
             }
         }
@@ -181,7 +192,7 @@ fn check_first(space: &Space, settings: &StudySettings) -> Result<Vec<First>, De
         if !first.outside {
             first.design = space.check(&first.design)?;
         }
-        if !known.insert(first.design.canonical()) {
+        if !known.insert(space.identity(&first.design)) {
             return Err(settings.refuse("first", format!("holds `{}` twice", first.design)));
         }
         checked.push(first);

@@ -98,6 +98,12 @@ fn expected() -> Vec<JobRecord> {
         &By(|a: &_, _: &_| score(a)),
     );
     assert_eq!(outcome.stopped, None);
+    // A loss that only shrinks from rung to rung keeps its order.
+    for agreement in &outcome.agreements {
+        assert!(agreement.risen.is_none_or(|r| r > 0.999), "{agreement:?}");
+    }
+    assert_eq!(outcome.agreements.len(), 2);
+    assert!(outcome.agreements[0].trials > 8);
     without_times(outcome)
 }
 
@@ -138,7 +144,7 @@ fn a_study_is_what_its_settings_say() {
     // At least one in three rises, and the marked ones; asynchronous promotion may err upwards.
     assert!(at(1) >= 13 && at(1) <= 24, "{} rose", at(1));
     assert!(at(2) >= at(1) / 3 && at(2) < at(1), "{} rose twice", at(2));
-    for (trial, origin) in [(0, "hand-made"), (1, "baseline"), (39, "evolution")] {
+    for (trial, origin) in [(0, "hand-made"), (1, "baseline"), (39, "auto")] {
         assert!(
             records
                 .iter()
@@ -533,4 +539,41 @@ fn every_job_evaluated_here_is_told() {
         told.len(),
         "a replay tells nothing"
     );
+}
+
+#[test]
+fn designs_of_one_network_are_trained_once() {
+    let sides = ["a", "b"];
+    let space = Space::new(vec![
+        Choice::categorical("left", sides),
+        Choice::categorical("right", sides),
+    ])
+    .unwrap()
+    .with_standard(|design| {
+        let mut sides = ["left", "right"].map(|name| design.get(name).cloned().unwrap_or_default());
+        sides.sort_by_key(Value::to_string);
+        let [left, right] = sides;
+        Design::new().with("left", left).with("right", right)
+    });
+    let objective = By(|_: &Assignment, _: &Clock| Evaluation::Scored {
+        loss: 1.0,
+        score: 1.0,
+        parameters: 1,
+        detail: Value::Null,
+    });
+    let outcome = run(
+        &space,
+        &StudySettings::new("once", Seed(3)),
+        &mut Store::in_memory().unwrap(),
+        &objective,
+        &Clock::unlimited(),
+        &Events::none(),
+    )
+    .unwrap();
+    let networks: BTreeSet<String> = outcome
+        .records
+        .iter()
+        .map(|record| space.identity(&record.design))
+        .collect();
+    assert_eq!((outcome.records.len(), networks.len()), (3, 3));
 }

@@ -1,3 +1,4 @@
+use candor_core::wording::Words;
 use candor_core::{Finding, Severity};
 use candor_data::{Curation, Role, Split};
 
@@ -6,10 +7,11 @@ use super::block::{Block, Grid, Notice, Section, number, text};
 
 /// What the data are, and what is wrong with them.
 pub(super) fn section(report: &Report) -> Section {
+    let Words { rows, .. } = report.words();
     let facts = &report.source.source;
     let mut blocks = vec![
         Block::Text(format!(
-            "{} rows and {} columns were read from {} ({}). The model predicts {}: {}.",
+            "{} {rows} with {} columns were read from {} ({}). The model predicts {}: {}.",
             facts.rows,
             facts.columns,
             facts.source,
@@ -17,7 +19,7 @@ pub(super) fn section(report: &Report) -> Section {
             quoted(&report.target.names),
             report.source.decision.reason
         )),
-        Block::Grid(parts(report.split)),
+        Block::Grid(parts(report.split, rows)),
         Block::Text(report.split.reason.clone()),
     ];
     if !facts.notes.is_empty() {
@@ -37,13 +39,15 @@ pub(super) fn section(report: &Report) -> Section {
     }
 }
 
-fn parts(split: &Split) -> Grid {
+fn parts(split: &Split, units: &'static str) -> Grid {
     let mut rows = vec![vec![
         text("learned from"),
         number(split.development().len().to_string()),
         text(match split.folds.len() {
             1 => "one part of it to compare designs".to_owned(),
-            folds => format!("in {folds} folds: each design is judged on rows that it did not see"),
+            folds => {
+                format!("in {folds} folds: each design is judged on {units} that it did not see")
+            }
         }),
     ]];
     if !split.calibration.is_empty() {
@@ -59,7 +63,7 @@ fn parts(split: &Split) -> Grid {
         text("looked at once, at the very end"),
     ]);
     Grid {
-        head: vec!["part", "rows", "used for"],
+        head: vec!["part", units, "used for"],
         rows,
     }
 }

@@ -1,6 +1,6 @@
 use candor_challenge::{CalibrationError, IntervalCalibration, ReliabilityBin, SliceKind};
 use candor_core::Task;
-use candor_core::wording::{figure, percent};
+use candor_core::wording::{Words, figure, percent};
 
 use super::Report;
 use super::block::{Block, Grid, Picture, Section, number, text};
@@ -10,7 +10,7 @@ const COLUMNS_SHOWN: usize = 15;
 
 /// How good the answers are.
 pub(super) fn quality(report: &Report) -> Option<Section> {
-    let judged = report.challenged;
+    let (judged, Words { rows, .. }) = (report.challenged, report.words());
     if judged.scores.is_empty() {
         return None;
     }
@@ -41,7 +41,7 @@ pub(super) fn quality(report: &Report) -> Option<Section> {
         id: "quality",
         title: "How good it is",
         lead: format!(
-            "Measured on {} rows that nothing had seen before. The interval says how far chance alone could have moved a value.",
+            "Measured on {} {rows} that nothing had seen before. The interval says how far chance alone could have moved a value.",
             judged.units
         ),
         blocks,
@@ -51,6 +51,7 @@ pub(super) fn quality(report: &Report) -> Option<Section> {
 /// Whether its doubts are right.
 pub(super) fn doubt(report: &Report) -> Option<Section> {
     let judged = report.challenged;
+    let Words { rows, strange, .. } = report.words();
     let mut blocks = Vec::new();
     if let Some((before, after)) = &judged.calibration {
         blocks.push(Block::Picture(reliability(before, after)));
@@ -63,8 +64,8 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
     if let Some([total, aleatoric, epistemic]) = judged.uncertainty {
         let share = if total > 0.0 { epistemic / total } else { 0.0 };
         blocks.push(Block::Text(format!(
-            "Of the doubt in an average answer, {} lies in the data (it would not go away with more rows of the same kind) \
-             and {} in the model (its members disagree; more rows would help). In figures: {} and {}.",
+            "Of the doubt in an average answer, {} lies in the data (it would not go away with more {rows} of the same kind) \
+             and {} in the model (its members disagree; more {rows} would help). In figures: {} and {}.",
             percent(1.0 - share),
             percent(share),
             figure(aleatoric),
@@ -73,9 +74,8 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
     }
     if let Some((detection, refused)) = &judged.strangeness {
         blocks.push(Block::Text(format!(
-            "Strange rows: {} real test rows were mixed with {} made-up ones, whose cells come from different rows. A made-up \
-             row looked stranger than a real one in {} of all pairs (guessing: 50 %). {} of the real rows were refused as \
-             strange.",
+            "Strange inputs: {} real test {rows} were mixed with {} made-up ones ({strange}). A made-up one looked stranger \
+             than a real one in {} of all pairs (guessing: 50 %). {} of the real ones were refused as strange.",
             detection.inside,
             detection.outside,
             percent(detection.auroc),
@@ -90,9 +90,57 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
     })
 }
 
+/// What is left of it when common things happen to its input.
+pub(super) fn robustness(report: &Report) -> Option<Section> {
+    let judged = report.challenged;
+    let mut names: Vec<&str> = judged
+        .robustness
+        .iter()
+        .map(|d| d.disturbance.as_str())
+        .collect();
+    names.dedup();
+    let own = judged.scores.iter().find(|s| s.metric == report.metric)?;
+    let rows = names.iter().map(|name| {
+        let of_name = judged.robustness.iter().filter(|d| d.disturbance == *name);
+        let cells = of_name.map(|d| {
+            number(format!(
+                "{} ({} refused)",
+                figure(d.score),
+                percent(d.refused)
+            ))
+        });
+        std::iter::once(text(*name))
+            .chain(cells)
+            .collect::<Vec<_>>()
+    });
+    let rows: Vec<_> = rows.filter(|row| row.len() == 4).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let head = vec!["what happens", "slightly", "clearly", "strongly"];
+    Some(Section {
+        id: "robustness",
+        title: "When the input is not as clean",
+        lead: format!(
+            "{} on test {} to which common things happened that do not change what is true of them; {} on clean ones. A model \
+             that knows its limits refuses more as it gets worse.",
+            report.metric.name(),
+            report.words().rows,
+            figure(own.interval.estimate)
+        ),
+        blocks: vec![Block::Grid(Grid { head, rows })],
+    })
+}
+
 /// What the model looks at.
 pub(super) fn importance(report: &Report) -> Option<Section> {
     let judged = report.challenged;
+    let Words {
+        rows: units,
+        column,
+        columns,
+        ..
+    } = report.words();
     let rows: Vec<Bar> = judged
         .importance
         .iter()
@@ -109,19 +157,19 @@ pub(super) fn importance(report: &Report) -> Option<Section> {
         return None;
     }
     let metric = report.metric.name();
-    let title = "What each column is worth".to_owned();
+    let title = format!("What each {column} is worth");
     let more = judged.importance.len().saturating_sub(rows.len());
     let more = match more {
         0 => String::new(),
-        more => format!(" {more} more columns matter less."),
+        more => format!(" {more} more {columns} matter less."),
     };
     let picture = Picture {
         svg: bars(&rows, 0.0, None, &title),
         title,
         keys: Vec::new(),
         caption: format!(
-            "How much worse {metric} gets when the column's cells are shuffled between rows.{more} Columns that say the same \
-             stand in for one another, so each of them can look unimportant."
+            "How much worse {metric} gets when what a {column} holds is shuffled between {units}.{more} Of several {columns} \
+             that say the same each stands in for the others, and so each of them can look unimportant."
         ),
     };
     Some(Section {
@@ -133,7 +181,7 @@ pub(super) fn importance(report: &Report) -> Option<Section> {
 }
 
 fn others(report: &Report) -> Option<Picture> {
-    let judged = report.challenged;
+    let (judged, units) = (report.challenged, report.words().rows);
     let own = judged.scores.iter().find(|s| s.metric == report.metric)?;
     let mut rows = vec![Bar {
         label: "the model".into(),
@@ -164,7 +212,7 @@ fn others(report: &Report) -> Option<Picture> {
             ("k2", "one design alone".into()),
         ],
         caption: format!(
-            "{} on the test rows, {} is better. The thin line is the 95 % interval.",
+            "{} on the test {units}, {} is better. The thin line is the 95 % interval.",
             report.metric.name(),
             if report.metric.greater_is_better() {
                 "longer"
@@ -176,6 +224,7 @@ fn others(report: &Report) -> Option<Picture> {
 }
 
 fn learning_curve(report: &Report) -> Option<Picture> {
+    let Words { rows, .. } = report.words();
     let points: Vec<(f64, f64)> = report
         .challenged
         .learning_curve
@@ -185,13 +234,13 @@ fn learning_curve(report: &Report) -> Option<Picture> {
     if points.len() < 2 {
         return None;
     }
-    let title = "Would more rows help?".to_owned();
+    let title = format!("Would more {rows} help?");
     let named: Vec<(f64, f64, String)> = points
         .iter()
-        .map(|p| (p.0, p.1, format!("{} rows: {}", p.0, figure(p.1))))
+        .map(|p| (p.0, p.1, format!("{} {rows}: {}", p.0, figure(p.1))))
         .collect();
     let svg = Plot::new(
-        Axis::log("rows to learn from", points.iter().map(|p| p.0)),
+        Axis::log(&format!("{rows} to learn from"), points.iter().map(|p| p.0)),
         Axis::around(report.metric.name(), points.iter().map(|p| p.1)),
     )
     .line("k1", &points)
@@ -201,14 +250,16 @@ fn learning_curve(report: &Report) -> Option<Picture> {
         title,
         svg,
         keys: Vec::new(),
-        caption:
-            "The best design, trained on parts of the rows. Where the line still moves at its right end, more rows would help."
-                .into(),
+        caption: format!(
+            "The best design, trained on parts of the {rows}. Where the line still moves at its right end, more {rows} would \
+             help."
+        ),
     })
 }
 
 fn memorisation(report: &Report) -> Option<Picture> {
     let control = report.challenged.memorisation.as_ref()?;
+    let units = report.words().rows;
     let bar = |label: &str, value: f64, class| Bar {
         label: label.into(),
         value,
@@ -217,8 +268,12 @@ fn memorisation(report: &Report) -> Option<Picture> {
         shown: figure(value),
     };
     let rows = [
-        bar("on the rows that it learned by heart", control.train, "k2"),
-        bar("on new rows", control.test, "k1"),
+        bar(
+            &format!("on the {units} that it learned by heart"),
+            control.train,
+            "k2",
+        ),
+        bar(&format!("on new {units}"), control.test, "k1"),
         bar("guessing", control.chance, "k3"),
     ];
     let title = "A control: the same network on shuffled answers".to_owned();
@@ -227,8 +282,8 @@ fn memorisation(report: &Report) -> Option<Picture> {
         title,
         keys: Vec::new(),
         caption: format!(
-            "{} after training on {} rows whose answers were shuffled, so that there is nothing to learn. A network can learn \
-             them by heart all the same; only new rows show what a model is worth.",
+            "{} after training on {} {units} whose answers were shuffled, so that there is nothing to learn. A network can learn \
+             them by heart all the same; only new {units} show what a model is worth.",
             control.metric.name(),
             control.training_units
         ),
@@ -241,7 +296,7 @@ fn reliability(before: &CalibrationError, after: &CalibrationError) -> Picture {
             .filter(|b| b.count > 0)
             .map(|b| {
                 let title = format!(
-                    "said {}, right {} of {} rows",
+                    "said {}, right {} of {}",
                     percent(b.confidence),
                     percent(b.accuracy),
                     b.count
@@ -270,7 +325,7 @@ fn reliability(before: &CalibrationError, after: &CalibrationError) -> Picture {
             ("k3", "perfect".into()),
         ],
         caption: format!(
-            "Expected calibration error {} (before: {}); a perfect model shows up to {} on so few rows by chance.",
+            "Expected calibration error {} (before: {}); a perfect model shows up to {} on so few of them by chance.",
             percent(after.expected),
             percent(before.expected),
             percent(after.null.q95)
@@ -316,8 +371,9 @@ fn levels(before: &IntervalCalibration, after: &IntervalCalibration) -> Picture 
 
 fn coverage(report: &Report) -> Option<Picture> {
     let coverage = report.challenged.coverage.as_ref()?;
+    let units = report.words().rows;
     let mut rows = vec![Bar {
-        label: format!("all {} test rows", coverage.units),
+        label: format!("all {} test {units}", coverage.units),
         value: coverage.marginal,
         interval: None,
         class: "k1",
@@ -329,7 +385,7 @@ fn coverage(report: &Report) -> Option<Picture> {
             SliceKind::Group | SliceKind::Difficulty | SliceKind::Target => "",
         };
         Bar {
-            label: format!("{what}{} ({} rows)", slice.name, slice.units),
+            label: format!("{what}{} ({} {units})", slice.name, slice.units),
             value: slice.coverage,
             interval: Some((slice.interval.lower, slice.interval.upper)),
             class: "k2",
@@ -354,7 +410,7 @@ fn coverage(report: &Report) -> Option<Picture> {
         title,
         keys: Vec::new(),
         caption: format!(
-            "Promised: {} over all rows (dashed line). Single groups can get less than the whole; the thin lines show how \
+            "Promised: {} over all {units} (dashed line). Single groups can get less than the whole; the thin lines show how \
              much chance there is in each.{size}",
             percent(coverage.promised)
         ),
@@ -363,10 +419,11 @@ fn coverage(report: &Report) -> Option<Picture> {
 
 fn risk_coverage(report: &Report) -> Option<Picture> {
     let curve = report.challenged.risk_coverage.as_ref()?;
+    let Words { rows, .. } = report.words();
     let points: Vec<(f64, f64)> = curve.points.iter().map(|p| (p.coverage, p.risk)).collect();
     let title = "Fewer answers, fewer errors".to_owned();
     let mut plot = Plot::new(
-        Axis::share("share of rows that get an answer"),
+        Axis::share(&format!("share of {rows} that get an answer")),
         Axis::share_up_to(
             "wrong answers",
             points.iter().map(|p| p.1).chain([report.settings.risk]),
@@ -378,7 +435,7 @@ fn risk_coverage(report: &Report) -> Option<Picture> {
     if let Some((accepted, _)) = &report.challenged.accepted {
         plot = plot.upright(accepted.coverage());
         taken = format!(
-            " The model answers {} of the rows (upright line).",
+            " The model answers {} of the {rows} (upright line).",
             percent(accepted.coverage())
         );
     }

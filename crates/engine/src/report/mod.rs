@@ -5,8 +5,10 @@ mod data;
 mod judged;
 mod models;
 mod page;
+mod study;
 mod svg;
 
+use candor_core::wording::Words;
 use candor_core::{Metric, Target};
 use candor_data::{Curation, Split};
 
@@ -26,6 +28,14 @@ pub(crate) struct Report<'a> {
     pub designed: &'a DesignedResult,
     pub trained: &'a TrainedResult,
     pub challenged: &'a ChallengeResult,
+    /// The best network: its name, and its drawing as SVG.
+    pub drawing: Option<(String, String)>,
     /// Seconds over all processes that worked on the run.
     pub seconds: f64,
+}
+
+impl Report<'_> {
+    fn words(&self) -> Words {
+        self.source.modality.words()
+    }
 }

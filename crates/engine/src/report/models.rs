@@ -9,6 +9,7 @@ const SHOWN: usize = 25;
 
 /// What was tried, and what was taken.
 pub(super) fn section(report: &Report) -> Section {
+    let rows = report.words().rows;
     let board = &report.designed.leaderboard;
     let complete = board.iter().filter(|s| s.complete).count();
     let failed = board.iter().filter(|s| s.failure.is_some()).count();
@@ -34,12 +35,21 @@ pub(super) fn section(report: &Report) -> Section {
             board.len()
         )));
     }
+    blocks.extend(report.drawing.as_ref().map(|(name, svg)| {
+        Block::Picture(Picture {
+            title: format!("The best network: {name}"),
+            svg: svg.clone(),
+            keys: Vec::new(),
+            caption: "What a unit passes through, from its input to the answer.".into(),
+        })
+    }));
     blocks.extend(training(report).map(Block::Picture));
     Section {
         id: "models",
         title: "The models",
-        lead: "Networks and classical models were compared on rows that they did not learn from; the test rows played no part."
-            .into(),
+        lead: format!(
+            "Networks and classical models were compared on {rows} that they did not learn from; the test {rows} played no part."
+        ),
         blocks,
     }
 }
@@ -158,6 +168,7 @@ fn front(report: &Report) -> Option<Picture> {
 
 /// The losses of the best network while it was trained.
 fn training(report: &Report) -> Option<Picture> {
+    let rows = report.words().rows;
     let board = &report.designed.leaderboard;
     let best = board
         .iter()
@@ -178,8 +189,8 @@ fn training(report: &Report) -> Option<Picture> {
         title,
         svg,
         keys: vec![
-            ("k1", "on the rows that it learns from".into()),
-            ("k2", "on rows that it does not see".into()),
+            ("k1", format!("on the {rows} that it learns from")),
+            ("k2", format!("on {rows} that it does not see")),
         ],
         caption: format!(
             "{}. Where the second line turns up, it begins to learn by heart; the weights are taken from its lowest point.",

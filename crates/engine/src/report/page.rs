@@ -1,9 +1,9 @@
 use askama::Template;
-use candor_core::wording::{figure, percent};
-use candor_core::{Outcome, Verdict};
+use candor_core::wording::{Words, figure, percent};
+use candor_core::{Modality, Outcome, Verdict};
 
 use super::block::{Block, Grid, Section, text};
-use super::{Report, data, judged, models};
+use super::{Report, data, judged, models, study};
 use crate::EngineError;
 
 #[derive(Template)]
@@ -35,20 +35,25 @@ struct Shown {
 
 /// The report as one self-contained page.
 pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
-    let (class, headline) = headline(&report.challenged.verdicts);
+    let words = report.words();
+    let (class, headline) = headline(&report.challenged.verdicts, words);
     let mut sections = vec![data::section(report), models::section(report)];
+    sections.extend(study::section(report));
     sections.extend(judged::quality(report));
     sections.extend(judged::doubt(report));
+    sections.extend(judged::robustness(report));
     sections.extend(judged::importance(report));
     sections.push(limits(report));
     sections.push(again(report));
+    let verdicts = report.challenged.verdicts.iter();
+    let verdicts = verdicts.map(|verdict| shown(verdict, words));
     let page = Page {
         name: report.name.clone(),
         class,
         headline,
         lead: lead(report),
         facts: facts(report),
-        verdicts: report.challenged.verdicts.iter().map(shown).collect(),
+        verdicts: verdicts.collect(),
         sections,
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -56,13 +61,13 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
         .map_err(|e| EngineError::Report(e.to_string()))
 }
 
-fn headline(verdicts: &[Verdict]) -> (&'static str, String) {
+fn headline(verdicts: &[Verdict], Words { rows, .. }: Words) -> (&'static str, String) {
     let count = |outcome| verdicts.iter().filter(|v| v.outcome == outcome).count();
     let (passed, failed) = (count(Outcome::Pass), count(Outcome::Fail));
     match (passed, failed) {
         (0, 0) => (
             "info",
-            "Not judged: there were too few test rows to say anything".into(),
+            format!("Not judged: there were too few test {rows} to say anything"),
         ),
         (passed, 0) => ("pass", format!("Passed all {passed} challenges that apply")),
         (passed, failed) => (
@@ -76,8 +81,9 @@ fn headline(verdicts: &[Verdict]) -> (&'static str, String) {
 }
 
 fn lead(report: &Report) -> String {
+    let Words { row, rows, .. } = report.words();
     format!(
-        "This model predicts {} from one row of a table. It was made from {} rows by Candor, and judged on {} others.",
+        "This model predicts {} from one {row}. It was made from {} {rows} by Candor, and judged on {} others.",
         data::quoted(&report.target.names),
         report.split.development().len() + report.split.calibration.len(),
         report.challenged.units
@@ -85,13 +91,13 @@ fn lead(report: &Report) -> String {
 }
 
 fn facts(report: &Report) -> Vec<Fact> {
-    let judged = report.challenged;
+    let (judged, Words { rows, .. }) = (report.challenged, report.words());
     let mut facts = Vec::new();
     if let Some(score) = judged.scores.first() {
         facts.push(Fact {
             value: figure(score.interval.estimate),
             label: format!(
-                "{} on test rows (95 %: {} to {})",
+                "{} on test {rows} (95 %: {} to {})",
                 score.metric.name(),
                 figure(score.interval.lower),
                 figure(score.interval.upper)
@@ -101,7 +107,7 @@ fn facts(report: &Report) -> Vec<Fact> {
     if let Some((accepted, refused)) = &judged.accepted {
         facts.push(Fact {
             value: percent(*refused),
-            label: "of the test rows get “I do not know”".into(),
+            label: format!("of the test {rows} get “I do not know”"),
         });
         let open = judged.risk_coverage.is_none();
         if let Some(risk) = accepted.risk().filter(|_| !open) {
@@ -128,7 +134,7 @@ fn facts(report: &Report) -> Vec<Fact> {
     facts
 }
 
-fn shown(verdict: &Verdict) -> Shown {
+fn shown(verdict: &Verdict, words: Words) -> Shown {
     let (class, word) = match verdict.outcome {
         Outcome::Pass => ("pass", "passed"),
         Outcome::Fail => ("fail", "failed"),
@@ -137,37 +143,44 @@ fn shown(verdict: &Verdict) -> Shown {
     Shown {
         class,
         word,
-        question: question(&verdict.challenge),
+        question: question(&verdict.challenge, words),
         reason: verdict.reason.clone(),
     }
 }
 
 /// The challenge as a question of a person who knows no statistics.
-fn question(challenge: &str) -> String {
+fn question(challenge: &str, Words { rows, column, .. }: Words) -> String {
     let question = match challenge {
         "generalisation" => "Did it learn anything?",
         "baselines" => "Is it worth more than a simple model?",
         "calibration" => "Is it as sure as it may be?",
         "coverage" => "Do its sets and ranges hold the truth as often as promised?",
         "uncertainty" => "Does it say where its doubt comes from?",
-        "strangeness" => "Does it notice rows that are unlike anything it learned from?",
+        "strangeness" => {
+            return format!("Does it notice {rows} that are unlike anything it learned from?");
+        }
         "abstention" => "Does it keep silent where it would be wrong?",
         "memorisation" => "Is the test sound?",
-        "leakage" => "Does a column give the answer away?",
+        "leakage" => return format!("Does a {column} give the answer away?"),
         other => return other.to_owned(),
     };
     question.to_owned()
 }
 
 fn limits(report: &Report) -> Section {
+    let Words { row, rows, .. } = report.words();
     let mut list = vec![
-        "Nothing is promised for rows that come from elsewhere than the training data: another place, another time, another \
-         way of measuring. The test for strange rows catches many of them, not all."
-            .to_owned(),
-        "The promised coverage and the promised share of errors hold on average over all rows, not for every group."
-            .to_owned(),
+        format!(
+            "Nothing is promised for {rows} that come from elsewhere than the training data: another place, another time, \
+             another way of measuring. The test for strange ones catches many of them, not all."
+        ),
+        format!(
+            "The promised coverage and the promised share of errors hold on average over all {rows}, not for every group."
+        ),
         format!("Calibration was done {}.", report.trained.calibration),
-        "Small changes of a row that somebody makes on purpose to fool the model were not tried.".to_owned(),
+        format!(
+            "Small changes of a {row} that somebody makes on purpose to fool the model were not tried."
+        ),
     ];
     let people: Vec<String> = report
         .source
@@ -194,6 +207,10 @@ fn limits(report: &Report) -> Section {
 
 fn again(report: &Report) -> Section {
     let settings = report.settings;
+    let others = match report.source.modality {
+        Modality::Table => "rows.csv",
+        _ => "OTHERS",
+    };
     let budget = match (settings.trials, settings.time) {
         (Some(trials), None) => format!("{trials} designs"),
         (Some(trials), Some(time)) => format!("{trials} designs, {time} s at most"),
@@ -206,7 +223,7 @@ fn again(report: &Report) -> Section {
         title: "To use it, and to make it again",
         lead: String::new(),
         blocks: vec![
-            Block::Code("candor predict RUN rows.csv --out answers.csv".into()),
+            Block::Code(format!("candor predict RUN {others} --out answers.csv")),
             Block::Text("RUN is the folder that holds this page. The answers carry the prediction, a set or range, the doubt, and “I do not know” with its reason.".into()),
             Block::Grid(Grid {
                 head: vec!["", ""],

@@ -3,9 +3,11 @@ use multiversion::target::match_target;
 
 use super::Scratch;
 use super::padded::{Correlation, SLACK};
-use crate::tiles::{load, panel_width, store, tile};
+use crate::lanes::copy_short;
+use crate::tiles::{load, panel_width, store, tile, tile_at};
 
-/// A correlation as a matrix product whose right side, the image's columns, is laid out a panel at a time and never as a whole.
+/// A correlation as a matrix product whose right side, the image's columns, is read where it stands, or, where outputs have steps
+/// between them, laid out a panel at a time; never as a whole.
 pub(super) struct Plan {
     correlation: Correlation,
     offsets: Vec<usize>,
@@ -38,8 +40,10 @@ impl Plan {
     ) {
         self.correlation.pad(planes, &mut scratch.padded);
         scratch.panel.clear();
-        let length = self.offsets.len().min(DEPTH) * panel_width() + SLACK;
-        scratch.panel.resize(length, 0.0);
+        if self.correlation.stride != [1, 1] {
+            let length = self.offsets.len().min(DEPTH) * panel_width() + SLACK;
+            scratch.panel.resize(length, 0.0);
+        }
         correlate(
             self,
             &scratch.padded,
@@ -152,6 +156,9 @@ fn correlate_by<const R: usize, const W: usize, const FMA: bool>(
     output: &mut [f32],
     panel: &mut [f32],
 ) {
+    if plan.correlation.stride == [1, 1] {
+        return correlate_in_place::<R, W, FMA>(plan, padded, weight, bias, output);
+    }
     let depth = plan.offsets.len();
     let outputs = plan.correlation.outputs();
     let filters = output.len() / outputs;
@@ -182,8 +189,123 @@ fn correlate_by<const R: usize, const W: usize, const FMA: bool>(
     }
 }
 
+/// Without steps between outputs, the numbers that neighbouring outputs take stand side by side in the padded planes: nothing is laid
+/// out. What is computed between the end of a line and the start of the next is thrown away.
+#[inline(always)]
+fn correlate_in_place<const R: usize, const W: usize, const FMA: bool>(
+    plan: &Plan,
+    padded: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    output: &mut [f32],
+) {
+    let depth = plan.offsets.len();
+    let [lines, line] = plan.correlation.output;
+    let outputs = lines * line;
+    let filters = output.len() / outputs;
+    let width = plan.correlation.padded()[1];
+    let mut runs = Vec::new();
+    for first in (0..(lines - 1) * width + line).step_by(W) {
+        kept_runs(first, W, plan.correlation.output, width, &mut runs);
+        for start in (0..depth.max(1)).step_by(DEPTH_IN_PLACE) {
+            let part = start..depth.min(start + DEPTH_IN_PLACE);
+            let place = Place {
+                padded: &padded[first..],
+                offsets: &plan.offsets[part],
+                runs: &runs,
+                weight,
+                bias,
+                start,
+                depth,
+                outputs,
+            };
+            let mut filter = 0;
+            while filter < filters {
+                if filter + R <= filters {
+                    place.some_filters::<R, W, FMA>(output, filter);
+                    filter += R;
+                } else if filter + 2 <= filters {
+                    place.some_filters::<2, W, FMA>(output, filter);
+                    filter += 2;
+                } else {
+                    place.some_filters::<1, W, FMA>(output, filter);
+                    filter += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The outputs among `lanes` neighbouring places of lines that are `width` apart; `base` is their place in the output.
+fn kept_runs(first: usize, lanes: usize, output: [usize; 2], width: usize, runs: &mut Vec<Run>) {
+    runs.clear();
+    let mut lane = 0;
+    while lane < lanes {
+        let (y, x) = ((first + lane) / width, (first + lane) % width);
+        if y >= output[0] {
+            return;
+        }
+        let length = output[1].saturating_sub(x).min(lanes - lane);
+        if length > 0 {
+            runs.push(Run {
+                lane,
+                length,
+                base: y * output[1] + x,
+            });
+        }
+        lane += if length > 0 { length } else { width - x };
+    }
+}
+
+/// One panel of places, and a part of the depth.
+struct Place<'a> {
+    /// From the first place on.
+    padded: &'a [f32],
+    offsets: &'a [usize],
+    runs: &'a [Run],
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+    start: usize,
+    depth: usize,
+    outputs: usize,
+}
+
+impl Place<'_> {
+    /// Some filters: from the bias on, or, after the first part of the depth, from what is there.
+    #[inline(always)]
+    fn some_filters<const R: usize, const W: usize, const FMA: bool>(
+        &self,
+        output: &mut [f32],
+        filter: usize,
+    ) {
+        let mut sums = [[0f32; W]; R];
+        let mut rows: [&[f32]; R] = [&[]; R];
+        for r in 0..R {
+            let from = (filter + r) * self.depth + self.start;
+            rows[r] = &self.weight[from..][..self.offsets.len()];
+            if self.start > 0 {
+                for run in self.runs {
+                    let from = &output[(filter + r) * self.outputs + run.base..][..run.length];
+                    copy_short(&mut sums[r][run.lane..], from);
+                }
+            } else if let Some(bias) = self.bias {
+                sums[r] = [bias[filter + r]; W];
+            }
+        }
+        tile_at::<R, W, FMA>(&mut sums, rows, self.padded, self.offsets);
+        for r in 0..R {
+            for run in self.runs {
+                let to = &mut output[(filter + r) * self.outputs + run.base..][..run.length];
+                copy_short(to, &sums[r][run.lane..]);
+            }
+        }
+    }
+}
+
 /// Rows of a panel at a time, so that they stay in the nearest cache while all filters pass over them.
 const DEPTH: usize = 256;
+/// The same where rows stand in the planes, and share their cache lines with their neighbours.
+const DEPTH_IN_PLACE: usize = 4 * DEPTH;
 
 /// One panel of outputs of some filters: from the bias on, or, after the first rows, from what is there.
 #[inline(always)]

@@ -1,3 +1,5 @@
+use crate::lanes::copy_short;
+
 /// A correlation of planes with small kernels, `output[y, x] = sum over planes, ky, kx of padded[y * stride + ky * dilation, ...]
 /// kernel[ky, kx]`, where the padded planes are the given ones in a frame of zeros.
 ///
@@ -84,17 +86,7 @@ impl Correlation {
                 let from = &planes[from + columns.start..from + columns.end];
                 let to = (plane * height + top + i * self.spread[0]) * width + left;
                 if self.spread[1] == 1 {
-                    // Lines are often too short for a call of the general copy to pay.
-                    let (blocks, rest) = from.as_chunks::<8>();
-                    let (to_blocks, to_rest) = padded[to..to + from.len()].as_chunks_mut::<8>();
-                    to_blocks
-                        .iter_mut()
-                        .zip(blocks)
-                        .for_each(|(to, from)| *to = *from);
-                    to_rest
-                        .iter_mut()
-                        .zip(rest)
-                        .for_each(|(to, from)| *to = *from);
+                    copy_short(&mut padded[to..to + from.len()], from);
                 } else {
                     let to = padded[to..].iter_mut().step_by(self.spread[1]);
                     to.zip(from).for_each(|(to, from)| *to = *from);

@@ -5,12 +5,12 @@ use candor_baselines::{
     Baseline, BaselineConfig, BaselineError, BinnedMatrix, Bins, BoostingConfig, Dataset,
     ForestConfig, LinearConfig, Matrix,
 };
-use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets, Task};
+use candor_core::{Clock, Distribution, Seed, Stop, Target, Targets, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, QUANTILE_LEVELS, Weights};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TrainError, Units, Validation, fit, predict,
+    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -171,11 +171,13 @@ impl Learner for TableLearner {
             design: Design::new().with("model", model),
             name,
             baseline: true,
+            in_full: true,
         };
         let network = |name: &'static str, design: NetworkDesign| HandMade {
             design: design_of(&design, self.task),
             name,
             baseline: false,
+            in_full: false,
         };
         let tabm = NetworkDesign {
             backbone: Backbone::Tabm,
@@ -434,7 +436,7 @@ impl Member for NetworkMember {
         let members = predicted
             .members
             .into_iter()
-            .map(|m| self.preparation.unscale(m))
+            .map(|m| self.preparation.target_scale.unscale(m))
             .collect();
         let (input_width, input) = self.preparation.distances_input(&matrix, &rows);
         let features = Features {
@@ -517,22 +519,6 @@ fn head_for(design: &NetworkDesign, target: &Target) -> HeadKind {
     }
 }
 
-/// The loss that early stopping watches: the metric itself, or a proper stand-in where it is undefined.
-fn watched_loss(metric: Metric, predicted: &Distribution, truth: &Targets) -> f64 {
-    metric.score(predicted, truth).map_or_else(
-        |_| {
-            let stand_in = match predicted {
-                Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {
-                    Metric::LogLoss
-                }
-                Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => Metric::Rmse,
-            };
-            stand_in.score(predicted, truth).unwrap_or(f64::NAN)
-        },
-        |score| metric.as_loss(score),
-    )
-}
-
 fn fit_network(
     design: &NetworkDesign,
     assignment: &Assignment,
@@ -544,13 +530,9 @@ fn fit_network(
     let device = Device::flex().autodiff();
     let network = build(design, &preparation, &head, assignment.seed, &device);
     let truth = assignment.targets.select(assignment.validation);
-    // Accuracy and AUC move in jumps on small sets; the proper score finds the better epoch.
-    let metric = match assignment.metric {
-        jumping if jumping.jumps() => Metric::LogLoss,
-        other => other,
-    };
+    let scale = &preparation.target_scale;
     let loss = |predicted: &Distribution| {
-        watched_loss(metric, &preparation.unscale(predicted.clone()), &truth)
+        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
     };
     let validation = Validation {
         units: assignment.validation,
@@ -559,7 +541,7 @@ fn fit_network(
     let trained = fit(
         network,
         &data,
-        &preparation.scale_targets(assignment.targets),
+        &preparation.target_scale.scale(assignment.targets),
         assignment.train,
         &validation,
         &head,

@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use candor_baselines::{FeatureKind, Matrix};
-use candor_core::{Distribution, Targets};
-use candor_train::Batches;
+use candor_core::Targets;
+use candor_train::{Batches, TargetScale};
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erf_inv;
 
@@ -12,8 +12,8 @@ pub struct Preparation {
     pub numeric: Vec<NumericPreparation>,
     /// Categorical features, in the order of the matrix.
     pub categorical: Vec<CategoricalPreparation>,
-    /// Mean and standard deviation of each numeric target; empty for classification.
-    pub target_scale: Vec<(f32, f32)>,
+    /// How numeric targets are scaled.
+    pub target_scale: TargetScale,
 }
 
 /// How one numeric feature is imputed and scaled.
@@ -67,7 +67,7 @@ impl Preparation {
         Preparation {
             numeric,
             categorical,
-            target_scale: target_scale(targets, train),
+            target_scale: TargetScale::fit(targets, train),
         }
     }
 
@@ -94,54 +94,6 @@ impl Preparation {
         self.numeric.iter().map(edges).collect()
     }
 
-    /// Targets in the network's units (mean 0, standard deviation 1 on the training part).
-    pub fn scale_targets(&self, targets: &Targets) -> Targets {
-        match targets {
-            Targets::Classes(_) | Targets::Labels { .. } => targets.clone(),
-            Targets::Values { width, values } => {
-                let scaled = values.iter().enumerate().map(|(i, value)| {
-                    let (mean, sd) = self.target_scale[i % width];
-                    (value - mean) / sd
-                });
-                Targets::Values {
-                    width: *width,
-                    values: scaled.collect(),
-                }
-            }
-        }
-    }
-
-    /// The distribution in the target's own units.
-    pub fn unscale(&self, mut distribution: Distribution) -> Distribution {
-        match &mut distribution {
-            Distribution::Categorical { .. } | Distribution::Bernoulli { .. } => {}
-            Distribution::Gaussian {
-                width,
-                mean,
-                variance,
-            } => {
-                for (i, value) in mean.iter_mut().enumerate() {
-                    let (centre, sd) = self.target_scale[i % *width];
-                    *value = centre + sd * *value;
-                    variance[i] *= sd * sd;
-                }
-            }
-            Distribution::Quantiles {
-                width,
-                levels,
-                values,
-            } => {
-                let cells = values.chunks_exact_mut(levels.len().max(1));
-                for (i, cell) in cells.enumerate() {
-                    let (centre, sd) = self.target_scale[i % *width];
-                    cell.iter_mut()
-                        .for_each(|value| *value = centre + sd * *value);
-                }
-            }
-        }
-        distribution
-    }
-
     /// Why this preparation cannot be used, if so: it may come from a damaged file.
     ///
     /// # Errors
@@ -163,14 +115,7 @@ impl Preparation {
                 return Err(format!("categories of feature {} are damaged", c.feature));
             }
         }
-        if self
-            .target_scale
-            .iter()
-            .any(|(mean, sd)| !mean.is_finite() || *sd <= 0.0)
-        {
-            return Err("scaling of the target is damaged".into());
-        }
-        Ok(())
+        self.target_scale.check()
     }
 
     /// Why rows of this shape cannot be prepared, if so.
@@ -357,30 +302,6 @@ fn fit_categorical(
     }
 }
 
-fn target_scale(targets: &Targets, train: &[usize]) -> Vec<(f32, f32)> {
-    let Targets::Values { width, values } = targets else {
-        return Vec::new();
-    };
-    let scale = |target: usize| {
-        let known = || {
-            train
-                .iter()
-                .map(|&row| f64::from(values[row * width + target]))
-        };
-        let mean = known().sum::<f64>() / train.len().max(1) as f64;
-        let variance = known().map(|v| (v - mean).powi(2)).sum::<f64>() / train.len().max(1) as f64;
-        (
-            mean as f32,
-            if variance > 0.0 {
-                variance.sqrt() as f32
-            } else {
-                1.0
-            },
-        )
-    };
-    (0..*width).map(scale).collect()
-}
-
 /// Rows ready for a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreparedTable {
@@ -490,7 +411,7 @@ mod tests {
         let fitted = Preparation::fit(&matrix, &targets, &[0, 1]);
         assert_eq!((fitted.numeric[0].mean, fitted.numeric[0].sd), (2.0, 1.0));
         assert!(!fitted.numeric[0].indicator);
-        assert_eq!(fitted.target_scale, vec![(15.0, 5.0)]);
+        assert_eq!(fitted.target_scale, TargetScale(vec![(15.0, 5.0)]));
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! What each modality gives to the pipeline: one file a modality, behind the traits of this one.
+
+mod image;
+mod table;
+
+use candor_core::{Finding, Modality, Target, Targets, Task};
+use candor_data::{ReadOptions, Schema, SourceFacts, Split, Table};
+use candor_deploy::DeployError;
+use candor_train::{Learner, Units};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{EngineError, FitSettings, Subject};
+
+/// A source that was read: one row of its table is one unit.
+pub(crate) struct Opened {
+    /// What is known of each unit: its target, its group, its time; for tables the unit itself.
+    pub table: Table,
+    pub facts: SourceFacts,
+    /// Of the second source, if one was given.
+    pub test: Option<SourceFacts>,
+    /// So many of the last rows were given as the test part.
+    pub test_rows: usize,
+    /// What was noticed while reading.
+    pub findings: Vec<Finding>,
+    pub material: Box<dyn Material>,
+}
+
+/// What units are made of.
+pub(crate) trait Material: Send + Sync {
+    fn modality(&self) -> Modality;
+
+    /// Checks of tables that say nothing about these units, because the table does not hold all of them.
+    fn unfit_checks(&self) -> &'static [&'static str];
+
+    /// What is wrong with the units beyond what their table shows; with a split, what is wrong across its parts.
+    fn findings(
+        &self,
+        table: &Table,
+        schema: &Schema,
+        targets: &Targets,
+        split: Option<&Split>,
+    ) -> Vec<Finding>;
+
+    /// How raw data become units, fixed on the rows that may be learned from: what a bundle needs to read other data.
+    ///
+    /// # Errors
+    /// When there is nothing to learn from.
+    fn input(
+        &self,
+        table: &Table,
+        schema: &Schema,
+        development: &[usize],
+    ) -> Result<Value, EngineError>;
+
+    /// Numbers in one unit: what a second of training buys depends on them.
+    fn cells(&self, schema: &Schema) -> usize;
+
+    /// Folds at most, however much time there is; `None` where models are cheap.
+    fn most_folds(&self) -> Option<usize> {
+        None
+    }
+
+    /// The units, and who learns from them. `input` is what [`Material::input`] gave, maybe in another process.
+    ///
+    /// # Errors
+    /// When `input` does not fit.
+    fn subject(
+        self: Box<Self>,
+        input: &Value,
+        table: &Table,
+        learnable: Vec<usize>,
+        target: &Target,
+    ) -> Result<Box<dyn Subject>, EngineError>;
+}
+
+/// Reads the source, and the second one if there is one.
+pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
+    match image::detect(&settings.source)? {
+        Some(source) => image::open(&source, settings),
+        None => table::open(settings),
+    }
+}
+
+/// Units to predict.
+pub struct Inputs {
+    pub(crate) units: Units,
+    /// What each unit is called in its source, where it has a name beside its number.
+    pub(crate) names: Option<Vec<String>>,
+}
+
+impl Inputs {
+    /// The number of units.
+    pub fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// What each unit is called in its source: a picture has the name of its file. `None` for rows, which have numbers only.
+    pub fn names(&self) -> Option<&[String]> {
+        self.names.as_deref()
+    }
+}
+
+/// How a deployed model reads data.
+pub(crate) trait Input: Send + Sync {
+    /// The columns that a table must have; empty where units are not rows.
+    fn columns(&self) -> Vec<&str>;
+
+    /// Units from a source.
+    fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError>;
+
+    /// Units from rows.
+    fn rows(&self, table: &Table) -> Result<Inputs, EngineError>;
+}
+
+/// How a bundle reads data and its members; `input` is what [`Material::input`] gave.
+pub(crate) fn reader(
+    modality: Modality,
+    input: &Value,
+    task: Task,
+) -> Result<(Box<dyn Input>, Box<dyn Learner>), ReaderError> {
+    match modality {
+        Modality::Table => table::reader(input, task),
+        Modality::Image => image::reader(input, task),
+        other => Err(ReaderError::Damaged(format!(
+            "this version does not know how to read a {}",
+            other.name()
+        ))),
+    }
+}
+
+/// Why a bundle's input is of no use.
+pub(crate) enum ReaderError {
+    /// `bundle.json` says something that cannot be.
+    Damaged(String),
+    Engine(EngineError),
+}
+
+impl ReaderError {
+    pub fn of(self, bundle: &std::path::Path) -> EngineError {
+        match self {
+            ReaderError::Engine(error) => error,
+            ReaderError::Damaged(problem) => EngineError::Deploy(DeployError::Damaged {
+                bundle: bundle.to_owned(),
+                file: "bundle.json".into(),
+                problem,
+            }),
+        }
+    }
+}
+
+pub(crate) fn to_json(input: &impl Serialize) -> Result<Value, EngineError> {
+    serde_json::to_value(input).map_err(|e| malformed(e.to_string()))
+}
+
+pub(crate) fn malformed(problem: String) -> EngineError {
+    EngineError::Member(candor_train::MemberError::Malformed(problem))
+}

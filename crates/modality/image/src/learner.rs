@@ -1,0 +1,444 @@
+use burn::tensor::Device;
+use candor_core::{Distribution, Seed, Target, Task};
+use candor_data::{ImageSize, Images};
+use candor_design::{Design, DesignError, Space};
+use candor_nn::{HeadKind, Weights};
+use candor_table::{TableLearner, TableUnits};
+use candor_train::{
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
+    Recipe, SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Augmentation, Counts, Descriptor, Graph, ImageDesign, ImageNetwork, ImageUnits, Preparation,
+    PreparedImages, space,
+};
+
+/// Trains and reads the models of pictures: networks, and classical baselines on simple descriptors.
+pub struct ImageLearner {
+    space: Space,
+    size: ImageSize,
+    /// Baselines are those of tables, on descriptors.
+    tables: TableLearner,
+}
+
+/// Bytes of results that a network holds at a time when it predicts.
+const PREDICTION_BYTES: u64 = 32 << 20;
+/// Bytes of results that a training step holds, as long as its batch has more than [`LEAST_BATCH`] pictures.
+const TRAINING_BYTES: u64 = 512 << 20;
+/// Fewer pictures make poor moments.
+const LEAST_BATCH: u64 = 8;
+/// Bytes of results of one picture's training step at most: 2 GiB at eight pictures.
+const MOST_BYTES: u64 = 256 << 20;
+/// Parameters of a network at most.
+const MOST_PARAMETERS: u64 = 1 << 28;
+
+impl ImageLearner {
+    /// With the full design space for pictures of a size.
+    ///
+    /// # Errors
+    /// Never for the space as it stands.
+    pub fn new(size: ImageSize, task: Task) -> Result<ImageLearner, DesignError> {
+        Ok(ImageLearner {
+            space: space(size)?,
+            size,
+            tables: TableLearner::new(task)?,
+        })
+    }
+}
+
+/// What a baseline sees, if the design is one.
+fn descriptor_of(design: &Design) -> Option<Descriptor> {
+    match design.get("model").and_then(Value::as_str) {
+        Some("trivial" | "linear") => Some(Descriptor::Pixels),
+        Some("boosting") => Some(Descriptor::PixelsAndGradients),
+        _ => None,
+    }
+}
+
+impl Learner for ImageLearner {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn hand_made(&self) -> Vec<HandMade> {
+        let baseline = |name: &'static str, model: &str| HandMade {
+            design: Design::new().with("model", model),
+            name,
+            baseline: true,
+            in_full: model != "boosting",
+        };
+        let network = |name: &'static str, model: &str, width: usize| {
+            let scaled = Design::new().with("model", model).with("width", width);
+            let body = match model {
+                "fast_residual" => scaled,
+                "mobilenet" => scaled.with("depth", 2).with("expansion", 4),
+                "convnext" => scaled.with("depth", 2).with("kernel", 5),
+                _ => scaled.with("depth", 2),
+            };
+            let mut design = body
+                // Few passes are worth more on pictures as they are.
+                .with("crop", model != "fast_residual")
+                .with("flip", false)
+                .with("cutout", false);
+            if self.size.channels == 3 {
+                design = design.with("colour", false);
+            }
+            HandMade {
+                design: design
+                    .with("learning_rate", 5e-3)
+                    .with("weight_decay", 0.05)
+                    .with("label_smoothing", 0.1),
+                name,
+                baseline: false,
+                in_full: false,
+            }
+        };
+        let fast = network("small fast residual network", "fast_residual", 32);
+        let mirrored = HandMade {
+            design: fast.design.clone().with("flip", true),
+            name: "the same, mirrored at random",
+            baseline: false,
+            in_full: false,
+        };
+        vec![
+            baseline("majority or mean", "trivial"),
+            baseline("linear on small pictures", "linear"),
+            // Early, so that a short search has a network, and with it a test for strange pictures.
+            fast,
+            baseline("gradient boosting on pixels and gradients", "boosting"),
+            mirrored,
+            network("residual network (ResNet)", "resnet", 16),
+            network("inverted residuals (MobileNet)", "mobilenet", 16),
+            network("large depthwise kernels (ConvNeXt)", "convnext", 24),
+        ]
+    }
+
+    fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+        let images = ImageUnits::of(assignment.units, self.size)?;
+        match descriptor_of(assignment.design) {
+            Some(descriptor) => self.fit_baseline(descriptor, images, assignment),
+            None => fit_network(images, assignment),
+        }
+    }
+
+    fn load(&self, description: &Value, numbers: &[u8]) -> Result<Box<dyn Member>, MemberError> {
+        let malformed = |e: serde_json::Error| MemberError::Malformed(e.to_string());
+        let description: Description =
+            serde_json::from_value(description.clone()).map_err(malformed)?;
+        match description {
+            Description::Baseline {
+                descriptor,
+                size,
+                inner,
+            } => {
+                let inner = self.tables.load(&inner, numbers)?;
+                Ok(Box::new(BaselineMember {
+                    inner,
+                    descriptor,
+                    size,
+                }))
+            }
+            Description::Network {
+                design,
+                preparation,
+                head,
+            } => {
+                preparation.check().map_err(MemberError::Malformed)?;
+                head.check().map_err(MemberError::Malformed)?;
+                let plan =
+                    Plan::new(&design, preparation.size, head).map_err(MemberError::Malformed)?;
+                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
+                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
+                let network = plan.build(Seed(0), &Device::flex());
+                let network = weights.load_into(network).map_err(malformed)?;
+                Ok(Box::new(NetworkMember {
+                    plan,
+                    preparation,
+                    network,
+                }))
+            }
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "member", rename_all = "snake_case")]
+enum Description {
+    Baseline {
+        descriptor: Descriptor,
+        size: ImageSize,
+        /// The description of the model of tables.
+        inner: Value,
+    },
+    Network {
+        design: Design,
+        preparation: Preparation,
+        head: HeadKind,
+    },
+}
+
+fn to_json(description: &Description) -> Result<Value, MemberError> {
+    serde_json::to_value(description).map_err(|e| MemberError::Malformed(e.to_string()))
+}
+
+/// A model of tables on descriptors of pictures.
+struct BaselineMember {
+    inner: Box<dyn Member>,
+    descriptor: Descriptor,
+    size: ImageSize,
+}
+
+impl Member for BaselineMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let images = ImageUnits::of(units, self.size)?;
+        let units = described(self.descriptor, images, indices)?;
+        let all: Vec<usize> = (0..indices.len()).collect();
+        self.inner.predict(&units, &all)
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let saved = self.inner.save()?;
+        let description = Description::Baseline {
+            descriptor: self.descriptor,
+            size: self.size,
+            inner: saved.description.clone(),
+        };
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            ..saved
+        })
+    }
+}
+
+/// Descriptors of some pictures, as rows of a table.
+fn described(
+    descriptor: Descriptor,
+    images: &Images,
+    indices: &[usize],
+) -> Result<Units, MemberError> {
+    let matrix = descriptor
+        .matrix(images, indices)
+        .map_err(|e| MemberError::Training(e.to_string()))?;
+    Ok(TableUnits::units(matrix, (0..indices.len()).collect()))
+}
+
+impl ImageLearner {
+    /// Only the pictures that the fit asks for are described: first those to learn from, then those to validate on.
+    fn fit_baseline(
+        &self,
+        descriptor: Descriptor,
+        images: &Images,
+        assignment: &Assignment,
+    ) -> Result<FittedMember, MemberError> {
+        let asked = [assignment.train, assignment.validation].concat();
+        let matrix = descriptor
+            .matrix(images, &asked)
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let learnt = assignment.train.len();
+        let fitted = self.tables.fit(&Assignment {
+            units: &TableUnits::units(matrix, (0..learnt).collect()),
+            targets: &assignment.targets.select(&asked),
+            train: &(0..learnt).collect::<Vec<_>>(),
+            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
+            ..*assignment
+        })?;
+        Ok(FittedMember {
+            member: Box::new(BaselineMember {
+                inner: fitted.member,
+                descriptor,
+                size: self.size,
+            }),
+            ..fitted
+        })
+    }
+}
+
+/// A design for pictures of a size with a head: all that a network is, but its weights.
+struct Plan {
+    design: Design,
+    read: ImageDesign,
+    graph: Graph,
+    counts: Counts,
+    head: HeadKind,
+}
+
+impl Plan {
+    fn new(design: &Design, size: ImageSize, head: HeadKind) -> Result<Plan, String> {
+        let read = ImageDesign::read(design)?;
+        let graph = read.body.graph(size);
+        let counts = Counts::of(&graph, head.outputs());
+        if counts.parameters > MOST_PARAMETERS || counts.activation_bytes > MOST_BYTES {
+            return Err(format!(
+                "it has {} parameters and holds {} bytes for a picture of {size}, more than {MOST_PARAMETERS} and {MOST_BYTES}",
+                counts.parameters, counts.activation_bytes
+            ));
+        }
+        Ok(Plan {
+            design: design.clone(),
+            read,
+            graph,
+            counts,
+            head,
+        })
+    }
+
+    fn build(&self, seed: Seed, device: &Device) -> ImageNetwork {
+        let mut stream = seed.stream("weights", &[]);
+        ImageNetwork::new(&self.graph, &self.head, &mut stream, device)
+    }
+
+    fn recipe(&self, pictures: usize) -> Recipe {
+        let recipe = self.read.recipe(pictures);
+        let fits = (TRAINING_BYTES / self.counts.activation_bytes.max(1)).max(LEAST_BATCH);
+        Recipe {
+            batch_size: recipe.batch_size.min(fits as usize),
+            ..recipe
+        }
+    }
+
+    fn units_at_once(&self) -> usize {
+        (PREDICTION_BYTES / self.counts.activation_bytes.max(1)).clamp(8, 512) as usize
+    }
+}
+
+struct NetworkMember {
+    plan: Plan,
+    preparation: Preparation,
+    network: ImageNetwork,
+}
+
+impl Member for NetworkMember {
+    fn is_network(&self) -> bool {
+        true
+    }
+
+    fn parameters(&self) -> u64 {
+        self.plan.counts.parameters
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let images = ImageUnits::of(units, self.preparation.size)?;
+        let prepared = PreparedImages::new(
+            images,
+            &self.preparation,
+            Augmentation::NONE,
+            self.plan.units_at_once(),
+        );
+        let device = Device::flex();
+        let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
+        let scale = &self.preparation.target_scale;
+        let (input_width, input) = self.preparation.small(images, indices);
+        Ok(MemberPrediction {
+            members: predicted
+                .members
+                .into_iter()
+                .map(|member| scale.unscale(member))
+                .collect(),
+            features: Some(Features {
+                width: predicted.width,
+                embedding: predicted.embedding,
+                input_width,
+                input,
+            }),
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let description = Description::Network {
+            design: self.plan.design.clone(),
+            preparation: self.preparation.clone(),
+            head: self.plan.head.clone(),
+        };
+        let numbers = Weights::of(&self.network)
+            .to_safetensors()
+            .map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            extension: "safetensors",
+            numbers,
+        })
+    }
+}
+
+fn head_for(design: &ImageDesign, target: &Target) -> HeadKind {
+    let width = target.width();
+    let label_smoothing = design.label_smoothing;
+    match target.task {
+        Task::Binary | Task::Multiclass => HeadKind::Softmax {
+            classes: width,
+            label_smoothing,
+        },
+        Task::Multilabel => HeadKind::Sigmoid {
+            width,
+            label_smoothing,
+        },
+        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+    }
+}
+
+fn fit_network(images: &Images, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+    let read = ImageDesign::read(assignment.design).map_err(MemberError::Design)?;
+    let head = head_for(&read, assignment.target);
+    let plan = Plan::new(assignment.design, images.size(), head).map_err(MemberError::Design)?;
+    let preparation = Preparation::fit(images, assignment.targets, assignment.train);
+    let augmentation = plan.read.augmentation;
+    let data = PreparedImages::new(images, &preparation, augmentation, plan.units_at_once());
+    let truth = assignment.targets.select(assignment.validation);
+    let scale = &preparation.target_scale;
+    let loss = |predicted: &Distribution| {
+        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
+    };
+    let validation = Validation {
+        units: assignment.validation,
+        loss: &loss,
+    };
+    let trained = fit(
+        plan.build(assignment.seed, &Device::flex().autodiff()),
+        &data,
+        &scale.scale(assignment.targets),
+        assignment.train,
+        &validation,
+        &plan.head,
+        &plan.recipe(assignment.train.len()),
+        assignment.seed,
+        assignment.clock,
+    )
+    .map_err(|error| match error {
+        TrainError::Stopped(stop) => MemberError::Stopped(stop),
+        other => MemberError::Training(other.to_string()),
+    })?;
+    let network = trained
+        .weights
+        .load_into(plan.build(assignment.seed, &Device::flex()))
+        .map_err(|e| MemberError::Training(e.to_string()))?;
+    let warnings = (trained.recoveries > 0)
+        .then(|| {
+            format!(
+                "training met numbers that are not finite {} times and went on at a lower learning rate",
+                trained.recoveries
+            )
+        })
+        .into_iter()
+        .collect();
+    Ok(FittedMember {
+        member: Box::new(NetworkMember {
+            plan,
+            preparation,
+            network,
+        }),
+        history: trained.history,
+        warnings,
+        stopped_early: trained.stopped_early,
+    })
+}
