@@ -54,9 +54,8 @@ impl ImageLearner {
         let size = self.size;
         let affordable = move |design: &Design| {
             // The head hardly counts.
-            ImageDesign::read(design).is_ok_and(|read| {
-                Counts::of(&read.body.graph(size), 1).multiply_adds <= most
-            })
+            ImageDesign::read(design)
+                .is_ok_and(|read| Counts::of(&read.body.graph(size), 1).multiply_adds <= most)
         };
         let words = format!("at most {most} multiply-adds a picture");
         ImageLearner {
