@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::table::joined;
-use super::{Input, Inputs, Material, Opened, ReaderError, malformed, to_json};
+use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
 use crate::{EngineError, FitSettings, Subject};
 
 /// The column of classes that folders and IDX files tell.
@@ -220,10 +220,7 @@ fn described(input: &Value) -> Result<Described, String> {
     Err(format!("no picture has the shape {}", described.size))
 }
 
-pub(super) fn reader(
-    input: &Value,
-    task: Task,
-) -> Result<(Box<dyn Input>, Box<dyn Learner>), ReaderError> {
+pub(super) fn reader(input: &Value, task: Task) -> Result<Readers, ReaderError> {
     let described = described(input).map_err(ReaderError::Damaged)?;
     let learner = ImageLearner::new(described.size, task);
     let learner = learner.map_err(|e| ReaderError::Engine(e.into()))?;

@@ -120,12 +120,15 @@ pub(crate) trait Input: Send + Sync {
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError>;
 }
 
+/// What reads the data of a bundle, and what reads its members.
+pub(crate) type Readers = (Box<dyn Input>, Box<dyn Learner>);
+
 /// How a bundle reads data and its members; `input` is what [`Material::input`] gave.
 pub(crate) fn reader(
     modality: Modality,
     input: &Value,
     task: Task,
-) -> Result<(Box<dyn Input>, Box<dyn Learner>), ReaderError> {
+) -> Result<Readers, ReaderError> {
     match modality {
         Modality::Table => table::reader(input, task),
         Modality::Image => image::reader(input, task),

@@ -9,7 +9,7 @@ use candor_table::{
 use candor_train::{Learner, MemberError, Units};
 use serde_json::Value;
 
-use super::{Input, Inputs, Material, Opened, ReaderError, malformed, to_json};
+use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
 use crate::{EngineError, FitSettings, Subject};
 
 /// Reads the table, and below its rows those of the second one.
@@ -98,10 +98,7 @@ struct TableInput {
     encoder: TableEncoder,
 }
 
-pub(super) fn reader(
-    input: &Value,
-    task: Task,
-) -> Result<(Box<dyn Input>, Box<dyn Learner>), ReaderError> {
+pub(super) fn reader(input: &Value, task: Task) -> Result<Readers, ReaderError> {
     let encoder = encoder(input).map_err(ReaderError::Damaged)?;
     let learner = TableLearner::new(task).map_err(|e| ReaderError::Engine(e.into()))?;
     Ok((Box::new(TableInput { encoder }), Box::new(learner)))
