@@ -154,6 +154,16 @@ pub(crate) struct FitArgs {
 pub(crate) struct SearchArgs {
     #[command(flatten)]
     pub fit: FitArgs,
+    /// Compare these samplers; with commas. On data each search is given the whole of `--time` or `--trials` and begins without the
+    /// designs made by hand; over a recorded table all samplers are compared when none is named.
+    #[arg(long, value_name = "SAMPLERS", value_delimiter = ',', value_parser = parse::<SamplerKind>)]
+    pub samplers: Vec<SamplerKind>,
+    /// Searches of each sampler that is compared: 3 on data, 300 over a recorded table, when not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub seeds: Option<usize>,
+    /// A picture of the comparison: the score against designs; on data also, beside it as `NAME.seconds.svg`, against seconds of work.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// Search this table of recorded results instead (CSV; gzip allowed), once for each seed and sampler.
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub table: Option<PathBuf>,
@@ -196,15 +206,9 @@ pub(crate) struct RecordedArgs {
     /// Smaller scores are better.
     #[arg(long, requires = "table")]
     pub minimise: bool,
-    /// Samplers to compare; with commas. All when not given.
-    #[arg(long, value_name = "SAMPLERS", value_delimiter = ',', value_parser = parse::<SamplerKind>, requires = "table")]
-    pub samplers: Vec<SamplerKind>,
     /// Designs that each search evaluates.
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub evaluations: usize,
-    /// Searches of each sampler.
-    #[arg(long, value_name = "NUMBER", default_value_t = 300)]
-    pub seeds: usize,
     /// Where hypervolume begins, in the units of `--report`; the median of that column when not given.
     #[arg(
         long,
@@ -216,9 +220,6 @@ pub(crate) struct RecordedArgs {
     /// Where hypervolume ends, in the units of `--cost`; a hundredth more than the greatest cost when not given.
     #[arg(long, value_name = "NUMBER", requires = "cost")]
     pub reference_cost: Option<f64>,
-    /// A picture of the reported column against evaluations.
-    #[arg(long, value_name = "FILE", requires = "table")]
-    pub svg: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

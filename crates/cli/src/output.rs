@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -13,6 +14,16 @@ pub(crate) fn result(text: &str) {
 /// Anything that is not a result, to standard error.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A file that was asked for.
+pub(crate) fn file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|e| {
+        Failure::new(
+            format!("cannot write {}: {e}", path.display()),
+            "check the folder and its permissions",
+        )
+    })
 }
 
 /// A result as JSON.

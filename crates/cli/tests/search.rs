@@ -170,6 +170,8 @@ fn tables_that_cannot_be_searched_end_with_status_2_and_what_to_do() {
         &["search", "--table", "good.csv"],
         &["search", "--choices", "a"],
         &["search", "x.csv", "--table", "good.csv"],
+        &["search", "@iris", "--seeds", "2"],
+        &["search", "@iris", "--samplers", "auto", "--seeds", "0"],
     ] {
         assert_eq!(candor(at, arguments).status, 2, "{arguments:?}");
     }
@@ -197,4 +199,64 @@ fn designs_are_searched_for_data_and_the_run_can_be_finished() {
         resumed.err
     );
     assert!(at.join("run/7-deployed").exists());
+}
+
+#[test]
+fn samplers_are_compared_on_data_and_a_comparison_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let arguments = || {
+        let fixed = [
+            "search",
+            "@iris",
+            "--samplers",
+            "random,sobol",
+            "--seeds",
+            "2",
+        ];
+        let more = ["--trials", "2", "--out", "run", "--svg", "c.svg", "--json"];
+        [&fixed[..], &more[..], &["--quiet"]].concat()
+    };
+    let compare = || {
+        let said = candor(at, &arguments());
+        assert_eq!(said.status, 0, "{}", said.err);
+        serde_json::from_str::<Value>(&said.out).unwrap()
+    };
+    let found = compare();
+    let searches = found["searches"].as_array().unwrap();
+    let of: Vec<(&str, u64)> = searches
+        .iter()
+        .map(|s| (s["sampler"].as_str().unwrap(), s["seed"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(
+        of,
+        [("random", 0), ("random", 1), ("sobol", 0), ("sobol", 1)]
+    );
+    for search in searches {
+        let jobs = search["jobs"].as_array().unwrap();
+        assert_eq!(
+            jobs.iter().map(|j| j["trial"].as_u64()).max(),
+            Some(Some(1))
+        );
+    }
+    assert_eq!(found["reached"].as_array().unwrap().len(), 2);
+    for picture in ["c.svg", "c.seconds.svg"] {
+        let svg = std::fs::read_to_string(at.join(picture)).unwrap();
+        assert!(svg.contains(">sobol<") && svg.matches("<polyline").count() >= 3);
+    }
+    // One search is lost, the others are not done again.
+    std::fs::remove_file(at.join("run/4-designed/sobol-1/search.json")).unwrap();
+    let kept = at.join("run/4-designed/random-0/search.json");
+    let before = kept.metadata().unwrap().modified().unwrap();
+    let again = compare();
+    assert_eq!(
+        untimed(again.clone())["searches"],
+        untimed(found.clone())["searches"]
+    );
+    assert_eq!(again["searches"][0], found["searches"][0]);
+    assert_eq!(kept.metadata().unwrap().modified().unwrap(), before);
+    // Other settings are another comparison.
+    let mut other = arguments();
+    other.extend(["--seed", "5"]);
+    assert_eq!(candor(at, &other).status, 2);
 }

@@ -121,6 +121,14 @@ impl Metric {
         )
     }
 
+    /// The best value that can be; `None` where there is no bound: a density may be as high as it likes.
+    pub fn perfect(self) -> Option<f64> {
+        match self {
+            Metric::Nll => None,
+            metric => Some(f64::from(u8::from(metric.greater_is_better()))),
+        }
+    }
+
     /// The value as a loss: smaller is better.
     pub fn as_loss(self, value: f64) -> f64 {
         if self.greater_is_better() {

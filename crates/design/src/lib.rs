@@ -6,6 +6,7 @@
 //! their number. The [`Store`] keeps what was found, so that a killed study goes on where it was.
 
 mod agreement;
+mod curves;
 mod design;
 mod drawing;
 mod error;
@@ -22,6 +23,7 @@ mod store;
 mod study;
 
 pub use agreement::{Agreement, TRUSTED_FROM, agreements};
+pub use curves::{Band, Curve, curves_svg};
 pub use design::Design;
 pub use drawing::label;
 pub use error::DesignError;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::EngineError;
 use crate::context::Context;
 use crate::designed::Standing;
+use crate::objective::BASELINE;
 use crate::trained::{Trained, sample};
 
 /// Test units on which importance is measured.
@@ -265,14 +266,14 @@ impl<'a> Judge<'a> {
             .find(|s| s.complete && s.design.get("model").is_some_and(|m| m == "trivial"));
         let mut classical = board
             .iter()
-            .filter(|s| s.complete && !s.network && s.origin == "baseline");
+            .filter(|s| s.complete && !s.network && s.origin == BASELINE);
         let best = classical
             .next()
             .filter(|best| trivial.is_none_or(|t| t.trial != best.trial));
         let network = board.iter().find(|s| s.complete && s.network);
         let others = board
             .iter()
-            .filter(|s| s.complete && s.origin == "baseline")
+            .filter(|s| s.complete && s.origin == BASELINE)
             .chain(network);
         let others: Vec<&Standing> = others.collect();
         let said: Vec<Option<Distribution>> = others

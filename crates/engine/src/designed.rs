@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use candor_core::{Clock, Step, Task};
+use candor_core::{Clock, Seed, Step, Task};
 use candor_design::{First, JobRecord, JobResult, Store, StudySettings, label, leaderboard, run};
 use candor_train::Evaluation;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::EngineError;
 use crate::context::Context;
 use crate::finalists::{Finalists, ORIGIN};
-use crate::objective::FoldObjective;
+use crate::objective::{BASELINE, FoldObjective};
 use crate::prepared::Prepared;
 use crate::trial_folder::TrialFolder;
 
@@ -25,6 +25,8 @@ const SEARCH_SHARE: f64 = 0.3;
 
 /// Share of the search, over all threads, that one trial may use.
 const TRIAL_SHARE: f64 = 0.2;
+/// The same of a baseline where networks are trained once more: it is there to be beaten, not to take their time.
+const BASELINE_SHARE: f64 = 0.05;
 
 /// State 4: designs that were tried.
 pub(crate) struct Designed {
@@ -96,18 +98,8 @@ impl Prepared {
                 sampler: settings.sampler,
                 ..StudySettings::new("fit", settings.seed.derive("study", &[]))
             };
-            let objective = FoldObjective {
-                learner,
-                units: self.subject.units(),
-                targets: &self.targets,
-                target: &self.target,
-                metric: self.metric,
-                folds: &self.split.folds,
-                fidelity: &self.fidelity,
-                folder: &trials,
-                allowance: self.allowance(&clock, settings.jobs),
-                seed: settings.seed.derive("members", &[]),
-            };
+            let seed = settings.seed.derive("members", &[]);
+            let objective = self.objective(&trials, &clock, seed, settings.jobs);
             let mut store = Store::open(&folder.join("study.db"))?;
             let events = context.events.clone();
             let outcome = run(
@@ -124,11 +116,13 @@ impl Prepared {
             let mut records = outcome.records;
             let objective = FoldObjective {
                 allowance: None,
+                baseline_allowance: None,
                 ..objective
             };
             let finalists = Finalists {
                 count: self.subject.finalists(),
                 rung: self.fidelity.top(),
+                metric: self.metric,
                 objective: &objective,
                 jobs: settings.jobs,
                 clock: &training,
@@ -143,6 +137,33 @@ impl Prepared {
             result,
             trials,
         })
+    }
+
+    /// What a search minimises that has the time of `clock` on so many threads.
+    pub(crate) fn objective<'a>(
+        &'a self,
+        folder: &'a TrialFolder,
+        clock: &Clock,
+        seed: Seed,
+        jobs: usize,
+    ) -> FoldObjective<'a> {
+        let baselines = match self.subject.finalists() {
+            0 => TRIAL_SHARE,
+            _ => BASELINE_SHARE,
+        };
+        FoldObjective {
+            learner: self.subject.learner(),
+            units: self.subject.units(),
+            targets: &self.targets,
+            target: &self.target,
+            metric: self.metric,
+            folds: &self.split.folds,
+            fidelity: &self.fidelity,
+            folder,
+            allowance: self.allowance(clock, jobs, TRIAL_SHARE),
+            baseline_allowance: self.allowance(clock, jobs, baselines),
+            seed,
+        }
     }
 
     /// The clock of the search: the finalists need time, too.
@@ -173,11 +194,11 @@ impl Prepared {
     }
 
     /// How long one member may train when time is limited, so that no trial takes the time of all others.
-    fn allowance(&self, search: &Clock, jobs: usize) -> Option<Duration> {
+    fn allowance(&self, search: &Clock, jobs: usize, share: f64) -> Option<Duration> {
         let search = search.remaining()?;
         let threads = jobs as f64;
         let members = self.fidelity.folds(self.fidelity.top()) as f64;
-        Some(search.mul_f64(TRIAL_SHARE * threads / members))
+        Some(search.mul_f64(share * threads / members))
     }
 
     fn first(&self) -> Vec<First> {
@@ -188,7 +209,7 @@ impl Prepared {
         let first = hand_made.map(|h| {
             networks += usize::from(!h.baseline);
             let outside = learner.space().check(&h.design).is_err();
-            let origin = if h.baseline { "baseline" } else { "hand-made" };
+            let origin = if h.baseline { BASELINE } else { "hand-made" };
             First {
                 design: h.design,
                 origin: origin.to_owned(),

@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use candor_core::{Clock, Event, Events};
+use candor_core::{Clock, Event, Events, Metric};
 use candor_design::{
     Assignment, Design, DesignError, Evaluation, JobRecord, JobResult, Objective, label,
     leaderboard,
@@ -13,9 +14,12 @@ use crate::EngineError;
 pub(crate) const ORIGIN: &str = "finalist";
 /// Stack of a thread that trains: dropping the graph of a deep network recurses.
 const STACK_BYTES: usize = 16 << 20;
+/// A network that is so many times as far from perfect as the best, where both learned from as much, is not worth a place.
+const WORSE: f64 = 1.1;
 
 /// Trains the best networks of a search once more, from fresh seeds and with the time that was kept for it, and returns them as
-/// trials that follow those of the search.
+/// trials that follow those of the search. Where too few are good, the best has their places, too: two networks that differ in nothing
+/// but their seeds are an ensemble (Lakshminarayanan et al. 2017).
 ///
 /// Where one network takes minutes, the search can only train each for a short while, and its winners are worth more than that. (Zoph et
 /// al., "Learning Transferable Architectures", 2018, train their best cells anew, too.)
@@ -24,6 +28,8 @@ pub(crate) struct Finalists<'a> {
     pub count: usize,
     /// The highest rung.
     pub rung: usize,
+    /// What selection minimises is this metric as a loss.
+    pub metric: Metric,
     pub objective: &'a dyn Objective,
     /// Trained side by side, one thread each.
     pub jobs: usize,
@@ -33,7 +39,7 @@ pub(crate) struct Finalists<'a> {
 
 impl Finalists<'_> {
     pub fn train(&self, records: &[JobRecord]) -> Result<Vec<JobRecord>, EngineError> {
-        let designs = self.designs(records);
+        let designs = finalists(records, self.count, self.metric);
         let next = |of: fn(&JobRecord) -> usize| records.iter().map(of).max().map_or(0, |n| n + 1);
         let (job, trial) = (next(|r| r.job), next(|r| r.trial));
         let assignments = designs
@@ -79,16 +85,6 @@ impl Finalists<'_> {
         Ok(done)
     }
 
-    /// The best networks, in order; those that were trained on everything first.
-    fn designs(&self, records: &[JobRecord]) -> Vec<Design> {
-        let network = |record: &&JobRecord| match &record.result {
-            JobResult::Scored { detail, .. } => detail["network"].as_bool() == Some(true),
-            JobResult::Failed { .. } => false,
-        };
-        let best = leaderboard(records).into_iter().filter(network);
-        best.take(self.count).map(|r| r.design.clone()).collect()
-    }
-
     /// `None` when the clock stopped it before there was anything to keep.
     fn one(&self, assignment: Assignment, pool: &rayon::ThreadPool) -> Option<JobRecord> {
         let started = Instant::now();
@@ -127,5 +123,105 @@ impl Finalists<'_> {
             failure: record.failure().map(str::to_owned),
         });
         Some(record)
+    }
+}
+
+/// So many designs of networks: the best, then those that come close to it, then the best again.
+///
+/// Two networks are compared at the highest rung that both reached. A trial rises by being among the best of those that were done
+/// before it, so that early ones rise which later ones would beat: the rung alone does not make a finalist.
+fn finalists(records: &[JobRecord], count: usize, metric: Metric) -> Vec<Design> {
+    let network = |record: &&JobRecord| match &record.result {
+        JobResult::Scored { detail, .. } => detail["network"].as_bool() == Some(true),
+        JobResult::Failed { .. } => false,
+    };
+    let networks: Vec<&JobRecord> = leaderboard(records).into_iter().filter(network).collect();
+    let Some((best, others)) = networks.split_first() else {
+        return Vec::new();
+    };
+    let losses: BTreeMap<(usize, usize), f64> = records
+        .iter()
+        .filter_map(|record| Some(((record.trial, record.rung), record.loss()?)))
+        .collect();
+    let perfect = metric.perfect().map(|value| metric.as_loss(value));
+    // How far from perfect it is, as a multiple of how far the best is; without a perfect value whatever stands next is close.
+    let distance = |record: &JobRecord| {
+        let Some(perfect) = perfect else {
+            return Some(1.0);
+        };
+        let at = |trial: usize, rung: usize| losses.get(&(trial, rung)).copied();
+        (0..=record.rung).rev().find_map(|rung| {
+            let (own, leading) = (at(record.trial, rung)?, at(best.trial, rung)?);
+            Some((own - perfect) / (leading - perfect).max(f64::MIN_POSITIVE))
+        })
+    };
+    let mut close: Vec<(f64, &JobRecord)> = others
+        .iter()
+        .filter_map(|&record| Some((distance(record)?, record)))
+        .filter(|(distance, _)| *distance <= WORSE)
+        .collect();
+    // Of two that are as far, the one that stands higher.
+    close.sort_by(|a, b| a.0.total_cmp(&b.0));
+    std::iter::once(*best)
+        .chain(close.into_iter().map(|(_, record)| record))
+        .chain(std::iter::repeat(*best))
+        .take(count)
+        .map(|record| record.design.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Network `trial` with an accuracy at each rung that it reached.
+    fn trial(trial: usize, accuracies: &[f64]) -> Vec<JobRecord> {
+        let record = |(rung, &score): (usize, &f64)| JobRecord {
+            job: 10 * trial + rung,
+            trial,
+            rung,
+            design: Design::new().with("trial", trial),
+            origin: "random".to_owned(),
+            result: JobResult::Scored {
+                loss: -score,
+                score,
+                parameters: 1,
+                detail: serde_json::json!({ "network": trial < 9 }),
+            },
+            seconds: 1.0,
+        };
+        accuracies.iter().enumerate().map(record).collect()
+    }
+
+    fn chosen(records: &[JobRecord], count: usize, metric: Metric) -> Vec<usize> {
+        let number = |design: &Design| {
+            design
+                .get("trial")
+                .and_then(|v| v.as_u64())
+                .unwrap_or(u64::MAX) as usize
+        };
+        let designs = finalists(records, count, metric);
+        designs.iter().map(number).collect()
+    }
+
+    #[test]
+    fn the_best_then_what_comes_close_where_both_learned_as_much_then_the_best_again() {
+        let records = [
+            trial(0, &[0.80, 0.86, 0.90]),
+            // rose early, and is 1.6 times as far from perfect
+            trial(1, &[0.70, 0.80, 0.84]),
+            // did not rise, for want of time
+            trial(2, &[0.79]),
+            trial(3, &[0.82, 0.855]),
+            // a classical model
+            trial(9, &[0.90, 0.90, 0.91]),
+        ]
+        .concat();
+        assert_eq!(chosen(&records, 1, Metric::Accuracy), [0]);
+        assert_eq!(chosen(&records, 4, Metric::Accuracy), [0, 3, 2, 0]);
+        assert_eq!(chosen(&records[..6], 2, Metric::Accuracy), [0, 0]);
+        assert_eq!(chosen(&records, 3, Metric::Nll), [0, 1, 3]);
+        assert!(chosen(&records, 0, Metric::Accuracy).is_empty());
+        assert!(chosen(&trial(9, &[0.5]), 2, Metric::Accuracy).is_empty());
     }
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod challenged;
 mod check;
+mod compare;
 mod context;
 mod curated;
 mod deployed;
@@ -28,6 +29,7 @@ mod trial_folder;
 
 pub use challenged::{ChallengeResult, CurvePoint, Disturbed, Importance, OtherScore, Score};
 pub use check::{CheckResult, check};
+pub use compare::{Comparison, Reached, SearchJob, SearchOf, compare};
 pub use deployed::Summary;
 pub use designed::{DesignedResult, Standing};
 pub use error::EngineError;

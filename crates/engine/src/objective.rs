@@ -10,6 +10,9 @@ use serde_json::json;
 use crate::fidelity::Fidelity;
 use crate::trial_folder::{KeptMember, TrialFolder};
 
+/// Who proposed a baseline, on the leaderboard.
+pub(crate) const BASELINE: &str = "baseline";
+
 /// Trains a design on the folds of a rung and scores it on their validation units.
 pub(crate) struct FoldObjective<'a> {
     pub learner: &'a dyn Learner,
@@ -22,6 +25,8 @@ pub(crate) struct FoldObjective<'a> {
     pub folder: &'a TrialFolder,
     /// How long one member may train.
     pub allowance: Option<Duration>,
+    /// The same of a baseline.
+    pub baseline_allowance: Option<Duration>,
     pub seed: Seed,
 }
 
@@ -41,7 +46,11 @@ impl FoldObjective<'_> {
         let seed = self.seed.derive("member", &[trial as u64, fold as u64]);
         let train = self.training_rows(rung, fold, seed);
         let validation = &self.folds[fold].validation;
-        let own = self.allowance.map_or_else(
+        let allowance = match assignment.origin.as_str() {
+            BASELINE => self.baseline_allowance,
+            _ => self.allowance,
+        };
+        let own = allowance.map_or_else(
             || clock.clone(),
             |a| clock.within(a.mul_f64(self.fidelity.time_share(rung))),
         );

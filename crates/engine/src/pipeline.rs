@@ -55,6 +55,29 @@ pub fn resume(path: &Path, interrupt: &Interrupt, events: &Events) -> Result<Sum
     })
 }
 
+/// A new run folder, or one that was made with the same settings.
+pub(crate) fn begin_or_go_on(
+    settings: &FitSettings,
+    out: &Path,
+    interrupt: &Interrupt,
+    events: &Events,
+) -> Result<Context, EngineError> {
+    match RunFolder::resume(out) {
+        Ok((folder, before)) if before == *settings => {
+            let spent_before = folder.spent();
+            Ok(Context {
+                clock: clock(settings, spent_before, interrupt),
+                folder,
+                settings: before,
+                events: events.clone(),
+                spent_before,
+            })
+        }
+        // The error is that of a folder that cannot be used.
+        _ => begin(settings, out, interrupt, events),
+    }
+}
+
 /// A new run folder, with the clock started.
 fn begin(
     settings: &FitSettings,

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod check;
+mod compared;
 pub(crate) mod datasets;
 pub(crate) mod doctor;
 pub(crate) mod fit;

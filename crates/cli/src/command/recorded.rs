@@ -5,10 +5,8 @@ use std::time::Instant;
 
 use candor::EngineError;
 use candor::core::Seed;
-use candor::design::SamplerKind;
-use candor::design::recorded::{
-    Recorded, Reference, Roles, SamplerSummary, curves_svg, play, summarise,
-};
+use candor::design::recorded::{Recorded, Reference, Roles, SamplerSummary, play, summarise};
+use candor::design::{Curve, SamplerKind, curves_svg};
 use flate2::read::MultiGzDecoder;
 use serde::Serialize;
 
@@ -16,6 +14,9 @@ use crate::Ending;
 use crate::args::{RecordedArgs, SearchArgs};
 use crate::failure::Failure;
 use crate::output;
+
+/// Searches of each sampler when nobody says how many.
+const SEEDS: usize = 300;
 
 /// What the search of a recorded table found: the JSON of `candor search --table`.
 #[derive(Serialize)]
@@ -56,8 +57,9 @@ pub(super) fn run(path: &Path, args: &SearchArgs, json: bool) -> Result<Ending, 
     let name = path.display().to_string();
     let table = Recorded::new(&name, &header, &rows, &roles).map_err(EngineError::from)?;
     let seed = args.fit.data.seed.unwrap_or(1);
+    let seeds = args.seeds.unwrap_or(SEEDS);
     let reference = reference(&table, given);
-    let samplers: &[SamplerKind] = match given.samplers.as_slice() {
+    let samplers: &[SamplerKind] = match args.samplers.as_slice() {
         [] => &SamplerKind::ALL,
         chosen => chosen,
     };
@@ -70,7 +72,7 @@ pub(super) fn run(path: &Path, args: &SearchArgs, json: bool) -> Result<Ending, 
             &table,
             &build,
             given.evaluations,
-            given.seeds,
+            seeds,
             Seed(seed),
             threads,
         )
@@ -92,13 +94,13 @@ pub(super) fn run(path: &Path, args: &SearchArgs, json: bool) -> Result<Ending, 
         reference,
         samplers: searched,
     };
-    if let Some(svg) = &given.svg {
+    if let Some(svg) = &args.svg {
         picture(svg, &report)?;
     }
     if json {
         output::json(&report)?;
     } else {
-        output::result(&text(&report, given));
+        output::result(&text(&report, given.evaluations, seeds));
     }
     Ok(Ending::Done)
 }
@@ -125,25 +127,19 @@ fn reference(table: &Recorded, given: &RecordedArgs) -> Option<Reference> {
 }
 
 fn picture(path: &Path, report: &Report) -> Result<(), Failure> {
-    let summaries: Vec<SamplerSummary> =
-        report.samplers.iter().map(|s| s.summary.clone()).collect();
-    let svg = curves_svg(&summaries, &report.table, report.report);
-    std::fs::write(path, svg).map_err(|e| {
-        Failure::new(
-            format!("cannot write {}: {e}", path.display()),
-            "check the folder and its permissions",
-        )
-    })
+    let curves: Vec<Curve> = report.samplers.iter().map(|s| s.summary.drawn()).collect();
+    let svg = curves_svg(&curves, &report.table, "evaluated designs", report.report);
+    output::file(path, svg.as_bytes())
 }
 
-fn text(report: &Report, given: &RecordedArgs) -> String {
+fn text(report: &Report, evaluations: usize, seeds: usize) -> String {
     let mut text = format!("{}: {} designs", report.table, report.designs);
     if report.networks < report.designs {
         text += &format!(", {} networks", report.networks);
     }
     text += &format!(
         "; {} searches of {} evaluations a sampler\n{} of the design with the best {}, mean with its 95 % interval\n",
-        given.seeds, given.evaluations, report.report, report.score
+        seeds, evaluations, report.report, report.score
     );
     if report.nearest {
         text += "few designs of the space are recorded: a suggestion stands for the nearest recorded one\n";

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::Ending;
 use crate::args::SearchArgs;
-use crate::command::{fit, recorded, settings};
+use crate::command::{compared, fit, recorded, settings};
 use crate::failure::Failure;
 use crate::{output, progress};
 
@@ -34,6 +34,15 @@ pub(crate) fn run(args: &SearchArgs, json: bool, quiet: bool) -> Result<Ending, 
         ));
     }
     let settings = settings::of_fit(&args.fit)?;
+    if !args.samplers.is_empty() {
+        return compared::run(args, &settings, json, quiet);
+    }
+    if args.seeds.is_some() || args.svg.is_some() {
+        return Err(Failure::new(
+            "`--seeds` and `--svg` are of comparisons",
+            "name the samplers to compare with `--samplers auto,random`",
+        ));
+    }
     let out = args.fit.out.clone();
     let out = out.unwrap_or_else(|| fit::free(&name_of(&settings.source)));
     let interrupt = fit::on_ctrl_c()?;

@@ -1,11 +1,9 @@
 //! Searches over recorded results: every design was trained before, and a look-up stands for its training.
 
-mod picture;
 mod play;
 mod summary;
 mod table;
 
-pub use picture::curves_svg;
 pub use play::{Playback, play};
 pub use summary::{Reference, SamplerSummary, summarise};
 pub use table::{Recorded, RecordedRow, Roles};

@@ -1,7 +1,10 @@
 use serde::Serialize;
 
 use super::{Playback, Recorded};
-use crate::hypervolume;
+use crate::{Band, Curve, hypervolume};
+
+/// The first evaluations, whose figures would press the rest of a picture together, are left out: one in this many.
+const LEFT_OUT: usize = 20;
 
 /// What a sampler reached over all seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,6 +35,23 @@ pub struct SamplerSummary {
     pub curve: Vec<f64>,
     /// Half the width of its 95 % confidence interval.
     pub curve_interval: Vec<f64>,
+}
+
+impl SamplerSummary {
+    /// The reported figure against evaluations, with the 95 % confidence band of its mean.
+    pub fn drawn(&self) -> Curve {
+        let at = |(place, (&y, &interval)): (usize, (&f64, &f64))| Band {
+            x: place as f64 + 1.0,
+            y,
+            low: y - interval,
+            high: y + interval,
+        };
+        let points = self.curve.iter().zip(&self.curve_interval).enumerate();
+        Curve {
+            name: self.sampler.clone(),
+            points: points.skip(self.curve.len() / LEFT_OUT).map(at).collect(),
+        }
+    }
 }
 
 /// The corner up to which hypervolumes are measured.

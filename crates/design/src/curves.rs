@@ -1,7 +1,5 @@
 use std::fmt::Write;
 
-use super::SamplerSummary;
-
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 70.0;
@@ -12,23 +10,45 @@ const BOTTOM: f64 = 50.0;
 const COLOURS: [&str; 7] = [
     "#0072b2", "#7f7f7f", "#999933", "#e69f00", "#009e73", "#cc79a7", "#d55e00",
 ];
-/// The first evaluations, whose figures would press the rest together, are left out: one in this many.
-const LEFT_OUT: usize = 20;
 
-/// A picture of the reported figure against evaluations: a line a sampler, with the 95 % confidence band of its mean.
-pub fn curves_svg(summaries: &[SamplerSummary], title: &str, figure: &str) -> String {
-    let evaluations = summaries.iter().map(|s| s.curve.len()).max().unwrap_or(0);
-    let first = evaluations / LEFT_OUT;
-    let band = |s: &SamplerSummary, at: usize, side: f64| s.curve[at] + side * s.curve_interval[at];
-    let ends = summaries.iter().flat_map(|s| {
-        (first..s.curve.len()).flat_map(move |at| [band(s, at, -1.0), band(s, at, 1.0)])
-    });
-    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| {
-        (low.min(y), high.max(y))
-    });
+/// One line of a picture, with what lies around it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// What the legend says.
+    pub name: String,
+    /// From left to right.
+    pub points: Vec<Band>,
+}
+
+/// A place on a [`Curve`], and how far the band reaches there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Band {
+    /// Place on the horizontal axis.
+    pub x: f64,
+    /// The line.
+    pub y: f64,
+    /// The band's lower side.
+    pub low: f64,
+    /// Its upper side.
+    pub high: f64,
+}
+
+/// A picture of lines with bands around them; `across` and `up` name the axes.
+pub fn curves_svg(curves: &[Curve], title: &str, across: &str, up: &str) -> String {
+    let points = || curves.iter().flat_map(|curve| &curve.points);
+    let range = |ends: &mut dyn Iterator<Item = f64>| {
+        let far = (f64::INFINITY, f64::NEG_INFINITY);
+        ends.fold(far, |(low, high), end| (low.min(end), high.max(end)))
+    };
+    let (left, right) = range(&mut points().map(|p| p.x));
+    let (low, high) = range(&mut points().flat_map(|p| [p.low, p.high]));
     let room = if high > low { 0.05 * (high - low) } else { 1.0 };
     let scale = Scale {
-        x: (first as f64 + 1.0, evaluations.max(first + 2) as f64),
+        x: if right > left {
+            (left, right)
+        } else {
+            (left, left + 1.0)
+        },
         y: (low - room, high + room),
     };
     let mut svg = format!(
@@ -38,13 +58,12 @@ pub fn curves_svg(summaries: &[SamplerSummary], title: &str, figure: &str) -> St
 "#,
         escape(title)
     );
-    scale.draw_axes(&mut svg, figure);
-    for (i, summary) in summaries.iter().enumerate() {
+    scale.draw_axes(&mut svg, across, up);
+    for (i, curve) in curves.iter().enumerate() {
         let colour = COLOURS[i % COLOURS.len()];
-        let places = || first..summary.curve.len();
-        let upper = places().map(|at| (at, band(summary, at, 1.0)));
-        let lower = places().rev().map(|at| (at, band(summary, at, -1.0)));
-        let line = places().map(|at| (at, summary.curve[at]));
+        let upper = curve.points.iter().map(|p| (p.x, p.high));
+        let lower = curve.points.iter().rev().map(|p| (p.x, p.low));
+        let line = curve.points.iter().map(|p| (p.x, p.y));
         let area = scale.path(upper.chain(lower));
         let line = scale.path(line);
         let _ = writeln!(
@@ -59,7 +78,7 @@ pub fn curves_svg(summaries: &[SamplerSummary], title: &str, figure: &str) -> St
             y - 6.0,
             x + 20.0,
             y,
-            escape(&summary.sampler)
+            escape(&curve.name)
         );
     }
     svg.push_str("</svg>\n");
@@ -81,15 +100,15 @@ impl Scale {
         )
     }
 
-    fn path(&self, points: impl Iterator<Item = (usize, f64)>) -> String {
-        let place = |(at, y): (usize, f64)| {
-            let (x, y) = self.at(at as f64 + 1.0, y);
+    fn path(&self, points: impl Iterator<Item = (f64, f64)>) -> String {
+        let place = |(x, y): (f64, f64)| {
+            let (x, y) = self.at(x, y);
             format!("{x:.1},{y:.1}")
         };
         points.map(place).collect::<Vec<_>>().join(" ")
     }
 
-    fn draw_axes(&self, svg: &mut String, figure: &str) {
+    fn draw_axes(&self, svg: &mut String, across: &str, up: &str) {
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
         for tick in ticks(self.y) {
             let (_, y) = self.at(self.x.0, tick);
@@ -114,13 +133,14 @@ impl Scale {
         let _ = writeln!(
             svg,
             r##"<polyline points="{LEFT},{TOP} {LEFT},{bottom} {right},{bottom}" fill="none" stroke="#888"/>
-<text x="{}" y="{}" text-anchor="middle">evaluated designs</text>
+<text x="{}" y="{}" text-anchor="middle">{}</text>
 <text x="16" y="{}" text-anchor="middle" transform="rotate(-90 16 {})">{}</text>"##,
             f64::midpoint(LEFT, right),
             HEIGHT - 10.0,
+            escape(across),
             f64::midpoint(TOP, bottom),
             f64::midpoint(TOP, bottom),
-            escape(figure)
+            escape(up)
         );
     }
 }
