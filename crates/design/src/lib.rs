@@ -13,6 +13,7 @@ mod error;
 mod front;
 mod halving;
 mod leaderboard;
+mod policy_course;
 mod power_law;
 mod ranks;
 mod record;
@@ -30,6 +31,7 @@ pub use error::DesignError;
 pub use front::{hypervolume, pareto_front};
 pub use halving::{Halving, Job, JobState, Promotion};
 pub use leaderboard::leaderboard;
+pub use policy_course::{ChoicePolicy, PolicyCourse, policy_course};
 pub use power_law::PowerLaw;
 pub use record::{JobRecord, JobResult};
 pub use sampler::{

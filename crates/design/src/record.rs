@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Design;
+use crate::{Design, Observation};
 
 /// A finished job: one trial trained and scored at one rung. Recorded once, never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,17 @@ pub enum JobResult {
 }
 
 impl JobRecord {
+    /// What a sampler sees of it.
+    pub(crate) fn observation(&self) -> Observation {
+        Observation {
+            trial: self.trial,
+            design: self.design.clone(),
+            rung: self.rung,
+            loss: self.loss(),
+            parameters: self.parameters().unwrap_or(0),
+        }
+    }
+
     /// The loss; `None` when the job failed.
     pub fn loss(&self) -> Option<f64> {
         match self.result {

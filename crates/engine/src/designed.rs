@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use candor_core::{Clock, Seed, Step, Task};
-use candor_design::{First, JobRecord, JobResult, Store, StudySettings, label, leaderboard, run};
+use candor_design::{
+    First, JobRecord, JobResult, PolicyCourse, Store, StudySettings, label, leaderboard,
+    policy_course, run,
+};
 use candor_train::Evaluation;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +47,9 @@ pub struct DesignedResult {
     pub jobs: usize,
     /// Whether the clock ended the search.
     pub out_of_time: bool,
+    /// How the policy of a controller changed, where one proposed.
+    #[serde(default)]
+    pub policy: Option<PolicyCourse>,
 }
 
 /// One line of the leaderboard.
@@ -114,6 +120,7 @@ impl Prepared {
             context.go_on()?;
             let out_of_time = outcome.stopped.is_some();
             let mut records = outcome.records;
+            let policy = policy_course(learner.space(), &study, &records);
             let objective = FoldObjective {
                 allowance: None,
                 baseline_allowance: None,
@@ -130,7 +137,10 @@ impl Prepared {
             };
             records.extend(finalists.train(&records)?);
             context.go_on()?;
-            Ok(self.judge(&records, out_of_time))
+            Ok(DesignedResult {
+                policy,
+                ..self.judge(&records, out_of_time)
+            })
         })?;
         Ok(Designed {
             prepared: self,
@@ -260,6 +270,7 @@ impl Prepared {
             leaderboard: leaderboard(records).into_iter().map(standing).collect(),
             jobs: records.len(),
             out_of_time,
+            policy: None,
         }
     }
 }

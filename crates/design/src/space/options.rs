@@ -87,7 +87,7 @@ impl Options {
     }
 
     /// All values; empty for a range of reals that holds more than one.
-    pub(super) fn values(&self) -> Vec<Value> {
+    pub(crate) fn values(&self) -> Vec<Value> {
         match self {
             Options::Categorical(values) | Options::Ordered(values) => values.clone(),
             Options::Integers { low, high, .. } => (*low..=*high).map(Value::from).collect(),
@@ -97,7 +97,7 @@ impl Options {
     }
 
     /// The value at `u` of `[0, 1)`: uniform when `u` is.
-    pub(super) fn at(&self, u: f64) -> Value {
+    pub(crate) fn at(&self, u: f64) -> Value {
         match self {
             Options::Categorical(values) | Options::Ordered(values) => {
                 let index = (u * values.len() as f64) as usize;

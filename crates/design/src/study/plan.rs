@@ -119,7 +119,7 @@ impl<'a> Plan<'a> {
                 };
                 job.state = record.loss().map_or(JobState::Failed, JobState::Scored);
                 if !self.trials[job.trial].outside {
-                    self.history.push(observation(record));
+                    self.history.push(record.observation());
                 }
             }
             self.visible += 1;
@@ -206,15 +206,5 @@ fn sampled(design: Design, sampler: &str) -> First {
         origin: sampler.to_owned(),
         always_promote: false,
         outside: false,
-    }
-}
-
-fn observation(record: &JobRecord) -> Observation {
-    Observation {
-        trial: record.trial,
-        design: record.design.clone(),
-        rung: record.rung,
-        loss: record.loss(),
-        parameters: record.parameters().unwrap_or(0),
     }
 }

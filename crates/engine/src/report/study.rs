@@ -2,12 +2,15 @@ use std::collections::BTreeMap;
 
 use candor_core::Metric;
 use candor_core::wording::figure;
+use candor_design::{ChoicePolicy, PolicyCourse};
 
 use super::Report;
 use super::block::{Block, Grid, Picture, Section, number, text};
-use super::svg::{Axis, Plot};
+use super::svg::{Axis, Plot, Shaded, shades};
 use crate::Standing;
 
+/// Choices of a controller that are drawn.
+const CHOICES_SHOWN: usize = 10;
 /// Trials on all data below which there is no course to show.
 const LEAST: usize = 3;
 
@@ -24,6 +27,14 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         Block::Grid(origins(&trials, report.metric)),
     ];
     blocks.extend(by_hand(&trials, report.metric).map(Block::Picture));
+    blocks.extend(
+        report
+            .designed
+            .policy
+            .as_ref()
+            .map(policy)
+            .map(Block::Picture),
+    );
     Some(Section {
         id: "search",
         title: "The search",
@@ -90,6 +101,37 @@ fn origins(trials: &[&Standing], metric: Metric) -> Grid {
     Grid {
         head: vec!["proposed by", "designs", metric.name()],
         rows: rows.collect(),
+    }
+}
+
+/// What the controller preferred in the choices on which it settled most, as it learned.
+fn policy(course: &PolicyCourse) -> Picture {
+    let mut choices: Vec<&ChoicePolicy> = course.choices.iter().collect();
+    choices.sort_by(|a, b| b.sharpness().total_cmp(&a.sharpness()));
+    let group = |choice: &&ChoicePolicy| Shaded {
+        name: choice.name.clone(),
+        lines: choice
+            .values
+            .iter()
+            .enumerate()
+            .map(|(value, name)| {
+                let at = |stop: &Vec<f32>| stop.get(value).copied();
+                (name.clone(), choice.probabilities.iter().map(at).collect())
+            })
+            .collect(),
+    };
+    let shown = choices.iter().take(CHOICES_SHOWN);
+    let columns: Vec<String> = course.seen.iter().map(ToString::to_string).collect();
+    let title = "What the controller came to prefer";
+    Picture {
+        title: title.to_owned(),
+        svg: shades(title, &columns, &shown.map(group).collect::<Vec<_>>()),
+        keys: Vec::new(),
+        caption: format!(
+            "The probability of each value, the darker the greater, after as many results as the head of the column says. Of {} choices those on \
+             which it settled most.",
+            choices.len()
+        ),
     }
 }
 

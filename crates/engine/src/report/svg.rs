@@ -317,6 +317,67 @@ pub(crate) fn bars(rows: &[Bar], from: f64, reference: Option<f64>, title: &str)
     svg + "</svg>"
 }
 
+/// Shares from 0 to 1 as darker and lighter cells: under the name of each group a line for each of its values, with a cell for each column.
+/// Cells without a share stay empty.
+pub(crate) fn shades(title: &str, columns: &[String], groups: &[Shaded]) -> String {
+    const LINE: f64 = 13.0;
+    const NAMES: f64 = 120.0;
+    let lines: usize = groups.iter().map(|group| 1 + group.lines.len()).sum();
+    let mut svg = begin(LINE * (lines as f64 + 1.5), title);
+    let width = (WIDTH - NAMES - RIGHT) / columns.len().max(1) as f64;
+    let left = |column: usize| NAMES + width * column as f64;
+    let mut y = LINE;
+    let text = |svg: &mut String, class: &str, x: f64, y: f64, anchor: &str, text: &str| {
+        let _ = write!(
+            svg,
+            r#"<text class="{class}" x="{x:.1}" y="{:.1}" text-anchor="{anchor}">{}</text>"#,
+            y - 3.0,
+            escape(&shortened(text, 24))
+        );
+    };
+    for (column, name) in columns.iter().enumerate() {
+        text(
+            &mut svg,
+            "tick",
+            left(column) + width / 2.0,
+            y,
+            "middle",
+            name,
+        );
+    }
+    for group in groups {
+        y += LINE;
+        text(&mut svg, "label", 0.0, y, "start", &group.name);
+        for (name, shares) in &group.lines {
+            y += LINE;
+            text(&mut svg, "tick", NAMES - 6.0, y, "end", name);
+            for (column, share) in shares.iter().enumerate() {
+                let Some(share) = share.filter(|s| s.is_finite()) else {
+                    continue;
+                };
+                let _ = write!(
+                    svg,
+                    r#"<rect class="bar k1" x="{:.1}" y="{:.1}" width="{:.1}" height="{:.1}" fill-opacity="{:.2}"/>"#,
+                    left(column) + 1.0,
+                    y - LINE + 1.0,
+                    width - 2.0,
+                    LINE - 2.0,
+                    share.clamp(0.0, 1.0)
+                );
+            }
+        }
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// A group of lines of [`shades`].
+pub(crate) struct Shaded {
+    pub name: String,
+    /// Name, and a share for each column.
+    pub lines: Vec<(String, Vec<Option<f32>>)>,
+}
+
 fn begin(height: f64, title: &str) -> String {
     format!(
         r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{0}"><title>{0}</title>"#,
