@@ -25,6 +25,7 @@ mod piecewise_linear_embedding;
 mod rank_one_adapter;
 #[cfg(test)]
 mod reference;
+mod sparse_linear;
 mod weights;
 
 pub use attention::{AttentionBlock, AttentionBlockConfig};
@@ -40,4 +41,5 @@ pub use pass::Pass;
 pub use periodic_embedding::{PeriodicEmbedding, PeriodicEmbeddingConfig};
 pub use piecewise_linear_embedding::{PiecewiseLinearEmbedding, PiecewiseLinearEmbeddingConfig};
 pub use rank_one_adapter::{RankOneAdapter, RankOneAdapterConfig};
+pub use sparse_linear::{SparseLinear, SparseLinearConfig, SparseRows};
 pub use weights::{Weights, WeightsError};

@@ -229,6 +229,11 @@ enum Kind {
     Sdf,
 }
 
+/// Whether a file holds molecules alone, by its name: `.smi`, `.sdf` and their like.
+pub fn is_molecule_file(path: &Path) -> bool {
+    Kind::of(path).is_some()
+}
+
 impl Kind {
     fn of(path: &Path) -> Option<Kind> {
         let name = path.file_name()?.to_string_lossy().to_lowercase();

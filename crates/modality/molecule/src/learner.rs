@@ -1,0 +1,431 @@
+use burn::tensor::Device;
+use candor_core::{Distribution, Seed, Target, Task};
+use candor_design::{Design, DesignError, Space};
+use candor_nn::{HeadKind, Weights};
+use candor_table::{TableLearner, TableUnits};
+use candor_train::{
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
+    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::descriptors::DESCRIPTORS;
+use crate::network::parameters;
+use crate::{
+    AtomFeatures, BodyKind, Columns, MoleculeDesign, MoleculeNetwork, MoleculeUnits, Preparation,
+    PreparedMolecules, Readout, space,
+};
+
+/// Trains and reads the models of molecules: networks, and classical baselines on fingerprints and descriptors.
+pub struct MoleculeLearner {
+    space: Space,
+    features: AtomFeatures,
+    /// Baselines are those of tables, on columns made of molecules.
+    tables: TableLearner,
+}
+
+/// Parameters of a network at most.
+const MOST_PARAMETERS: u64 = 1 << 28;
+/// Models of tables that see molecules.
+const BASELINES: [&str; 4] = ["trivial", "linear", "boosting", "forest"];
+
+impl MoleculeLearner {
+    /// With the full design space.
+    ///
+    /// # Errors
+    /// Never for the space as it stands.
+    pub fn new(features: AtomFeatures, task: Task) -> Result<MoleculeLearner, DesignError> {
+        Ok(MoleculeLearner {
+            space: space()?,
+            features,
+            tables: TableLearner::new(task)?,
+        })
+    }
+}
+
+impl Learner for MoleculeLearner {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn hand_made(&self) -> Vec<HandMade> {
+        let baseline = |name: &'static str, model: &str| HandMade {
+            design: Design::new().with("model", model),
+            name,
+            baseline: true,
+            in_full: true,
+        };
+        let network = |name: &'static str, design: MoleculeDesign| HandMade {
+            design: design_of(&design),
+            name,
+            baseline: false,
+            in_full: false,
+        };
+        let chemprop = MoleculeDesign::default();
+        vec![
+            baseline("majority or mean", "trivial"),
+            baseline("linear on fingerprints and descriptors", "linear"),
+            // Early, so that a short search has a network, and with it a test for strange molecules.
+            network("directed message passing (D-MPNN)", chemprop.clone()),
+            baseline(
+                "gradient boosting on fingerprints and descriptors",
+                "boosting",
+            ),
+            network(
+                "the same with descriptors",
+                MoleculeDesign {
+                    descriptors: true,
+                    readout: Readout::Mean,
+                    dropout: 0.1,
+                    ..chemprop.clone()
+                },
+            ),
+            baseline("random forest on fingerprints and descriptors", "forest"),
+            network(
+                "isomorphism network (GIN) with bonds",
+                MoleculeDesign {
+                    body: BodyKind::Isomorphism,
+                    width: 200,
+                    readout: Readout::Mean,
+                    dropout: 0.1,
+                    ..chemprop.clone()
+                },
+            ),
+            network(
+                "MLP on fingerprints and descriptors",
+                MoleculeDesign {
+                    body: BodyKind::Fingerprint,
+                    descriptors: true,
+                    dropout: 0.2,
+                    ..chemprop.clone()
+                },
+            ),
+            network(
+                "messages between atoms, attentive readout",
+                MoleculeDesign {
+                    body: BodyKind::AtomMessages,
+                    readout: Readout::Attentive,
+                    ..chemprop
+                },
+            ),
+        ]
+    }
+
+    fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+        let molecules = MoleculeUnits::of_units(assignment.units, self.features)?;
+        let model = assignment.design.get("model").and_then(Value::as_str);
+        if model.is_some_and(|name| BASELINES.contains(&name)) {
+            return self.fit_baseline(molecules, assignment);
+        }
+        fit_network(molecules, assignment)
+    }
+
+    fn load(&self, description: &Value, numbers: &[u8]) -> Result<Box<dyn Member>, MemberError> {
+        let malformed = |e: serde_json::Error| MemberError::Malformed(e.to_string());
+        let description: Description =
+            serde_json::from_value(description.clone()).map_err(malformed)?;
+        match description {
+            Description::Baseline {
+                features,
+                columns,
+                inner,
+            } => {
+                columns.check().map_err(MemberError::Malformed)?;
+                let inner = self.tables.load(&inner, numbers)?;
+                Ok(Box::new(BaselineMember {
+                    inner,
+                    columns,
+                    features,
+                }))
+            }
+            Description::Network {
+                design,
+                preparation,
+                head,
+            } => {
+                preparation.check().map_err(MemberError::Malformed)?;
+                head.check().map_err(MemberError::Malformed)?;
+                let plan = Plan::new(design, preparation.features, head);
+                let plan = plan.map_err(MemberError::Malformed)?;
+                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
+                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
+                let network = plan.build(Seed(0), &Device::flex());
+                let network = weights.load_into(network).map_err(malformed)?;
+                Ok(Box::new(NetworkMember {
+                    plan,
+                    preparation,
+                    network,
+                }))
+            }
+        }
+    }
+}
+
+/// The design's choices as a value of the space, without those that its body does not have.
+fn design_of(design: &MoleculeDesign) -> Design {
+    let flat = design.body == BodyKind::Fingerprint;
+    let Ok(Value::Object(fields)) = serde_json::to_value(design) else {
+        return Design::new();
+    };
+    fields
+        .into_iter()
+        .filter(|(name, _)| !(flat && matches!(name.as_str(), "depth" | "readout")))
+        .fold(Design::new(), |design, (name, value)| {
+            design.with(name, value)
+        })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "member", rename_all = "snake_case")]
+enum Description {
+    Baseline {
+        features: AtomFeatures,
+        columns: Columns,
+        /// The description of the model of tables.
+        inner: Value,
+    },
+    Network {
+        design: MoleculeDesign,
+        preparation: Preparation,
+        head: HeadKind,
+    },
+}
+
+fn to_json(description: &Description) -> Result<Value, MemberError> {
+    serde_json::to_value(description).map_err(|e| MemberError::Malformed(e.to_string()))
+}
+
+/// A model of tables on columns made of molecules.
+struct BaselineMember {
+    inner: Box<dyn Member>,
+    columns: Columns,
+    features: AtomFeatures,
+}
+
+impl Member for BaselineMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let molecules = MoleculeUnits::of_units(units, self.features)?;
+        let matrix = self
+            .columns
+            .matrix(molecules, indices)
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let all: Vec<usize> = (0..indices.len()).collect();
+        self.inner
+            .predict(&TableUnits::units(matrix, all.clone()), &all)
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let saved = self.inner.save()?;
+        let description = Description::Baseline {
+            features: self.features,
+            columns: self.columns.clone(),
+            inner: saved.description.clone(),
+        };
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            ..saved
+        })
+    }
+}
+
+impl MoleculeLearner {
+    /// Rows are made of the molecules that the fit asks for: first those to learn from, then those to validate on.
+    fn fit_baseline(
+        &self,
+        molecules: &MoleculeUnits,
+        assignment: &Assignment,
+    ) -> Result<FittedMember, MemberError> {
+        let columns = Columns::fit(molecules, assignment.train);
+        let asked = [assignment.train, assignment.validation].concat();
+        let matrix = columns
+            .matrix(molecules, &asked)
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let learnt = assignment.train.len();
+        let fitted = self.tables.fit(&Assignment {
+            units: &TableUnits::units(matrix, (0..learnt).collect()),
+            targets: &assignment.targets.select(&asked),
+            train: &(0..learnt).collect::<Vec<_>>(),
+            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
+            ..*assignment
+        })?;
+        Ok(FittedMember {
+            member: Box::new(BaselineMember {
+                inner: fitted.member,
+                columns,
+                features: self.features,
+            }),
+            ..fitted
+        })
+    }
+}
+
+/// A design for molecules with a head: all that a network is, but its weights.
+struct Plan {
+    design: MoleculeDesign,
+    features: AtomFeatures,
+    head: HeadKind,
+    parameters: u64,
+}
+
+impl Plan {
+    fn new(design: MoleculeDesign, features: AtomFeatures, head: HeadKind) -> Result<Plan, String> {
+        design.check()?;
+        let parameters = parameters(&design, features.width(), &head);
+        if parameters > MOST_PARAMETERS {
+            return Err(format!(
+                "it has {parameters} parameters, more than {MOST_PARAMETERS}"
+            ));
+        }
+        Ok(Plan {
+            design,
+            features,
+            head,
+            parameters,
+        })
+    }
+
+    fn build(&self, seed: Seed, device: &Device) -> MoleculeNetwork {
+        let mut stream = seed.stream("weights", &[]);
+        let width = self.features.width();
+        MoleculeNetwork::new(&self.design, width, &self.head, &mut stream, device)
+    }
+}
+
+struct NetworkMember {
+    plan: Plan,
+    preparation: Preparation,
+    network: MoleculeNetwork,
+}
+
+impl Member for NetworkMember {
+    fn is_network(&self) -> bool {
+        true
+    }
+
+    fn parameters(&self) -> u64 {
+        self.plan.parameters
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let molecules = MoleculeUnits::of_units(units, self.preparation.features)?;
+        let prepared = PreparedMolecules::new(molecules, &self.preparation);
+        let device = Device::flex();
+        let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
+        let scale = &self.preparation.target_scale;
+        Ok(MemberPrediction {
+            members: predicted
+                .members
+                .into_iter()
+                .map(|member| scale.unscale(member))
+                .collect(),
+            features: Some(Features {
+                width: predicted.width,
+                embedding: predicted.embedding,
+                input_width: DESCRIPTORS,
+                input: self.preparation.standardised(molecules, indices),
+            }),
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let description = Description::Network {
+            design: self.plan.design.clone(),
+            preparation: self.preparation.clone(),
+            head: self.plan.head.clone(),
+        };
+        let numbers = Weights::of(&self.network)
+            .to_safetensors()
+            .map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            extension: "safetensors",
+            numbers,
+        })
+    }
+}
+
+fn head_for(design: &MoleculeDesign, target: &Target) -> HeadKind {
+    let width = target.width();
+    let label_smoothing = design.label_smoothing;
+    match target.task {
+        Task::Binary | Task::Multiclass => HeadKind::Softmax {
+            classes: width,
+            label_smoothing,
+        },
+        Task::Multilabel => HeadKind::Sigmoid {
+            width,
+            label_smoothing,
+        },
+        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+    }
+}
+
+fn fit_network(
+    molecules: &MoleculeUnits,
+    assignment: &Assignment,
+) -> Result<FittedMember, MemberError> {
+    let design: MoleculeDesign = assignment
+        .design
+        .decode()
+        .map_err(|e| MemberError::Design(e.to_string()))?;
+    let head = head_for(&design, assignment.target);
+    let plan = Plan::new(design, molecules.features(), head).map_err(MemberError::Design)?;
+    let preparation = Preparation::fit(molecules, assignment.targets, assignment.train);
+    let data = PreparedMolecules::new(molecules, &preparation);
+    let truth = assignment.targets.select(assignment.validation);
+    let scale = &preparation.target_scale;
+    let loss = |predicted: &Distribution| {
+        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
+    };
+    let validation = Validation {
+        units: assignment.validation,
+        loss: &loss,
+    };
+    let trained = fit(
+        plan.build(assignment.seed, &Device::flex().autodiff()),
+        &data,
+        &scale.scale(assignment.targets),
+        assignment.train,
+        &validation,
+        &plan.head,
+        &plan.design.recipe(assignment.train.len()),
+        assignment.seed,
+        assignment.clock,
+    )
+    .map_err(|error| match error {
+        TrainError::Stopped(stop) => MemberError::Stopped(stop),
+        other => MemberError::Training(other.to_string()),
+    })?;
+    let network = trained
+        .weights
+        .load_into(plan.build(assignment.seed, &Device::flex()))
+        .map_err(|e| MemberError::Training(e.to_string()))?;
+    let warnings = (trained.recoveries > 0)
+        .then(|| {
+            format!(
+                "training met numbers that are not finite {} times and went on at a lower learning rate",
+                trained.recoveries
+            )
+        })
+        .into_iter()
+        .collect();
+    Ok(FittedMember {
+        member: Box::new(NetworkMember {
+            plan,
+            preparation,
+            network,
+        }),
+        history: trained.history,
+        warnings,
+        stopped_early: trained.stopped_early,
+    })
+}
