@@ -54,7 +54,8 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct DataArgs {
     /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set; pictures: a folder with a folder a class, a CSV that
-    /// names them, a tar archive, IDX files; or molecules: a file with a column of SMILES strings, SMI, SDF.
+    /// names them, a tar archive, IDX files; molecules: a file with a column of SMILES strings, SMI, SDF; or a graph: a folder with
+    /// `nodes.csv` and `edges.csv`, a `.npz` archive.
     pub source: String,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
     /// when not given.
@@ -246,7 +247,8 @@ impl Preset {
 pub(crate) struct PredictArgs {
     /// A bundle, or a run folder.
     pub bundle: PathBuf,
-    /// A file with the columns of the training data, `@name` of a built-in set, or pictures for a model of pictures.
+    /// A file with the columns of the training data, `@name` of a built-in set, pictures for a model of pictures, or a graph, or ids of
+    /// nodes, for one of nodes.
     pub source: String,
     /// How the answers are written; by the name of `--out` when not given, else CSV.
     #[arg(long, value_enum)]

@@ -5,6 +5,7 @@ use candor_core::{Hints, MetricError, Modality, PredictionError, Stop};
 use candor_data::DataError;
 use candor_deploy::DeployError;
 use candor_design::DesignError;
+use candor_graph::GraphError;
 use candor_molecule::SourceError;
 use candor_table::RowError;
 use candor_train::MemberError;
@@ -16,6 +17,9 @@ pub enum EngineError {
     /// The source cannot be read, or its data do not make a task.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A graph cannot be read.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// Rows do not fit the model.
     #[error(transparent)]
     Rows(#[from] RowError),
@@ -125,6 +129,7 @@ impl Hints for EngineError {
     fn hints(&self) -> Vec<String> {
         match self {
             EngineError::Data(error) => error.hints(),
+            EngineError::Graph(error) => error.hints(),
             EngineError::Rows(error) => error.hints(),
             EngineError::Molecules(error) => error.hints(),
             EngineError::Design(error) => error.hints(),

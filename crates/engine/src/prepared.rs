@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::{Event, Metric, Step, Target, Targets};
-use candor_data::{Role, Split, SplitOptions, SplitRule, Table, split, time_values};
+use candor_data::{Fold, Role, Split, SplitOptions, SplitRule, Table, split, time_values};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::curated::{Curated, split_seed};
 use crate::fidelity::Fidelity;
+use crate::modality::GivenParts;
 use crate::{EngineError, Subject};
 
 /// State 3: units, parted before anything is learned from them.
@@ -123,6 +124,9 @@ impl Curated {
         let dropped = self.curation.dropped_rows.iter().map(|(row, _)| *row);
         let excluded: BTreeSet<usize> =
             self.without_target.iter().copied().chain(dropped).collect();
+        if let Some(given) = self.material.given_parts() {
+            return self.as_given(given, excluded, groups.as_deref(), time.as_deref(), context);
+        }
         let given = self.source.test_rows;
         let affordable = settings.time.map(|seconds| {
             let cells = rows * self.material.cells(&self.schema);
@@ -148,6 +152,56 @@ impl Curated {
             &options,
             seed,
         )?)
+    }
+}
+
+impl Curated {
+    /// The parts that the source gives. What it does not give is made of the units that it says are to be learned from.
+    fn as_given(
+        &self,
+        given: &GivenParts,
+        mut excluded: BTreeSet<usize>,
+        groups: Option<&[u32]>,
+        time: Option<&[f64]>,
+        context: &Context,
+    ) -> Result<Split, EngineError> {
+        let usable = |units: &[usize]| -> Vec<usize> {
+            let mut units: Vec<usize> = units.to_vec();
+            units.retain(|unit| !excluded.contains(unit));
+            units
+        };
+        let (train, validation) = (usable(&given.train), usable(&given.validation));
+        let test = usable(&given.test);
+        if !validation.is_empty() && !train.is_empty() {
+            return Ok(Split {
+                rule: SplitRule::Given,
+                reason: format!(
+                    "the source says which units are learned from ({}), chosen on ({}) and tested on ({}); out-of-fold predictions \
+                     serve for calibration",
+                    train.len(),
+                    validation.len(),
+                    test.len()
+                ),
+                folds: vec![Fold { train, validation }],
+                calibration: Vec::new(),
+                test,
+            });
+        }
+        let rows = self.table.rows();
+        let known: BTreeSet<usize> = [train, validation, test.clone()]
+            .concat()
+            .into_iter()
+            .collect();
+        excluded.extend((0..rows).filter(|row| !known.contains(row)));
+        let options = SplitOptions {
+            test_fraction: context.settings.test_share,
+            most_folds: self.material.most_folds(),
+            test_rows: (!test.is_empty()).then_some(test),
+            excluded: excluded.into_iter().collect(),
+            ..SplitOptions::default()
+        };
+        let seed = split_seed(context.settings.seed);
+        Ok(split(rows, &self.targets, groups, time, &options, seed)?)
     }
 }
 

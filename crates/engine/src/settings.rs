@@ -18,6 +18,10 @@ pub struct FitSettings {
     pub read: ReadOptions,
     /// Pixels along the longer side to which pictures of several sizes, or large ones, are brought; 64 when not given.
     pub image_size: Option<usize>,
+    /// Whether the edges of a graph lead one way only; both ways when not given.
+    pub directed: Option<bool>,
+    /// Which of several sets of masks of a graph is used, from 0; the first when not given.
+    pub mask: Option<usize>,
     /// Columns to predict; empty: decided from the data.
     pub target: Vec<String>,
     /// Decided from the data when not given.
@@ -75,6 +79,8 @@ impl Default for FitSettings {
             test: None,
             read: ReadOptions::default(),
             image_size: None,
+            directed: None,
+            mask: None,
             target: Vec::new(),
             task: None,
             metric: None,

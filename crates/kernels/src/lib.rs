@@ -4,6 +4,7 @@
 //! CPU, and the same made of Burn's own operations for every other device. Results do not depend on the number of threads.
 
 mod adamw;
+mod additive_scores;
 mod array;
 mod attention;
 mod ball_query;
@@ -40,6 +41,7 @@ mod sparse_product;
 mod tiles;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use additive_scores::additive_scores;
 pub use attention::attention;
 pub use ball_query::ball_query;
 pub use convolution::{

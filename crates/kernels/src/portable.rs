@@ -1,10 +1,11 @@
 //! The same operations made of Burn's own: for devices other than the CPU, and as the reference of the tests.
 
 use burn::Tensor;
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{leaky_relu, softmax};
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, TensorData};
 
 use crate::Csr;
+use crate::additive_scores::SLOPE;
 
 fn integers(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
     let length = values.len();
@@ -53,6 +54,21 @@ pub(crate) fn edge_scores(matrix: &Csr, heads: usize, q: Tensor<2>, k: Tensor<2>
     let (entries, width) = (matrix.entries(), q.dims()[1]);
     let device = q.device();
     let products = q.select(0, rows(matrix, &device)) * k.select(0, columns(matrix, &device));
+    let products: Tensor<3> = products.reshape([entries, heads, width / heads]);
+    products.sum_dim(2).reshape([entries, heads])
+}
+
+pub(crate) fn additive_scores(
+    matrix: &Csr,
+    heads: usize,
+    q: Tensor<2>,
+    k: Tensor<2>,
+    a: Tensor<1>,
+) -> Tensor<2> {
+    let (entries, width) = (matrix.entries(), q.dims()[1]);
+    let device = q.device();
+    let sums = q.select(0, rows(matrix, &device)) + k.select(0, columns(matrix, &device));
+    let products = leaky_relu(sums, f64::from(SLOPE)) * a.unsqueeze();
     let products: Tensor<3> = products.reshape([entries, heads, width / heads]);
     products.sum_dim(2).reshape([entries, heads])
 }

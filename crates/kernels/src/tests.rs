@@ -415,6 +415,53 @@ fn scores_on_edges_are_right() {
 }
 
 #[test]
+fn additive_scores_on_edges_are_right() {
+    check("additive scores", |rng, number| {
+        let mut matrix = matrix(rng, number);
+        if matrix.entries() == 0 {
+            matrix = Csr::from_pairs(2, 3, &[(1, 2)]).unwrap().0;
+        }
+        let (heads, per_head) = (rng.random_range(1..4usize), width(rng));
+        let width = heads * per_head;
+        let shapes = ([matrix.rows(), width], [matrix.columns(), width]);
+        let m = matrix.clone();
+        let reference = move |inputs: &[Vec<f64>]| {
+            let mut s = vec![0.0; m.entries() * heads];
+            for (row, entry, column) in entries(&m) {
+                for f in 0..width {
+                    let z = inputs[0][row * width + f] + inputs[1][column * width + f];
+                    let leaky = if z > 0.0 { z } else { 0.2 * z };
+                    s[entry * heads + f / per_head] += inputs[2][f] * leaky;
+                }
+            }
+            s
+        };
+        let tensors = move |inputs: &[Tensor<1>]| {
+            let (q, k) = (shaped(&inputs[0], shapes.0), shaped(&inputs[1], shapes.1));
+            (q, k, inputs[2].clone())
+        };
+        let m = matrix.clone();
+        let portable = move |inputs: Vec<Tensor<1>>| {
+            let (q, k, a) = tensors(&inputs);
+            flat(portable::additive_scores(&m, heads, q, k, a))
+        };
+        Case {
+            inputs: vec![
+                numbers(rng, matrix.rows() * width),
+                numbers(rng, matrix.columns() * width),
+                numbers(rng, width),
+            ],
+            reference: Box::new(reference),
+            kernel: Box::new(move |inputs| {
+                let (q, k, a) = tensors(&inputs);
+                flat(additive_scores(&matrix, heads, q, k, a).unwrap())
+            }),
+            portable: Box::new(portable),
+        }
+    });
+}
+
+#[test]
 fn softmax_over_the_entries_of_a_row_is_right() {
     check("segment softmax", |rng, number| {
         let mut matrix = matrix(rng, number);

@@ -200,6 +200,10 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             continue;
         }
         (loss_sum, loss_count) = (loss_sum + value, loss_count + 1);
+        let loss = match network.penalty() {
+            Some(penalty) => loss + penalty,
+            None => loss,
+        };
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
         network = adamw.step(rate, network, gradients);
         if look_seconds.is_none() {

@@ -21,6 +21,11 @@ pub trait Network: Module {
     /// influence another.
     fn forward(&self, batch: &Self::Batch, pass: &mut Pass) -> Output;
 
+    /// What the weights cost by themselves, added to the loss of every step: the squared norm of some of them, say. `None`: nothing.
+    fn penalty(&self) -> Option<Tensor<1>> {
+        None
+    }
+
     /// Whether it is trained on the moments of its batches ([`candor_nn::BatchStatistics`]). Then the loop takes the moments of training
     /// units before it evaluates.
     fn normalises_by_batch(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What each modality gives to the pipeline: one file a modality, behind the traits of this one.
 
+mod graph;
 mod image;
 mod molecule;
 mod table;
@@ -78,6 +79,11 @@ pub(crate) trait Material: Send + Sync {
         development: &[usize],
     ) -> Result<Value, EngineError>;
 
+    /// The parts of the units, where the source says what they are.
+    fn given_parts(&self) -> Option<&GivenParts> {
+        None
+    }
+
     /// Numbers in one unit: what a second of training buys depends on them.
     fn cells(&self, schema: &Schema) -> usize;
 
@@ -103,6 +109,10 @@ pub(crate) trait Material: Send + Sync {
 
 /// Reads the source, and the second one if there is one.
 pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
+    // A folder may hold a picture beside its graph.
+    if let Some(source) = graph::detect(&settings.source) {
+        return graph::open(&source, settings);
+    }
     if let Some(source) = image::detect(&settings.source)? {
         return image::open(&source, settings);
     }
@@ -110,6 +120,16 @@ pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
         return molecule::open(settings);
     }
     Ok(molecule::claim(table::open(settings)?, settings))
+}
+
+/// Which units are learned from, which choose a model, and which it is tested on; units that are in none are not learned from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GivenParts {
+    pub train: Vec<usize>,
+    /// Empty: made of the others.
+    pub validation: Vec<usize>,
+    /// Empty: made of the others.
+    pub test: Vec<usize>,
 }
 
 /// Units to predict.
@@ -161,6 +181,7 @@ pub(crate) fn reader(
 ) -> Result<Readers, ReaderError> {
     match modality {
         Modality::Table => table::reader(input, task),
+        Modality::Graph => graph::reader(input, task),
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
         other => Err(ReaderError::Damaged(format!(

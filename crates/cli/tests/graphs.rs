@@ -1,0 +1,246 @@
+//! Graphs, from a folder to answers.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::Value;
+use support::{candor, result_of};
+
+/// Numbers that look drawn, the same each time (the mixing steps of SplitMix64).
+struct Drawn(u64);
+
+impl Drawn {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+}
+
+/// Two blocks of nodes. `joined`: edges tell the block and features hardly do; else features tell it and edges join anybody.
+fn two_blocks(folder: &Path, nodes: usize, joined: bool) {
+    let mut drawn = Drawn(5);
+    std::fs::create_dir_all(folder).unwrap();
+    let mut table = "name,size,colour,block\n".to_owned();
+    let block = |node: usize| node % 2;
+    for node in 0..nodes {
+        let told = if joined { 20 } else { 300 };
+        let size = told * block(node) + drawn.below(100);
+        let colour = ["red", "green", "blue"][drawn.below(3)];
+        let class = ["left", "right"][block(node)];
+        writeln!(table, "n{node},{size},{colour},{class}").unwrap();
+    }
+    std::fs::write(folder.join("nodes.csv"), table).unwrap();
+    let mut edges = "source,target\n".to_owned();
+    for node in 0..nodes {
+        for _ in 0..4 {
+            let other = drawn.below(nodes / 2) * 2;
+            let other = match joined && drawn.below(10) > 0 {
+                true => other + block(node),
+                false => other + drawn.below(2),
+            };
+            writeln!(edges, "n{node},n{other}").unwrap();
+        }
+    }
+    std::fs::write(folder.join("edges.csv"), edges).unwrap();
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// The validation score of the best trial of some models.
+fn best(run: &Path, models: &[&str]) -> f64 {
+    let text = std::fs::read(run.join("4-designed/result.json")).unwrap();
+    let board: Value = serde_json::from_slice(&text).unwrap();
+    let trials = board["leaderboard"].as_array().unwrap().iter();
+    let of = trials.filter(|trial| {
+        let model = trial["design"]["model"].as_str().unwrap_or_default();
+        models.contains(&model) && trial["complete"] == true
+    });
+    // A log loss: less is better.
+    of.filter_map(|trial| trial["score"].as_f64())
+        .fold(f64::INFINITY, f64::min)
+}
+
+const ON_EDGES: [&str; 6] = ["gcn", "sage", "gatv2", "gin", "appnp", "gcnii"];
+
+#[test]
+fn a_folder_of_nodes_and_edges_becomes_a_model_that_owes_its_answers_to_the_edges() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    two_blocks(&at.join("blocks"), 240, true);
+    // A picture beside them does not make it a folder of pictures.
+    std::fs::write(at.join("blocks/plot.bmp"), b"BM nothing more").unwrap();
+    let check = candor(at, &["check", "blocks", "--json"]);
+    assert_eq!(check.status, 0, "{}", check.err);
+    let checked = json(&check.out);
+    assert_eq!(checked["source"]["modality"], "graph");
+    assert!(check.out.contains("homophily"), "{}", check.out);
+
+    let fit = candor(
+        at,
+        &[
+            "fit", "blocks", "--trials", "6", "--seed", "2", "--out", "r",
+        ],
+    );
+    assert!(fit.status <= 1, "{}", fit.err);
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    for part in ["240 nodes", "edges rewired", "label propagation"] {
+        assert!(report.contains(part), "the report lacks `{part}`");
+    }
+    let (with, without) = (
+        best(&at.join("r"), &ON_EDGES),
+        best(&at.join("r"), &["mlp", "linear"]),
+    );
+    assert!(with < 0.7 * without, "with edges {with}, without {without}");
+
+    // All nodes of a source, read anew.
+    let said = candor(at, &["predict", "r", "blocks", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let answers = json(&said.out);
+    let answers = answers.as_array().unwrap();
+    let right = answers
+        .iter()
+        .enumerate()
+        .filter(|(node, answer)| answer["prediction"]["class"] == ["left", "right"][node % 2]);
+    assert!(right.count() >= 216, "of 240 nodes");
+
+    // Single nodes of the graph that was learned from, by their ids.
+    std::fs::write(at.join("asked.csv"), "name\nn7\nn4\n").unwrap();
+    let said = candor(at, &["predict", "r", "asked.csv", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let asked = json(&said.out);
+    for (place, node) in [(0, 7), (1, 4)] {
+        let (here, there) = (&asked[place]["prediction"], &answers[node]["prediction"]);
+        assert_eq!(here["class"], there["class"]);
+    }
+    std::fs::write(at.join("unknown.csv"), "name\nn7\nn999\n").unwrap();
+    let said = candor(at, &["predict", "r", "unknown.csv"]);
+    assert_eq!(said.status, 2);
+    assert!(said.err.contains("`n999`"), "{}", said.err);
+
+    // A source that has nodes that were not there in training.
+    let grown = at.join("grown");
+    two_blocks(&grown, 260, true);
+    let said = candor(at, &["predict", "r", "grown"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.out.contains("n259"), "{}", said.out);
+}
+
+#[test]
+fn where_edges_join_anybody_the_search_finds_that_none_are_better() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    two_blocks(&at.join("crowd"), 240, false);
+    let fit = candor(at, &["fit", "crowd", "--trials", "6", "--out", "r"]);
+    assert!(fit.status <= 1, "{}", fit.err);
+    let (gcn, mlp) = (best(&at.join("r"), &["gcn"]), best(&at.join("r"), &["mlp"]));
+    assert!(
+        mlp < 0.8 * gcn,
+        "without edges {mlp}, with graph convolution {gcn}"
+    );
+    assert!(fit.err.contains("as often as by chance"), "{}", fit.err);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_networks_with_one_job_and_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    two_blocks(&at.join("blocks"), 80, true);
+    for jobs in ["1", "2"] {
+        let out = format!("r{jobs}");
+        let fit = candor(
+            at,
+            &[
+                "fit", "blocks", "--trials", "5", "--jobs", jobs, "--out", &out,
+            ],
+        );
+        assert!(fit.status <= 1, "{}", fit.err);
+    }
+    assert_eq!(result_of(&at.join("r1")), result_of(&at.join("r2")));
+}
+
+#[test]
+fn parts_that_a_column_names_are_kept_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    two_blocks(&at.join("blocks"), 120, true);
+    let path = at.join("blocks/nodes.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines();
+    let mut parted = format!("{},split\n", lines.next().unwrap());
+    for (node, line) in lines.enumerate() {
+        let part = ["train", "val", "test", ""][(node / 2) % 4];
+        writeln!(parted, "{line},{part}").unwrap();
+    }
+    std::fs::write(&path, parted).unwrap();
+    let fit = candor(at, &["fit", "blocks", "--trials", "4", "--out", "r"]);
+    assert!(fit.status <= 1, "{}", fit.err);
+    let text = std::fs::read(at.join("r/3-prepared/result.json")).unwrap();
+    let prepared: Value = serde_json::from_slice(&text).unwrap();
+    let split = &prepared["split"];
+    assert_eq!(split["rule"], "given");
+    let test: Vec<u64> = split["test"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_u64)
+        .collect();
+    let expected: Vec<u64> = (0..120).filter(|node| (node / 2) % 4 == 2).collect();
+    assert_eq!(test, expected);
+    assert_eq!(split["folds"][0]["train"].as_array().unwrap().len(), 30);
+}
+
+#[test]
+fn graphs_that_cannot_be_used_end_with_status_2_and_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let write = |name: &str, nodes: &str, edges: &str| {
+        std::fs::create_dir(at.join(name)).unwrap();
+        std::fs::write(at.join(name).join("nodes.csv"), nodes).unwrap();
+        std::fs::write(at.join(name).join("edges.csv"), edges).unwrap();
+    };
+    let many: String = (0..30).map(|i| format!("{i},{}\n", i % 7)).collect();
+    let nodes = format!("id,size\n{many}");
+    let unlabelled: String = (0..30).map(|i| format!("{i},{},\n", i % 7)).collect();
+    write("dangling", &nodes, "a,b\n1,2\n3,99\n");
+    write("empty", "id,size\n", "a,b\n1,2\n");
+    write(
+        "unlabelled",
+        &format!("id,size,label\n{unlabelled}"),
+        "a,b\n1,2\n2,3\n",
+    );
+    write("twice", &format!("{nodes}7,1\n"), "a,b\n1,2\n2,3\n");
+    write("alone", &nodes, "a,b\n1,1\n");
+    write("half", &nodes, "a,b\n1,2\n");
+    std::fs::remove_file(at.join("half/edges.csv")).unwrap();
+    for (source, part) in [
+        ("dangling", "`99`"),
+        ("empty", "no rows"),
+        ("unlabelled", "`label`"),
+        ("twice", "`7`"),
+        ("alone", "no edge"),
+        ("half", "none of edges"),
+    ] {
+        let said = candor(
+            at,
+            &[
+                "fit",
+                source,
+                "--trials",
+                "2",
+                "--out",
+                &format!("r-{source}"),
+            ],
+        );
+        assert_eq!(said.status, 2, "{source}: {}", said.err);
+        assert!(said.err.contains(part), "{source}: {}", said.err);
+        assert!(said.err.contains("hint"), "{source}: {}", said.err);
+    }
+}

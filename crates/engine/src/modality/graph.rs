@@ -1,0 +1,526 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candor_baselines::{FeatureKind, Matrix};
+use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
+use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, read_table};
+use candor_graph::curate::{Homophily, degree_drift, duplicate_findings, duplicates};
+use candor_graph::{
+    Disturbance, Graph, GraphError, GraphLearner, GraphOptions, GraphSource, GraphUnits,
+    NodeFeatures, ReadGraph, SparseFeatures, canonical_id, edges_rewired, features_shuffled,
+    features_shuffled_apart, read_graph,
+};
+use candor_table::TableEncoder;
+use candor_train::{Learner, Units};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    GivenParts, Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json,
+};
+use crate::{EngineError, FitSettings, Subject};
+
+/// What the edges are called among the parts whose worth is measured.
+const EDGES: &str = "edges";
+/// Groups of features that were given apart, at most, whose worth is measured.
+const GROUPS: usize = 16;
+/// Numbers of a graph up to which a bundle keeps it.
+const MOST_KEPT: usize = 2_000_000;
+
+/// The graph of a source, if it holds one.
+pub(super) fn detect(source: &str) -> Option<GraphSource> {
+    GraphSource::detect(Path::new(source))
+}
+
+/// Reads the graph.
+pub(super) fn open(source: &GraphSource, settings: &FitSettings) -> Result<Opened, EngineError> {
+    if settings.test.is_some() {
+        return Err(EngineError::Setting {
+            setting: "test",
+            problem:
+                "a graph has its test nodes in itself: name them in a column `split`, or in masks"
+                    .into(),
+        });
+    }
+    let options = GraphOptions {
+        tables: settings.read.clone(),
+        directed: settings.directed.unwrap_or(false),
+        mask: settings.mask,
+        ignore: settings.ignore.clone(),
+    };
+    let ReadGraph {
+        table,
+        id_column,
+        ids,
+        graph,
+        apart,
+        parts,
+        facts,
+        findings,
+    } = read_graph(source, &options)?;
+    let (apart, names) = apart.unzip();
+    Ok(Opened {
+        table,
+        facts,
+        test: None,
+        test_rows: 0,
+        findings,
+        material: Box::new(Nodes {
+            graph,
+            ids,
+            apart,
+            names: names.flatten(),
+            id_column,
+            parts: parts.map(|parts| GivenParts {
+                train: parts.train,
+                validation: parts.validation,
+                test: parts.test,
+            }),
+            options,
+        }),
+    })
+}
+
+/// A unit is a node.
+struct Nodes {
+    graph: Graph,
+    ids: Vec<String>,
+    id_column: String,
+    apart: Option<SparseFeatures>,
+    /// Of the features that were given apart.
+    names: Option<Vec<String>>,
+    parts: Option<GivenParts>,
+    options: GraphOptions,
+}
+
+impl Nodes {
+    /// Columns of the table that are features.
+    fn columns<'a>(&self, schema: &'a Schema) -> Vec<&'a str> {
+        let features = schema.with_role(Role::Feature);
+        let names = features.map(|column| column.name.as_str());
+        names.filter(|name| *name != self.id_column).collect()
+    }
+}
+
+impl Material for Nodes {
+    fn modality(&self) -> Modality {
+        Modality::Graph
+    }
+
+    fn unfit_checks(&self) -> &'static [&'static str] {
+        // The table has a node a row, in no order, and not all of what is known of it.
+        &["contradictions", "drift", "duplicates", "near-duplicates"]
+    }
+
+    fn findings(
+        &self,
+        table: &Table,
+        schema: &Schema,
+        targets: &Targets,
+        split: Option<&Split>,
+    ) -> Vec<Finding> {
+        let columns = self.columns(schema);
+        let firsts = duplicates(&self.graph, table, &columns, self.apart.as_ref());
+        let Some(split) = split else {
+            let mut findings = duplicate_findings(&firsts, None);
+            if let Targets::Classes(classes) = targets {
+                let target = schema.with_role(Role::Target).next();
+                let target = target.and_then(|column| table.column(&column.name));
+                let known = |node: usize| target.is_some_and(|c| !c.values.is_missing(node));
+                let classes: Vec<Option<u32>> = classes
+                    .iter()
+                    .enumerate()
+                    .map(|(node, &class)| known(node).then_some(class))
+                    .collect();
+                let homophily = Homophily::measure(&self.graph, &classes, Seed(0));
+                findings.extend(homophily.map(|h| h.finding()));
+            }
+            return findings;
+        };
+        let mut parts = vec![None; self.graph.nodes()];
+        let development = split.development();
+        development.iter().for_each(|&node| parts[node] = Some(0));
+        split.test.iter().for_each(|&node| parts[node] = Some(1));
+        let calibration = split.calibration.iter();
+        calibration.for_each(|&node| parts[node] = Some(2));
+        let mut findings = duplicate_findings(&firsts, Some(&parts));
+        findings.extend(degree_drift(&self.graph, &development, &split.test));
+        findings
+    }
+
+    fn input(
+        &self,
+        table: &Table,
+        schema: &Schema,
+        development: &[usize],
+    ) -> Result<Value, EngineError> {
+        let mut schema = schema.clone();
+        schema.set_role(&self.id_column, Role::Ignored);
+        let encoder = match schema.with_role(Role::Feature).next() {
+            Some(_) => Some(TableEncoder::fit(table, &schema, development)?),
+            None => None,
+        };
+        to_json(&Described {
+            id_column: self.id_column.clone(),
+            encoder,
+            apart: self.apart.as_ref().map(SparseFeatures::width),
+            names: self.names.clone(),
+            options: self.options.clone(),
+            kept: None,
+        })
+    }
+
+    fn given_parts(&self) -> Option<&GivenParts> {
+        self.parts.as_ref()
+    }
+
+    fn most_folds(&self) -> Option<usize> {
+        // The whole graph is computed for each.
+        Some(5)
+    }
+
+    fn cells(&self, schema: &Schema) -> usize {
+        let nodes = self.graph.nodes().max(1);
+        let apart = self.apart.as_ref().map_or(0, SparseFeatures::entries);
+        self.columns(schema).len() + (apart + 2 * self.graph.edges().len()).div_ceil(nodes)
+    }
+
+    fn subject(
+        self: Box<Self>,
+        input: &Value,
+        table: &Table,
+        _learnable: Vec<usize>,
+        target: &Target,
+        _seconds: Option<f64>,
+    ) -> Result<Box<dyn Subject>, EngineError> {
+        let described = described(input).map_err(malformed)?;
+        let features = described.features(table, self.apart)?;
+        let units = GraphUnits::whole(self.graph, features, self.ids);
+        Ok(Box::new(GraphSubject {
+            learner: GraphLearner::new(target.task)?,
+            units: units.units(),
+            described,
+        }))
+    }
+}
+
+/// What a bundle knows of its graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Described {
+    id_column: String,
+    /// The columns of the table of nodes, where some are features.
+    encoder: Option<TableEncoder>,
+    /// How many features are given apart.
+    apart: Option<usize>,
+    /// Their names, where they have some.
+    names: Option<Vec<String>>,
+    options: GraphOptions,
+    /// The graph that was learned from, unless it is very large.
+    kept: Option<Kept>,
+}
+
+/// A graph with all that is known of its nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    graph: Graph,
+    ids: Vec<String>,
+    /// The encoded table, row by row; what is missing has no number.
+    table: Vec<Option<f32>>,
+    /// Categories of each column of it; none for numbers.
+    columns: Vec<Option<u32>>,
+    apart: Option<SparseFeatures>,
+}
+
+impl Kept {
+    fn of(units: &GraphUnits) -> Option<Kept> {
+        let features = &units.features;
+        let apart = features.apart.as_ref().map_or(0, SparseFeatures::entries);
+        let size = 2 * units.graph.edges().len() + features.table.values().len() + 2 * apart;
+        (size <= MOST_KEPT).then(|| Kept {
+            graph: (*units.graph).clone(),
+            ids: (*units.ids).clone(),
+            table: features
+                .table
+                .values()
+                .iter()
+                .map(|value| (!value.is_nan()).then_some(*value))
+                .collect(),
+            columns: features
+                .table
+                .columns()
+                .iter()
+                .map(|kind| match kind {
+                    FeatureKind::Numeric => None,
+                    FeatureKind::Categorical { cardinality } => Some(*cardinality),
+                })
+                .collect(),
+            apart: features.apart.clone(),
+        })
+    }
+
+    /// # Errors
+    /// What is damaged, in words.
+    fn units(&self) -> Result<GraphUnits, String> {
+        self.graph.check()?;
+        let nodes = self.graph.nodes();
+        if self.ids.len() != nodes {
+            return Err("the ids of its nodes are damaged".into());
+        }
+        if let Some(apart) = &self.apart {
+            apart.check(nodes)?;
+        }
+        let kind = |cardinality: &Option<u32>| match *cardinality {
+            None => FeatureKind::Numeric,
+            Some(cardinality) => FeatureKind::Categorical { cardinality },
+        };
+        let columns = self.columns.iter().map(kind).collect();
+        let values = self.table.iter().map(|value| value.unwrap_or(f32::NAN));
+        let table = Matrix::new(nodes, columns, values.collect()).map_err(|e| e.to_string())?;
+        let features = NodeFeatures {
+            table,
+            apart: self.apart.clone(),
+        };
+        Ok(GraphUnits::whole(
+            self.graph.clone(),
+            features,
+            self.ids.clone(),
+        ))
+    }
+}
+
+impl Described {
+    /// Features of nodes as the model takes them, from a table and from what was given apart under these very numbers.
+    fn features(
+        &self,
+        table: &Table,
+        apart: Option<SparseFeatures>,
+    ) -> Result<NodeFeatures, EngineError> {
+        let table = match &self.encoder {
+            Some(encoder) => encoder.encode(table)?,
+            None => Matrix::new(table.rows(), Vec::new(), Vec::new())
+                .map_err(|e| malformed(e.to_string()))?,
+        };
+        Ok(NodeFeatures { table, apart })
+    }
+
+    /// Features of another source under the numbers of the model's: by their names, where they have some.
+    fn renamed(
+        &self,
+        nodes: usize,
+        apart: Option<(SparseFeatures, Option<Vec<String>>)>,
+    ) -> Result<Option<SparseFeatures>, EngineError> {
+        let Some(width) = self.apart else {
+            return Ok(None);
+        };
+        let Some((features, names)) = apart else {
+            return Ok(Some(SparseFeatures::new(nodes, width, Vec::new())));
+        };
+        match (&self.names, names) {
+            (Some(known), Some(names)) => {
+                let places: std::collections::HashMap<&str, u32> = (0..)
+                    .zip(known)
+                    .map(|(i, name)| (name.as_str(), i))
+                    .collect();
+                let to: Vec<Option<u32>> = names
+                    .iter()
+                    .map(|name| places.get(name.as_str()).copied())
+                    .collect();
+                Ok(Some(features.renamed(&to, width)))
+            }
+            _ if features.width() == width => Ok(Some(features)),
+            _ => Err(malformed(format!(
+                "the model takes {width} features beside the table of nodes, the source has {}",
+                features.width()
+            ))),
+        }
+    }
+}
+
+fn described(input: &Value) -> Result<Described, String> {
+    serde_json::from_value(input.clone()).map_err(|e| format!("what is known of its graph: {e}"))
+}
+
+/// How a deployed model reads nodes.
+struct GraphInput {
+    described: Described,
+    kept: Option<GraphUnits>,
+}
+
+pub(super) fn reader(input: &Value, task: Task) -> Result<Readers, ReaderError> {
+    let described = described(input).map_err(ReaderError::Damaged)?;
+    let kept = described.kept.as_ref().map(Kept::units).transpose();
+    let kept = kept.map_err(ReaderError::Damaged)?;
+    let learner = GraphLearner::new(task).map_err(|e| ReaderError::Engine(e.into()))?;
+    Ok((Box::new(GraphInput { described, kept }), Box::new(learner)))
+}
+
+impl Input for GraphInput {
+    fn columns(&self) -> Vec<&str> {
+        match self.kept {
+            Some(_) => vec![&self.described.id_column],
+            None => Vec::new(),
+        }
+    }
+
+    /// A graph is read anew, and all its nodes are answered for; a table names nodes of the graph that was learned from.
+    fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        let Some(found) = detect(source) else {
+            return self.rows(&read_table(&Source::parse(source)?, options)?.table);
+        };
+        let options = GraphOptions {
+            tables: options.clone(),
+            mask: None,
+            ..self.described.options.clone()
+        };
+        let read = read_graph(&found, &options)?;
+        let apart = self.described.renamed(read.ids.len(), read.apart)?;
+        let features = self.described.features(&read.table, apart)?;
+        let units = GraphUnits::whole(read.graph, features, read.ids.clone());
+        Ok(Inputs {
+            units: units.units(),
+            names: Some(read.ids),
+            unreadable: BTreeMap::new(),
+        })
+    }
+
+    fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
+        let (Some(kept), Some(column)) = (&self.kept, table.column(&self.described.id_column))
+        else {
+            return Err(EngineError::WrongModality {
+                what: "a table without the ids of nodes".to_owned(),
+                expected: Modality::Graph,
+            });
+        };
+        let places: std::collections::HashMap<&str, usize> = kept
+            .ids
+            .iter()
+            .enumerate()
+            .map(|(i, id)| (id.as_str(), i))
+            .collect();
+        let number = matches!(column.values, candor_data::Values::Numeric(_));
+        let (mut nodes, mut names, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        for row in 0..table.rows() {
+            let text = column.values.text(row).unwrap_or_default();
+            let id = canonical_id(&text, number).unwrap_or(text);
+            match places.get(id.as_str()) {
+                Some(&node) => nodes.push(node),
+                None => unknown.push(id.clone()),
+            }
+            names.push(id);
+        }
+        if let Some(id) = unknown.first() {
+            return Err(EngineError::Graph(GraphError::UnknownNodes {
+                count: unknown.len(),
+                id: id.clone(),
+            }));
+        }
+        Ok(Inputs {
+            units: kept.only(&nodes).units(),
+            names: Some(names),
+            unreadable: BTreeMap::new(),
+        })
+    }
+}
+
+/// A graph as the pipeline sees it.
+struct GraphSubject {
+    described: Described,
+    learner: GraphLearner,
+    units: Units,
+}
+
+impl GraphSubject {
+    fn graph(&self) -> Result<&GraphUnits, EngineError> {
+        Ok(self.units.get::<GraphUnits>()?)
+    }
+
+    /// Which features that were given apart a part stands for.
+    fn groups(&self) -> Vec<(String, std::ops::Range<usize>)> {
+        let width = self.described.apart.unwrap_or(0);
+        let step = width.div_ceil(GROUPS).max(1);
+        let starts = (0..width).step_by(step);
+        let group = |start: usize| {
+            let end = (start + step).min(width);
+            let name = |place: usize| match &self.described.names {
+                Some(names) => names[place].clone(),
+                None => place.to_string(),
+            };
+            let name = match end - start {
+                1 => format!("feature {}", name(start)),
+                _ => format!("features {} to {}", name(start), name(end - 1)),
+            };
+            (name, start..end)
+        };
+        starts.map(group).collect()
+    }
+}
+
+impl Subject for GraphSubject {
+    fn learner(&self) -> &dyn Learner {
+        &self.learner
+    }
+
+    fn units(&self) -> &Units {
+        &self.units
+    }
+
+    fn input(&self) -> Result<Value, EngineError> {
+        to_json(&Described {
+            kept: Kept::of(self.graph()?),
+            ..self.described.clone()
+        })
+    }
+
+    fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        Ok(features_shuffled_apart(self.graph()?, units, seed).units())
+    }
+
+    fn parts(&self) -> Vec<String> {
+        let encoder = self.described.encoder.iter();
+        let columns = encoder.flat_map(TableEncoder::columns).map(str::to_owned);
+        let groups = self.groups().into_iter().map(|(name, _)| name);
+        std::iter::once(EDGES.to_owned())
+            .chain(columns)
+            .chain(groups)
+            .collect()
+    }
+
+    fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        let graph = self.graph()?;
+        if part == EDGES {
+            return Ok(edges_rewired(graph, units, seed).units());
+        }
+        let groups = self.groups();
+        if let Some((_, range)) = groups.into_iter().find(|(name, _)| name == part) {
+            return Ok(features_shuffled(graph, units, 0..0, range, seed).units());
+        }
+        let Some(encoder) = &self.described.encoder else {
+            return Err(malformed(format!("there is no part `{part}`")));
+        };
+        let range = encoder.features_of(part);
+        Ok(features_shuffled(graph, units, range, 0..0, seed).units())
+    }
+
+    fn disturbances(&self) -> Vec<&'static str> {
+        Disturbance::ALL
+            .into_iter()
+            .map(Disturbance::name)
+            .collect()
+    }
+
+    fn disturbed(
+        &self,
+        disturbance: &str,
+        severity: u8,
+        units: &[usize],
+        seed: Seed,
+    ) -> Result<Units, EngineError> {
+        let mut known = Disturbance::ALL.into_iter();
+        let Some(found) = known.find(|known| known.name() == disturbance) else {
+            return Err(malformed(format!(
+                "there is no disturbance `{disturbance}`"
+            )));
+        };
+        Ok(found.apply(self.graph()?, units, severity, seed).units())
+    }
+}

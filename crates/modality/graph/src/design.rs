@@ -1,0 +1,302 @@
+use candor_core::Task;
+use candor_design::{Choice, Design, DesignError, Space};
+use candor_train::Recipe;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Aggregator, Rule};
+
+/// The layers between a node's input and its embedding; the name in a design is the value of `model`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Layers that do not look at edges.
+    Mlp,
+    /// Graph convolution (Kipf & Welling 2017).
+    Gcn,
+    /// A node beside its neighbours (Hamilton et al. 2017).
+    Sage,
+    /// Attention between neighbours (Brody et al. 2022).
+    Gatv2,
+    /// Sums of neighbours (Xu et al. 2019).
+    Gin,
+    /// Predict, then pass on (Gasteiger et al. 2019).
+    Appnp,
+    /// Deep convolution that keeps to its input (Chen et al. 2020).
+    Gcnii,
+}
+
+impl Body {
+    /// All of them, as a design names them.
+    pub const NAMES: [&'static str; 7] = ["mlp", "gcn", "sage", "gatv2", "gin", "appnp", "gcnii"];
+
+    /// How messages are weighed; `None` where edges are not looked at.
+    pub fn rule(self) -> Option<Rule> {
+        match self {
+            Body::Mlp => None,
+            Body::Gcn | Body::Appnp | Body::Gcnii => Some(Rule::Symmetric),
+            Body::Sage => Some(Rule::Mean),
+            Body::Gin => Some(Rule::Sum),
+            Body::Gatv2 => Some(Rule::Learned),
+        }
+    }
+}
+
+/// One network for graphs, with its training: everything that a search may choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GraphDesign {
+    /// The body.
+    #[serde(rename = "model")]
+    pub body: Body,
+    /// Layers, the head's included; of `gcnii` those of its deep part.
+    pub layers: usize,
+    /// Width of a layer.
+    pub width: usize,
+    /// Share of values dropped after each layer in training, and of the numbers of a sparse input.
+    pub dropout: f64,
+    /// Share of edges dropped in each step of training (Rong et al., ICLR 2020).
+    pub edge_dropout: f64,
+    /// Whether what a layer is given is added to what it makes, through a linear map.
+    pub residual: bool,
+    /// Whether the head sees the results of all layers.
+    pub jumping: bool,
+    /// Whether layers are normalised.
+    pub norm: bool,
+    /// Heads of attention (`gatv2`).
+    pub heads: usize,
+    /// What is made of neighbours (`sage`).
+    pub aggregator: Aggregator,
+    /// Steps of passing on (`appnp`).
+    pub steps: usize,
+    /// Share of the beginning in each step (`appnp`, `gcnii`).
+    pub alpha: f64,
+    /// How much the weights of deep layers count (`gcnii`).
+    pub theta: f64,
+    /// Whether the numbers of each node are divided by their sum, where they are sparse.
+    pub by_rows: bool,
+    /// Learning rate of Adam.
+    pub learning_rate: f64,
+    /// Share of the square of the weights in the loss, halved: as Adam's weight decay in the papers.
+    pub weight_decay: f64,
+    /// The same for the weights of deep layers (`gcnii`).
+    pub inner_decay: f64,
+    /// Label smoothing (classification).
+    pub label_smoothing: f64,
+    /// Steps of training, each on the whole graph, at most.
+    pub epochs: usize,
+    /// Steps without a better validation loss after which training stops.
+    pub patience: usize,
+}
+
+impl Default for GraphDesign {
+    /// The network of Kipf & Welling 2017, section 5.2, with twice their steps, and more patience.
+    fn default() -> GraphDesign {
+        GraphDesign {
+            body: Body::Gcn,
+            layers: 2,
+            width: 16,
+            dropout: 0.5,
+            edge_dropout: 0.0,
+            residual: false,
+            jumping: false,
+            norm: false,
+            heads: 8,
+            aggregator: Aggregator::Mean,
+            steps: 10,
+            alpha: 0.1,
+            theta: 0.5,
+            by_rows: true,
+            learning_rate: 0.01,
+            weight_decay: 5e-4,
+            inner_decay: 0.01,
+            label_smoothing: 0.0,
+            epochs: 400,
+            patience: 120,
+        }
+    }
+}
+
+/// Steps between two looks at validation (`candor_train::fit`, on batches of a whole graph).
+const STEPS_BETWEEN_LOOKS: usize = 12;
+
+impl GraphDesign {
+    /// Why the design cannot be built, if so. Saved designs come from outside and are checked before anything is allocated.
+    ///
+    /// # Errors
+    /// The first fault, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let bound = |what: &str, value: usize, low: usize, high: usize| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(format!("{what} is {value}, outside {low} to {high}"))
+        };
+        bound("`layers`", self.layers, 2, 128)?;
+        bound("`width`", self.width, 1, 4096)?;
+        bound("`heads`", self.heads, 1, 64)?;
+        bound("`steps`", self.steps, 1, 1000)?;
+        bound("`epochs`", self.epochs, 1, 1_000_000)?;
+        let share = |what: &str, value: f64| {
+            if (0.0..1.0).contains(&value) {
+                return Ok(());
+            }
+            Err(format!("{what} is {value}, outside 0 to 1"))
+        };
+        share("`dropout`", self.dropout)?;
+        share("`edge_dropout`", self.edge_dropout)?;
+        share("`label_smoothing`", self.label_smoothing)?;
+        share("`alpha`", self.alpha)?;
+        let rates = [
+            ("`theta`", self.theta),
+            ("`learning_rate`", self.learning_rate),
+            ("`weight_decay`", self.weight_decay),
+            ("`inner_decay`", self.inner_decay),
+        ];
+        if let Some((what, value)) = rates.into_iter().find(|(_, v)| !(0.0..=100.0).contains(v)) {
+            return Err(format!("{what} is {value}, outside 0 to 100"));
+        }
+        if self.body == Body::Gatv2 && !self.width.is_multiple_of(self.heads) {
+            let (width, heads) = (self.width, self.heads);
+            return Err(format!(
+                "`width` is {width}, not a multiple of {heads} heads"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the head sees what the last layer makes, else the sum over neighbours is taken once more before it.
+    pub(crate) fn has_whole_layers(&self) -> bool {
+        self.residual || self.jumping
+    }
+
+    /// The recipe of its training on so many nodes: every step on all of them, at one rate.
+    pub fn recipe(&self, nodes: usize) -> Recipe {
+        Recipe {
+            learning_rate: self.learning_rate,
+            // The papers' decay is part of the loss.
+            weight_decay: 0.0,
+            batch_size: nodes,
+            epochs: self.epochs,
+            patience: self.patience.div_ceil(STEPS_BETWEEN_LOOKS).max(1),
+            warmup: 0.0,
+            final_rate: 1.0,
+            averaging: 0.0,
+            gradient_norm: f64::from(f32::MAX),
+        }
+    }
+
+    /// The design's choices as a value of the space, without those that its body does not have.
+    pub(crate) fn to_design(&self, task: Task) -> Design {
+        let Ok(Value::Object(fields)) = serde_json::to_value(self) else {
+            return Design::new();
+        };
+        let stacked = !matches!(self.body, Body::Appnp | Body::Gcnii);
+        let keep = |name: &str| match name {
+            "residual" | "norm" => stacked,
+            "jumping" => stacked && self.body != Body::Mlp,
+            "edge_dropout" => self.body != Body::Mlp,
+            "heads" => self.body == Body::Gatv2,
+            "aggregator" => self.body == Body::Sage,
+            "steps" => self.body == Body::Appnp,
+            "alpha" => !stacked,
+            "theta" | "inner_decay" => self.body == Body::Gcnii,
+            "patience" => self.patience != GraphDesign::default().patience,
+            "label_smoothing" => task.is_classification(),
+            _ => true,
+        };
+        let kept = fields.into_iter().filter(|(name, _)| keep(name));
+        kept.fold(Design::new(), |design, (name, value)| {
+            design.with(name, value)
+        })
+    }
+}
+
+/// The designs that a search over graphs may try.
+///
+/// # Errors
+/// Never for the fixed choices below.
+pub fn space(task: Task) -> Result<Space, DesignError> {
+    let stacked = ["mlp", "gcn", "sage", "gatv2", "gin"];
+    let on_edges = ["gcn", "sage", "gatv2", "gin", "appnp", "gcnii"];
+    let mut choices = vec![
+        Choice::categorical("model", Body::NAMES),
+        Choice::integers("layers", 2, 16),
+        Choice::categorical("width", [16, 32, 64, 128]),
+        Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.65, 0.8]),
+        Choice::categorical("edge_dropout", [0.0, 0.2, 0.5]).when("model", on_edges),
+        Choice::categorical("residual", [false, true]).when("model", stacked),
+        Choice::categorical("norm", [false, true]).when("model", stacked),
+        Choice::categorical("jumping", [false, true])
+            .when("model", ["gcn", "sage", "gatv2", "gin"]),
+        Choice::categorical("heads", [1, 4, 8]).when("model", ["gatv2"]),
+        Choice::categorical("aggregator", Aggregator::NAMES).when("model", ["sage"]),
+        Choice::categorical("steps", [5, 10, 20]).when("model", ["appnp"]),
+        Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["appnp", "gcnii"]),
+        Choice::categorical("theta", [0.5, 1.0, 1.5]).when("model", ["gcnii"]),
+        Choice::log_reals("inner_decay", 1e-4, 0.1).when("model", ["gcnii"]),
+        Choice::categorical("by_rows", [true, false]),
+        Choice::log_reals("learning_rate", 2e-3, 2e-2),
+        Choice::log_reals("weight_decay", 1e-6, 1e-2),
+        Choice::categorical("epochs", [400, 1200]),
+    ];
+    if task.is_classification() {
+        choices.push(Choice::categorical("label_smoothing", [0.0, 0.1]));
+    }
+    Space::new(choices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candor_core::Seed;
+
+    #[test]
+    fn every_point_of_the_space_can_be_built() {
+        let space = space(Task::Multiclass).unwrap();
+        let stream = &mut Seed(0).stream("space", &[]);
+        let mut bodies = std::collections::BTreeSet::new();
+        for _ in 0..300 {
+            let design = space.sample(stream).unwrap();
+            let read: GraphDesign = design.decode().unwrap();
+            assert_eq!(read.check(), Ok(()), "{design:?}");
+            bodies.insert(read.body as u8);
+        }
+        assert_eq!(bodies.len(), Body::NAMES.len());
+    }
+
+    #[test]
+    fn designs_out_of_range_are_refused() {
+        let default = GraphDesign::default();
+        let cases = [
+            GraphDesign {
+                layers: 1,
+                ..default.clone()
+            },
+            GraphDesign {
+                width: 0,
+                ..default.clone()
+            },
+            GraphDesign {
+                dropout: 1.0,
+                ..default.clone()
+            },
+            GraphDesign {
+                alpha: f64::NAN,
+                ..default.clone()
+            },
+            GraphDesign {
+                weight_decay: -1.0,
+                ..default.clone()
+            },
+            GraphDesign {
+                body: Body::Gatv2,
+                heads: 5,
+                ..default.clone()
+            },
+        ];
+        for case in cases {
+            assert!(case.check().is_err(), "{case:?}");
+        }
+    }
+}

@@ -1,0 +1,480 @@
+use burn::tensor::Device;
+use candor_core::{Distribution, Seed, Target, Task};
+use candor_design::{Design, DesignError, Space};
+use candor_nn::{HeadKind, Weights};
+use candor_table::{TableLearner, TableUnits};
+use candor_train::{
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
+    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    Body, GraphDesign, GraphNetwork, GraphUnits, LabelPropagation, Preparation, PreparedGraph,
+    space,
+};
+
+/// Trains and reads the models of graphs: networks, label propagation, and the classical models of tables, which see no edges.
+pub struct GraphLearner {
+    space: Space,
+    tables: TableLearner,
+    task: Task,
+}
+
+/// Parameters of a network at most.
+const MOST_PARAMETERS: usize = 1 << 28;
+
+impl GraphLearner {
+    /// With the full design space of a task.
+    ///
+    /// # Errors
+    /// Never for the space as it stands.
+    pub fn new(task: Task) -> Result<GraphLearner, DesignError> {
+        Ok(GraphLearner {
+            space: space(task)?,
+            tables: TableLearner::new(task)?,
+            task,
+        })
+    }
+}
+
+/// What a design stands for.
+enum Model {
+    Table,
+    Propagation,
+    Network(GraphDesign),
+}
+
+fn model_of(design: &Design) -> Result<Model, MemberError> {
+    match design.get("model").and_then(Value::as_str) {
+        Some("trivial" | "linear" | "boosting") => Ok(Model::Table),
+        Some("label_propagation") => Ok(Model::Propagation),
+        _ => {
+            let read: GraphDesign = design
+                .decode()
+                .map_err(|e| MemberError::Design(e.to_string()))?;
+            read.check().map_err(MemberError::Design)?;
+            Ok(Model::Network(read))
+        }
+    }
+}
+
+impl Learner for GraphLearner {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn hand_made(&self) -> Vec<HandMade> {
+        let baseline = |name: &'static str, model: &str| HandMade {
+            design: Design::new().with("model", model),
+            name,
+            baseline: true,
+            in_full: model != "boosting",
+        };
+        let network = |name: &'static str, design: GraphDesign| HandMade {
+            design: design.to_design(self.task),
+            name,
+            baseline: false,
+            in_full: false,
+        };
+        let of = |body: Body| GraphDesign {
+            body,
+            width: 64,
+            ..GraphDesign::default()
+        };
+        let deep = |body: Body| GraphDesign {
+            layers: 5,
+            dropout: 0.2,
+            residual: true,
+            norm: true,
+            weight_decay: 1e-5,
+            learning_rate: 5e-3,
+            epochs: 1200,
+            ..of(body)
+        };
+        vec![
+            baseline("majority or mean", "trivial"),
+            baseline("linear, without edges", "linear"),
+            baseline("label propagation", "label_propagation"),
+            // Early, so that a short search has a network, and with it a test for strange nodes.
+            network("graph convolution (GCN)", GraphDesign::default()),
+            network("MLP without edges", of(Body::Mlp)),
+            network("a node beside its neighbours (GraphSAGE)", of(Body::Sage)),
+            baseline("gradient boosting, without edges", "boosting"),
+            network("predict, then propagate (APPNP)", of(Body::Appnp)),
+            network(
+                "attention between neighbours (GATv2)",
+                GraphDesign {
+                    learning_rate: 5e-3,
+                    ..of(Body::Gatv2)
+                },
+            ),
+            network("deep graph convolution with residuals", deep(Body::Gcn)),
+            network("deep GraphSAGE with residuals", deep(Body::Sage)),
+            network(
+                "deep convolution that keeps to its input (GCNII)",
+                GraphDesign {
+                    layers: 16,
+                    dropout: 0.6,
+                    epochs: 1200,
+                    ..of(Body::Gcnii)
+                },
+            ),
+            network(
+                "sums of neighbours (GIN)",
+                GraphDesign {
+                    norm: true,
+                    ..of(Body::Gin)
+                },
+            ),
+        ]
+    }
+
+    fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+        match model_of(assignment.design)? {
+            Model::Table => self.fit_table(assignment),
+            Model::Propagation => fit_propagation(assignment),
+            Model::Network(design) => fit_network(&design, assignment),
+        }
+    }
+
+    fn load(&self, description: &Value, numbers: &[u8]) -> Result<Box<dyn Member>, MemberError> {
+        let malformed = MemberError::Malformed;
+        let description: Description = serde_json::from_value(description.clone())
+            .map_err(|e| malformed(format!("its description: {e}")))?;
+        match description {
+            Description::Table { inner } => Ok(Box::new(TableMember {
+                inner: self.tables.load(&inner, numbers)?,
+            })),
+            Description::Propagation => {
+                let model: LabelPropagation =
+                    serde_json::from_slice(numbers).map_err(|e| malformed(e.to_string()))?;
+                model.check().map_err(malformed)?;
+                Ok(Box::new(PropagationMember { model }))
+            }
+            Description::Network {
+                design,
+                preparation,
+                head,
+            } => {
+                design.check().map_err(malformed)?;
+                preparation.check().map_err(malformed)?;
+                head.check().map_err(malformed)?;
+                let weights =
+                    Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
+                let network = build(&design, &preparation, &head, Seed(0), &Device::flex())
+                    .map_err(malformed)?;
+                let network = weights
+                    .load_into(network)
+                    .map_err(|e| malformed(e.to_string()))?;
+                Ok(Box::new(NetworkMember {
+                    design,
+                    preparation,
+                    head,
+                    network,
+                }))
+            }
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "member", rename_all = "snake_case")]
+enum Description {
+    Table {
+        /// The description of the model of tables.
+        inner: Value,
+    },
+    Propagation,
+    Network {
+        design: GraphDesign,
+        preparation: Preparation,
+        head: HeadKind,
+    },
+}
+
+fn to_json(description: &Description) -> Result<Value, MemberError> {
+    serde_json::to_value(description).map_err(|e| MemberError::Malformed(e.to_string()))
+}
+
+/// A model of tables on the features of nodes.
+struct TableMember {
+    inner: Box<dyn Member>,
+}
+
+impl Member for TableMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let rows = as_rows(units.get::<GraphUnits>()?, indices)?;
+        let all: Vec<usize> = (0..indices.len()).collect();
+        self.inner.predict(&rows, &all)
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let saved = self.inner.save()?;
+        let description = Description::Table {
+            inner: saved.description.clone(),
+        };
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            ..saved
+        })
+    }
+}
+
+/// Some nodes' features as rows of a table, all of which may be learned from.
+fn as_rows(units: &GraphUnits, indices: &[usize]) -> Result<Units, MemberError> {
+    let nodes = units.nodes_at(indices);
+    let matrix = units.features.rows(&nodes, &units.graph.degrees())?;
+    Ok(TableUnits::units(matrix, (0..indices.len()).collect()))
+}
+
+impl GraphLearner {
+    /// Only the nodes that the fit asks for become rows: first those to learn from, then those to validate on.
+    fn fit_table(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+        let units = GraphUnits::to_learn_from(assignment.units)?;
+        let asked = [assignment.train, assignment.validation].concat();
+        let nodes = units.nodes_at(&asked);
+        let matrix = units.features.rows(&nodes, &units.graph.degrees())?;
+        let learnt = assignment.train.len();
+        let fitted = self.tables.fit(&Assignment {
+            // Bins are cut from training nodes alone.
+            units: &TableUnits::units(matrix, (0..learnt).collect()),
+            targets: &assignment.targets.select(&asked),
+            train: &(0..learnt).collect::<Vec<_>>(),
+            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
+            ..*assignment
+        })?;
+        Ok(FittedMember {
+            member: Box::new(TableMember {
+                inner: fitted.member,
+            }),
+            ..fitted
+        })
+    }
+}
+
+struct PropagationMember {
+    model: LabelPropagation,
+}
+
+impl Member for PropagationMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.model.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let units = units.get::<GraphUnits>()?;
+        Ok(MemberPrediction {
+            members: vec![self.model.predict(units, &units.nodes_at(indices))],
+            features: None,
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let numbers =
+            serde_json::to_vec(&self.model).map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(SavedMember {
+            description: to_json(&Description::Propagation)?,
+            extension: "json",
+            numbers,
+        })
+    }
+}
+
+fn fit_propagation(assignment: &Assignment) -> Result<FittedMember, MemberError> {
+    let units = GraphUnits::to_learn_from(assignment.units)?;
+    let model = LabelPropagation::fit(
+        units,
+        assignment.targets,
+        assignment.target.width(),
+        assignment.train,
+        assignment.validation,
+    );
+    Ok(FittedMember {
+        member: Box::new(PropagationMember { model }),
+        history: Vec::new(),
+        warnings: Vec::new(),
+        stopped_early: false,
+    })
+}
+
+struct NetworkMember {
+    design: GraphDesign,
+    preparation: Preparation,
+    head: HeadKind,
+    network: GraphNetwork,
+}
+
+impl Member for NetworkMember {
+    fn is_network(&self) -> bool {
+        true
+    }
+
+    fn parameters(&self) -> u64 {
+        Weights::of(&self.network).count() as u64
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let units = units.get::<GraphUnits>()?;
+        self.preparation
+            .check_features(&units.features)
+            .map_err(MemberError::Malformed)?;
+        let data = prepared(&self.design, &self.preparation, units);
+        let predicted = predict(&self.network, &data, indices, &self.head, &Device::flex());
+        let scale = self.preparation.target_scale();
+        let (input_width, input) = data.described(&units.nodes_at(indices));
+        Ok(MemberPrediction {
+            members: predicted
+                .members
+                .into_iter()
+                .map(|member| scale.unscale(member))
+                .collect(),
+            features: Some(Features {
+                width: predicted.width,
+                embedding: predicted.embedding,
+                input_width,
+                input,
+            }),
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let description = Description::Network {
+            design: self.design.clone(),
+            preparation: self.preparation.clone(),
+            head: self.head.clone(),
+        };
+        let numbers = Weights::of(&self.network)
+            .to_safetensors()
+            .map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            extension: "safetensors",
+            numbers,
+        })
+    }
+}
+
+fn prepared<'a>(
+    design: &GraphDesign,
+    preparation: &Preparation,
+    units: &'a GraphUnits,
+) -> PreparedGraph<'a> {
+    let (edges, input) = (design.edge_dropout, design.dropout);
+    PreparedGraph::new(units, preparation, design.body.rule(), edges, input)
+}
+
+fn build(
+    design: &GraphDesign,
+    preparation: &Preparation,
+    head: &HeadKind,
+    seed: Seed,
+    device: &Device,
+) -> Result<GraphNetwork, String> {
+    let input = preparation.width();
+    let widest = [
+        input.saturating_mul(design.width),
+        design.width * design.width * design.layers,
+        head.outputs().saturating_mul(design.width * design.layers),
+    ];
+    if widest.iter().any(|count| *count > MOST_PARAMETERS) {
+        return Err(format!(
+            "a network of width {} on {input} features has more than {MOST_PARAMETERS} parameters",
+            design.width
+        ));
+    }
+    let mut stream = seed.stream("weights", &[]);
+    Ok(GraphNetwork::new(design, input, head, &mut stream, device))
+}
+
+fn head_for(design: &GraphDesign, target: &Target) -> HeadKind {
+    let width = target.width();
+    let label_smoothing = design.label_smoothing;
+    match target.task {
+        Task::Binary | Task::Multiclass => HeadKind::Softmax {
+            classes: width,
+            label_smoothing,
+        },
+        Task::Multilabel => HeadKind::Sigmoid {
+            width,
+            label_smoothing,
+        },
+        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+    }
+}
+
+fn fit_network(design: &GraphDesign, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+    let units = GraphUnits::to_learn_from(assignment.units)?;
+    let preparation = Preparation::fit(
+        &units.features,
+        assignment.targets,
+        assignment.train,
+        design.by_rows,
+    );
+    let data = prepared(design, &preparation, units);
+    let head = head_for(design, assignment.target);
+    let truth = assignment.targets.select(assignment.validation);
+    let scale = preparation.target_scale();
+    let loss = |predicted: &Distribution| {
+        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
+    };
+    let validation = Validation {
+        units: assignment.validation,
+        loss: &loss,
+    };
+    let made = |device: &Device| {
+        build(design, &preparation, &head, assignment.seed, device).map_err(MemberError::Design)
+    };
+    let trained = fit(
+        made(&Device::flex().autodiff())?,
+        &data,
+        &scale.scale(assignment.targets),
+        assignment.train,
+        &validation,
+        &head,
+        &design.recipe(assignment.train.len()),
+        assignment.seed,
+        assignment.clock,
+    )
+    .map_err(|error| match error {
+        TrainError::Stopped(stop) => MemberError::Stopped(stop),
+        other => MemberError::Training(other.to_string()),
+    })?;
+    let network = trained
+        .weights
+        .load_into(made(&Device::flex())?)
+        .map_err(|e| MemberError::Training(e.to_string()))?;
+    let warnings = (trained.recoveries > 0)
+        .then(|| {
+            format!(
+                "training met numbers that are not finite {} times and went on at a lower learning rate",
+                trained.recoveries
+            )
+        })
+        .into_iter()
+        .collect();
+    Ok(FittedMember {
+        member: Box::new(NetworkMember {
+            design: design.clone(),
+            preparation,
+            head,
+            network,
+        }),
+        history: trained.history,
+        warnings,
+        stopped_early: trained.stopped_early,
+    })
+}

@@ -1,0 +1,153 @@
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use candor_kernels::relu;
+use candor_nn::{Head, HeadConfig, HeadKind, Pass};
+use candor_train::{Network, Output};
+use rand_chacha::ChaCha8Rng;
+
+use crate::body::{Affine, Gcnii, Stack, dropped, personalised};
+use crate::prepare::{GraphBatch, Input};
+use crate::{Body, GraphDesign};
+
+/// A network for graphs: a body that sees the whole graph, and a head that says something of the nodes that are asked for.
+#[derive(Module, Debug)]
+pub struct GraphNetwork {
+    layers: Layers,
+    head: Head,
+    #[module(skip)]
+    design: GraphDesign,
+}
+
+#[derive(Module, Debug)]
+enum Layers {
+    Stack(Stack),
+    Appnp(Vec<Affine>),
+    Gcnii(Gcnii),
+}
+
+impl GraphNetwork {
+    /// Draws the weights of a network whose nodes have so many numbers.
+    pub fn new(
+        design: &GraphDesign,
+        input: usize,
+        head: &HeadKind,
+        stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> GraphNetwork {
+        let width = design.width;
+        let (layers, embedding) = match design.body {
+            Body::Appnp => {
+                let shape = |layer| [if layer == 0 { input } else { width }, width];
+                let layers = (0..design.layers - 1)
+                    .map(|layer| Affine::new(shape(layer), true, stream, device));
+                (Layers::Appnp(layers.collect()), width)
+            }
+            Body::Gcnii => (
+                Layers::Gcnii(Gcnii::new(design, input, stream, device)),
+                width,
+            ),
+            _ => {
+                let (stack, embedding) = Stack::new(design, input, stream, device);
+                (Layers::Stack(stack), embedding)
+            }
+        };
+        let head = HeadConfig {
+            members: 1,
+            input: embedding,
+            kind: head.clone(),
+        };
+        GraphNetwork {
+            layers,
+            head: head.init(stream, device),
+            design: design.clone(),
+        }
+    }
+
+    /// What the head sees of all nodes, and what it says, where that is passed on over edges.
+    fn embed(&self, batch: &GraphBatch, pass: &mut Pass) -> (Tensor<2>, Option<Tensor<2>>) {
+        let (x, messages, design) = (&batch.input, batch.messages.as_ref(), &self.design);
+        match (&self.layers, messages) {
+            (Layers::Stack(stack), messages) => (stack.forward(x, messages, pass), None),
+            (Layers::Gcnii(gcnii), Some(messages)) => (gcnii.forward(x, messages, pass), None),
+            (Layers::Appnp(layers), Some(messages)) => {
+                let mut x = x.clone();
+                let mut h = None;
+                for layer in layers {
+                    let made = dropped(relu(layer.forward(&x)), design.dropout, pass);
+                    x = Input::Dense(made.clone());
+                    h = Some(made);
+                }
+                let Some(h) = h else {
+                    unreachable!("a design has a layer before the last");
+                };
+                let said = self.said(h.clone());
+                let said = personalised(said, design.steps, design.alpha, messages);
+                // In use the embedding, too, shows what is around a node; in training nobody looks at it.
+                let h = match pass.stream() {
+                    Some(_) => h,
+                    None => personalised(h, design.steps, design.alpha, messages),
+                };
+                (h, Some(said))
+            }
+            _ => unreachable!("a batch has messages where its body has a rule for them"),
+        }
+    }
+
+    fn said(&self, h: Tensor<2>) -> Tensor<2> {
+        let [nodes, width] = h.dims();
+        let raw = self.head.forward(h.reshape([1, nodes, width]));
+        let [_, _, outputs] = raw.dims();
+        raw.reshape([nodes, outputs])
+    }
+}
+
+fn picked(x: Tensor<2>, asked: Option<&Tensor<1, Int>>) -> Tensor<2> {
+    match asked {
+        Some(asked) => x.select(0, asked.clone()),
+        None => x,
+    }
+}
+
+impl Network for GraphNetwork {
+    type Batch = GraphBatch;
+
+    fn forward(&self, batch: &GraphBatch, pass: &mut Pass) -> Output {
+        let (embedding, said) = self.embed(batch, pass);
+        let asked = batch.asked.as_ref();
+        let embedding = picked(embedding, asked);
+        let raw = match said {
+            Some(said) => picked(said, asked),
+            None => self.said(embedding.clone()),
+        };
+        Output {
+            embedding: embedding.unsqueeze(),
+            raw: raw.unsqueeze(),
+        }
+    }
+
+    fn penalty(&self) -> Option<Tensor<1>> {
+        let (deep, others) = match &self.layers {
+            Layers::Stack(stack) => (Vec::new(), stack.weights()),
+            // The first layer alone, as in the paper's section 5.
+            Layers::Appnp(layers) => (
+                Vec::new(),
+                layers.iter().take(1).map(Affine::weight).collect(),
+            ),
+            Layers::Gcnii(gcnii) => {
+                let [deep, input] = gcnii.weights();
+                (deep, input)
+            }
+        };
+        let squares = |weights: Vec<Tensor<2>>, decay: f64| {
+            let each = weights.into_iter().map(|w| w.clone().mul(w).sum());
+            let sum = each.reduce(|a, b| a + b).filter(|_| decay > 0.0);
+            sum.map(|sum| sum * (0.5 * decay))
+        };
+        let deep = squares(deep, self.design.inner_decay);
+        let others = squares(others, self.design.weight_decay);
+        match (deep, others) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        }
+    }
+}

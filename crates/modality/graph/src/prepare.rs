@@ -1,0 +1,475 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use candor_core::Targets;
+use candor_kernels::Csr;
+use candor_train::{Batches, TargetScale};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{GraphUnits, Messages, NodeFeatures, Rule};
+
+/// What a network needs to know of the training part: fitted on it alone, and saved with the weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// The columns of the table of nodes, and numeric targets.
+    pub table: candor_table::Preparation,
+    /// The features that were given apart.
+    pub apart: Option<ApartPreparation>,
+}
+
+/// How features that were given apart become the input of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApartPreparation {
+    /// Features.
+    pub width: usize,
+    /// Mean and standard deviation of each over the training nodes, where they are dense. Sparse ones keep their zeros.
+    pub scales: Option<Vec<(f32, f32)>>,
+    /// Whether the numbers of each node are divided by their sum (Kipf & Welling 2017, section 5.2); sparse features alone.
+    pub by_rows: bool,
+}
+
+/// Scaled values are cut here, so that a wild number cannot drown a node.
+const CUT: f32 = 10.0;
+/// Numbers a node may have to be described as it is; more are hashed into so many.
+const DESCRIBED: usize = 64;
+
+impl Preparation {
+    /// Fits on the nodes `train`.
+    pub fn fit(
+        features: &NodeFeatures,
+        targets: &Targets,
+        train: &[usize],
+        by_rows: bool,
+    ) -> Preparation {
+        let apart = features.apart.as_ref().map(|apart| {
+            let scales = (!apart.is_sparse()).then(|| {
+                let count = train.len().max(1) as f64;
+                let mut sums = vec![(0f64, 0f64); apart.width()];
+                for (feature, value) in train.iter().flat_map(|&node| apart.row(node)) {
+                    let sum = &mut sums[feature as usize];
+                    *sum = (sum.0 + f64::from(value), sum.1 + f64::from(value).powi(2));
+                }
+                let scale = |(sum, squares): (f64, f64)| {
+                    let mean = sum / count;
+                    let sd = (squares / count - mean * mean).max(0.0).sqrt();
+                    // What never changes has no scale; rounding must not make one.
+                    let sd = if sd > 1e-6 * mean.abs().max(1e-6) {
+                        sd
+                    } else {
+                        1.0
+                    };
+                    (mean as f32, sd as f32)
+                };
+                sums.into_iter().map(scale).collect()
+            });
+            ApartPreparation {
+                width: apart.width(),
+                by_rows: by_rows && scales.is_none(),
+                scales,
+            }
+        });
+        Preparation {
+            table: candor_table::Preparation::fit(&features.table, targets, train),
+            apart,
+        }
+    }
+
+    /// How numeric targets are scaled.
+    pub fn target_scale(&self) -> &TargetScale {
+        &self.table.target_scale
+    }
+
+    /// Why this preparation cannot be used, if so: it may come from a damaged file.
+    ///
+    /// # Errors
+    /// The first fault, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.table.check()?;
+        let Some(apart) = &self.apart else {
+            return Ok(());
+        };
+        let damaged = |(mean, sd): &(f32, f32)| !mean.is_finite() || !sd.is_finite() || *sd <= 0.0;
+        let scales = apart.scales.as_ref();
+        if scales.is_some_and(|s| s.len() != apart.width || s.iter().any(damaged)) {
+            return Err("scaling of the features is damaged".into());
+        }
+        Ok(())
+    }
+
+    /// Why nodes of this shape cannot be prepared, if so.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn check_features(&self, features: &NodeFeatures) -> Result<(), String> {
+        self.table.check_matrix(&features.table)?;
+        let width = |apart: Option<usize>| apart.unwrap_or(0);
+        let needed = width(self.apart.as_ref().map(|apart| apart.width));
+        let found = width(features.apart.as_ref().map(|apart| apart.width()));
+        if needed == found {
+            return Ok(());
+        }
+        Err(format!(
+            "the model takes {needed} features beside the table of nodes, these have {found}"
+        ))
+    }
+
+    /// Where the parts of the input begin: numbers of the table, its categories, features given apart; and the whole width.
+    fn layout(&self) -> [usize; 4] {
+        let numbers = self.table.plain_width();
+        let categories: usize = self.table.categorical.iter().map(|c| c.size).sum();
+        let apart = self.apart.as_ref().map_or(0, |apart| apart.width);
+        [
+            0,
+            numbers,
+            numbers + categories,
+            numbers + categories + apart,
+        ]
+    }
+
+    /// Numbers of a node's input.
+    pub fn width(&self) -> usize {
+        let [.., width] = self.layout();
+        // A graph without features: a one, and the logarithm of the number of edges.
+        if width == 0 { 2 } else { width }
+    }
+
+    /// The input of all nodes.
+    pub(crate) fn apply(&self, units: &GraphUnits) -> Rows {
+        let features = &units.features;
+        let nodes = units.graph.nodes();
+        let [_, categories, apart_start, width] = self.layout();
+        if width == 0 {
+            let described = units.graph.degrees().into_iter();
+            let rows = described.flat_map(|degree| [(0, 1.0), (1, (1.0 + degree as f32).ln())]);
+            return Rows {
+                width: 2,
+                starts: (0..=nodes).map(|node| 2 * node).collect(),
+                cells: rows.collect(),
+            };
+        }
+        let coded = self.table.categorical.len();
+        let (mut plain, mut codes): (Vec<f32>, Vec<i32>) = Default::default();
+        if categories + coded > 0 {
+            let all: Vec<usize> = (0..nodes).collect();
+            let table = self.table.apply(&features.table, false);
+            let batch = table.batch(&all, &Device::flex());
+            plain.extend(batch.plain.into_data().iter::<f32>());
+            codes.extend(batch.categorical.iter().flat_map(|codes| {
+                let codes: Vec<i32> = codes.to_data().iter().collect();
+                codes
+            }));
+        }
+        let mut rows = Rows {
+            width,
+            starts: vec![0],
+            cells: Vec::new(),
+        };
+        for node in 0..nodes {
+            let numbers = plain[node * categories..(node + 1) * categories].iter();
+            rows.cells.extend(
+                (0..)
+                    .zip(numbers.copied())
+                    .filter(|(_, value)| *value != 0.0),
+            );
+            let codes = codes[node * coded..(node + 1) * coded].iter();
+            rows.cells
+                .extend(codes.map(|&code| (categories as u32 + code as u32, 1.0)));
+            if let (Some(prepared), Some(apart)) = (&self.apart, &features.apart) {
+                prepared.write(apart.row(node), apart_start as u32, &mut rows.cells);
+            }
+            rows.starts.push(rows.cells.len());
+        }
+        rows
+    }
+}
+
+impl ApartPreparation {
+    fn write(
+        &self,
+        row: impl Iterator<Item = (u32, f32)>,
+        start: u32,
+        cells: &mut Vec<(u32, f32)>,
+    ) {
+        let first = cells.len();
+        match &self.scales {
+            None => {
+                let row = row.filter(|(feature, _)| (*feature as usize) < self.width);
+                cells.extend(row.map(|(feature, value)| (start + feature, value)));
+                let sum: f32 = cells[first..].iter().map(|(_, value)| value.abs()).sum();
+                if self.by_rows && sum > 0.0 {
+                    cells[first..]
+                        .iter_mut()
+                        .for_each(|(_, value)| *value /= sum);
+                }
+            }
+            Some(scales) => {
+                let scaled =
+                    |value: f32, (mean, sd): (f32, f32)| ((value - mean) / sd).clamp(-CUT, CUT);
+                let zeros = scales.iter().map(|&scale| scaled(0.0, scale));
+                cells.extend((start..).zip(zeros));
+                for (feature, value) in row {
+                    if let Some(&scale) = scales.get(feature as usize) {
+                        cells[first + feature as usize].1 = scaled(value, scale);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The input of nodes: for each the numbers that are not zero, with their places.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// Numbers of a node's input.
+    pub width: usize,
+    starts: Vec<usize>,
+    cells: Vec<(u32, f32)>,
+}
+
+impl Rows {
+    fn row(&self, node: usize) -> &[(u32, f32)] {
+        &self.cells[self.starts[node]..self.starts[node + 1]]
+    }
+
+    fn nodes(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Whether it pays to skip the zeros.
+    fn is_sparse(&self) -> bool {
+        self.width >= 32 && 5 * self.cells.len() < self.nodes() * self.width
+    }
+
+    fn dense(&self, device: &Device) -> Tensor<2> {
+        let mut values = vec![0f32; self.nodes() * self.width];
+        for (node, row) in values.chunks_exact_mut(self.width).enumerate() {
+            for &(place, value) in self.row(node) {
+                row[place as usize] = value;
+            }
+        }
+        Tensor::from_data(TensorData::new(values, [self.nodes(), self.width]), device)
+    }
+
+    /// What distances between nodes are measured on: the input itself when it is short, else hashed into 64 numbers with signs; and the
+    /// logarithm of the number of edges. The length of a row, and the rows of the given nodes.
+    ///
+    /// # Reference
+    /// Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009, equation 2.
+    pub(crate) fn described(&self, nodes: &[usize], degrees: &[usize]) -> (usize, Vec<f32>) {
+        let hashed = self.width > DESCRIBED;
+        let width = self.width.min(DESCRIBED) + 1;
+        let mut values = vec![0f32; nodes.len() * width];
+        for (row, &node) in values.chunks_exact_mut(width).zip(nodes) {
+            for &(place, value) in self.row(node) {
+                if hashed {
+                    // The finaliser of SplitMix64 spreads the place.
+                    let mut bits = u64::from(place).wrapping_add(0x9e37_79b9_7f4a_7c15);
+                    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                    bits ^= bits >> 31;
+                    let sign = if bits >> 63 == 0 { 1.0 } else { -1.0 };
+                    row[(bits % DESCRIBED as u64) as usize] += sign * value;
+                } else {
+                    row[place as usize] = value;
+                }
+            }
+            row[width - 1] = (1.0 + degrees[node] as f32).ln();
+        }
+        (width, values)
+    }
+}
+
+/// A graph with the input of its nodes, from which a network's batches are made.
+#[derive(Debug)]
+pub struct PreparedGraph<'a> {
+    units: &'a GraphUnits,
+    rows: Rows,
+    /// Where the input is sparse: its places, and its numbers.
+    sparse: Option<(Csr, Arc<[f32]>)>,
+    rule: Option<Rule>,
+    messages: Option<Messages>,
+    edge_dropout: f64,
+    input_dropout: f64,
+}
+
+/// What a network sees: always the whole graph, and which nodes are asked for.
+#[derive(Debug, Clone)]
+pub struct GraphBatch {
+    /// The input of all nodes.
+    pub input: Input,
+    /// What neighbours send; `None` for a network that does not look at edges.
+    pub messages: Option<Messages>,
+    /// The nodes that are asked for; `None` means all, in their order.
+    pub asked: Option<Tensor<1, Int>>,
+}
+
+/// The input of all nodes.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// `[nodes, width]`.
+    Dense(Tensor<2>),
+    /// The places of a matrix `[nodes, width]`, and the numbers there.
+    Sparse(Csr, Arc<[f32]>),
+}
+
+impl<'a> PreparedGraph<'a> {
+    /// All nodes of a graph; `rule` is how messages are weighed, if edges are looked at. In training, edges and numbers of a sparse input
+    /// are dropped with these probabilities.
+    pub fn new(
+        units: &'a GraphUnits,
+        preparation: &Preparation,
+        rule: Option<Rule>,
+        edge_dropout: f64,
+        input_dropout: f64,
+    ) -> PreparedGraph<'a> {
+        let rows = preparation.apply(units);
+        let sparse = rows.is_sparse().then(|| {
+            let places = rows.cells.iter().map(|(place, _)| *place).collect();
+            let csr = Csr::new(rows.width, rows.starts.clone(), places)
+                .unwrap_or_else(|e| unreachable!("rows are made in order, inside the width: {e}"));
+            (csr, rows.cells.iter().map(|(_, value)| *value).collect())
+        });
+        PreparedGraph {
+            messages: rule.map(|rule| Messages::new(&units.graph, rule)),
+            units,
+            rows,
+            sparse,
+            rule,
+            edge_dropout,
+            input_dropout,
+        }
+    }
+
+    /// See [`Rows::described`].
+    pub(crate) fn described(&self, nodes: &[usize]) -> (usize, Vec<f32>) {
+        self.rows.described(nodes, &self.units.graph.degrees())
+    }
+
+    fn asked(&self, indices: &[usize], device: &Device) -> Option<Tensor<1, Int>> {
+        let nodes = self.units.graph.nodes();
+        let whole: Range<usize> = 0..nodes;
+        let asked = indices.iter().map(|&i| self.units.nodes[i] as usize);
+        if indices.len() == nodes && asked.clone().eq(whole) {
+            return None;
+        }
+        let asked: Vec<i32> = asked.map(|node| node as i32).collect();
+        Some(Tensor::from_data(
+            TensorData::new(asked, [indices.len()]),
+            device,
+        ))
+    }
+}
+
+impl Batches for PreparedGraph<'_> {
+    type Batch = GraphBatch;
+
+    fn batch(&self, indices: &[usize], device: &Device) -> GraphBatch {
+        GraphBatch {
+            input: match &self.sparse {
+                Some((csr, values)) => Input::Sparse(csr.clone(), values.clone()),
+                None => Input::Dense(self.rows.dense(device)),
+            },
+            messages: self.messages.clone(),
+            asked: self.asked(indices, device),
+        }
+    }
+
+    fn training_batch(
+        &self,
+        indices: &[usize],
+        stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> GraphBatch {
+        let mut batch = self.batch(indices, device);
+        if let Some(rule) = self.rule.filter(|_| self.edge_dropout > 0.0) {
+            let graph = self.units.graph.thinned(self.edge_dropout, stream);
+            batch.messages = Some(Messages::new(&graph, rule));
+        }
+        if let (Some((csr, values)), true) = (&self.sparse, self.input_dropout > 0.0) {
+            let kept = 1.0 / (1.0 - self.input_dropout) as f32;
+            let dropped = values.iter().map(|value| {
+                let drop = stream.random_bool(self.input_dropout);
+                if drop { 0.0 } else { kept * value }
+            });
+            batch.input = Input::Sparse(csr.clone(), dropped.collect());
+        }
+        batch
+    }
+
+    /// The whole graph is computed for each batch, whatever is asked of it.
+    fn units_at_once(&self) -> usize {
+        usize::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Graph, SparseFeatures};
+    use candor_baselines::{FeatureKind, Matrix};
+
+    fn units(table: Matrix, apart: Option<SparseFeatures>) -> GraphUnits {
+        let nodes = table.rows();
+        let pairs: Vec<(u32, u32)> = (1..nodes as u32).map(|node| (0, node)).collect();
+        let (graph, _) = Graph::new(nodes, &pairs, None, false);
+        let ids = (0..nodes).map(|node| node.to_string()).collect();
+        GraphUnits::whole(graph, NodeFeatures { table, apart }, ids)
+    }
+
+    #[test]
+    fn scaling_is_that_of_the_training_nodes() {
+        let kinds = vec![
+            FeatureKind::Numeric,
+            FeatureKind::Categorical { cardinality: 2 },
+        ];
+        let table = Matrix::new(3, kinds, vec![10.0, 0.0, 20.0, 1.0, 999.0, 0.0]).unwrap();
+        let apart = SparseFeatures::of_dense(2, &[1.0, 5.0, 3.0, 5.0, 9.0, 5.0]);
+        let units = units(table, Some(apart));
+        let targets = Targets::Classes(vec![0, 1, 0]);
+        let fitted = Preparation::fit(&units.features, &targets, &[0, 1], true);
+        let scales = fitted.apart.as_ref().unwrap().scales.clone().unwrap();
+        assert_eq!(scales, [(2.0, 1.0), (5.0, 1.0)]);
+        assert_eq!(fitted.check(), Ok(()));
+        let dense = fitted.apply(&units).dense(&Device::flex());
+        assert_eq!(dense.dims(), [3, fitted.width()]);
+        let values: Vec<f32> = dense.into_data().iter().collect();
+        // The number, which category (unknown first), the features given apart; what is far off is cut.
+        assert_eq!(values[..6], [-1.0, 0.0, 1.0, 0.0, -1.0, 0.0]);
+        assert_eq!(values[6..12], [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
+        assert_eq!(values[12..], [5.0, 0.0, 1.0, 0.0, 7.0, 0.0]);
+    }
+
+    #[test]
+    fn sparse_rows_keep_their_zeros_and_sum_to_one() {
+        let none = Matrix::new(3, vec![], vec![]).unwrap();
+        let cells = vec![(0, 3, 2.0), (0, 40, 6.0), (2, 1, 5.0)];
+        let units = units(none, Some(SparseFeatures::new(3, 50, cells)));
+        let targets = Targets::Classes(vec![0, 1, 0]);
+        let fitted = Preparation::fit(&units.features, &targets, &[0, 1], true);
+        let rows = fitted.apply(&units);
+        assert!(rows.is_sparse());
+        assert_eq!(rows.row(0), [(3, 0.25), (40, 0.75)]);
+        assert_eq!(
+            (rows.row(1), rows.row(2)),
+            ([].as_slice(), [(1, 1.0)].as_slice())
+        );
+        let plain = Preparation::fit(&units.features, &targets, &[0, 1], false);
+        assert_eq!(plain.apply(&units).row(0), [(3, 2.0), (40, 6.0)]);
+        let other = NodeFeatures {
+            table: Matrix::new(3, vec![], vec![]).unwrap(),
+            apart: None,
+        };
+        assert!(plain.check_features(&other).is_err());
+    }
+
+    #[test]
+    fn a_graph_without_features_is_described_by_its_edges() {
+        let units = units(Matrix::new(3, vec![], vec![]).unwrap(), None);
+        let fitted = Preparation::fit(&units.features, &Targets::Classes(vec![0; 3]), &[0], true);
+        assert_eq!(fitted.width(), 2);
+        assert_eq!(fitted.apply(&units).row(0), [(0, 1.0), (1, 3f32.ln())]);
+    }
+}

@@ -1,0 +1,433 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candor_core::{Evidence, Finding, Severity};
+use candor_data::{
+    Column, Read, ReadOptions, Source, SourceFacts, Table, Values, fingerprint_bytes, read_table,
+};
+
+use super::parts::{GivenParts, is_parts};
+use super::{GraphOptions, ReadGraph, told};
+use crate::curate::structure_findings;
+use crate::features::places;
+use crate::{Graph, GraphError, SparseFeatures};
+
+/// Endings of tables, the usual first.
+const ENDINGS: [&str; 8] = [
+    "csv", "csv.gz", "tsv", "tsv.gz", "parquet", "arrow", "feather", "txt",
+];
+/// Names of the column of ids, in lower case; else it is the first.
+const IDS: [&str; 5] = ["id", "node", "node_id", "nodeid", "name"];
+/// Names of the first and the second node of an edge; else they are the first two columns.
+const ENDS: [(&str, &str); 6] = [
+    ("source", "target"),
+    ("src", "dst"),
+    ("from", "to"),
+    ("u", "v"),
+    ("node1", "node2"),
+    ("a", "b"),
+];
+const WEIGHTS: [&str; 3] = ["weight", "w", "edge_weight"];
+/// Share of edges that may name a node that does not exist.
+const MOST_DANGLING: f64 = 0.05;
+
+/// The files of a graph in a folder.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    nodes: Option<PathBuf>,
+    edges: Option<PathBuf>,
+    features: Option<PathBuf>,
+}
+
+impl Files {
+    pub fn of(folder: &Path) -> Files {
+        let find = |stem: &str| {
+            let paths = ENDINGS
+                .iter()
+                .map(|ending| folder.join(format!("{stem}.{ending}")));
+            paths.into_iter().find(|path| path.is_file())
+        };
+        Files {
+            nodes: find("nodes"),
+            edges: find("edges"),
+            features: find("features"),
+        }
+    }
+
+    /// Whether there is a table of nodes or one of edges.
+    pub fn is_any(&self) -> bool {
+        self.nodes.is_some() || self.edges.is_some()
+    }
+}
+
+pub(super) fn read(folder: &Path, options: &GraphOptions) -> Result<ReadGraph, GraphError> {
+    let files = Files::of(folder);
+    let half = |has, lacks| GraphError::HalfAGraph {
+        path: folder.to_owned(),
+        has,
+        lacks,
+    };
+    let (nodes_path, edges_path) = match (&files.nodes, &files.edges) {
+        (Some(nodes), Some(edges)) => (nodes, edges),
+        (Some(_), None) => return Err(half("nodes", "edges")),
+        _ => return Err(half("edges", "nodes")),
+    };
+    let nodes = table(nodes_path, &options.tables)?;
+    let edges = table(edges_path, &options.tables)?;
+    let features = match &files.features {
+        Some(path) => Some((path, table(path, &options.tables)?)),
+        None => None,
+    };
+
+    let mut table = nodes.table;
+    let place = id_place(&table);
+    let id_column = table.columns[place].name.clone();
+    let ids = unique_ids(nodes_path, &table.columns[place])?;
+    // Ids are names: a model must not calculate with them.
+    table.columns[place].values = texts(&ids);
+    let known = places(&ids);
+
+    let mut findings = Vec::new();
+    let ends = edge_ends(edges_path, &edges.table)?;
+    let pairs = matched(edges_path, &ends, &known, &mut findings)?;
+    let weights = weights(edges_path, &edges.table, &pairs.rows)?;
+    let (graph, left_out) = Graph::new(
+        ids.len(),
+        &pairs.pairs,
+        weights.as_deref(),
+        options.directed,
+    );
+    if graph.edges().is_empty() {
+        return Err(GraphError::NoEdges {
+            path: folder.to_owned(),
+            nodes: ids.len(),
+        });
+    }
+    findings.extend(structure_findings(&graph, left_out));
+    let apart = match &features {
+        Some((path, read)) => Some(sparse(path, &read.table, &known, &mut findings)?),
+        None => None,
+    };
+    let parts = take_parts(nodes_path, &mut table, options)?;
+    let facts = facts(
+        folder,
+        &table,
+        [
+            Some(&nodes.facts),
+            Some(&edges.facts),
+            features.as_ref().map(|(_, read)| &read.facts),
+        ],
+        told(&graph, left_out),
+    );
+    Ok(ReadGraph {
+        table,
+        id_column,
+        ids,
+        graph,
+        apart,
+        parts,
+        facts,
+        findings,
+    })
+}
+
+fn table(path: &Path, options: &ReadOptions) -> Result<Read, GraphError> {
+    // Rows of one table are named in another: none may be left out to save memory.
+    let whole = ReadOptions {
+        memory_bytes: None,
+        ..options.clone()
+    };
+    Ok(read_table(&Source::File(path.to_owned()), &whole)?)
+}
+
+/// The place of the column of ids: by its name, else the first.
+fn id_place(table: &Table) -> usize {
+    let named = |name: &&str| {
+        let mut columns = table.columns.iter();
+        columns.position(|column| column.name.eq_ignore_ascii_case(name))
+    };
+    IDS.iter().find_map(|name| named(&name)).unwrap_or(0)
+}
+
+/// The ids of a column, the same for `7`, `7.0` and the number 7, so that tables agree that were written by different programs.
+///
+/// # Errors
+/// A missing id, or a number that is not a whole one.
+pub(super) fn ids_of(path: &Path, column: &Column) -> Result<Vec<String>, GraphError> {
+    let id = |row: usize| {
+        let Some(text) = column.values.text(row) else {
+            return Err(GraphError::MissingId {
+                path: path.to_owned(),
+                column: column.name.clone(),
+                row: row + 1,
+            });
+        };
+        canonical_id(&text, matches!(column.values, Values::Numeric(_))).ok_or_else(|| {
+            GraphError::InexactId {
+                path: path.to_owned(),
+                column: column.name.clone(),
+                row: row + 1,
+                id: text,
+            }
+        })
+    };
+    (0..column.values.len()).map(id).collect()
+}
+
+/// An id as it is compared: the same for `7`, `7.0` and, if `number`, what a program makes of the number 7. `None` for a number that is not
+/// whole, or too large to be told from the next one.
+pub fn canonical_id(text: &str, number: bool) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let text = text.trim();
+    if number {
+        let value: f64 = text.parse().ok()?;
+        return (value.fract() == 0.0 && value.abs() < EXACT).then(|| format!("{value:.0}"));
+    }
+    if let Some((whole, rest)) = text.split_once('.')
+        && !whole.is_empty()
+        && whole.bytes().all(|b| b.is_ascii_digit())
+        && !rest.is_empty()
+        && rest.bytes().all(|b| b == b'0')
+    {
+        return Some(whole.to_owned());
+    }
+    Some(text.to_owned())
+}
+
+fn unique_ids(path: &Path, column: &Column) -> Result<Vec<String>, GraphError> {
+    let ids = ids_of(path, column)?;
+    let mut seen = std::collections::HashSet::new();
+    let repeated: Vec<usize> = (0..ids.len())
+        .filter(|&row| !seen.insert(&ids[row]))
+        .collect();
+    match repeated.first() {
+        None => Ok(ids),
+        Some(&row) => Err(GraphError::DuplicateId {
+            path: path.to_owned(),
+            count: repeated.len(),
+            row: row + 1,
+            id: ids[row].clone(),
+        }),
+    }
+}
+
+fn texts(ids: &[String]) -> Values {
+    Values::Text {
+        codes: (0..ids.len() as u32).collect(),
+        dictionary: ids.to_vec(),
+    }
+}
+
+fn edge_ends(path: &Path, table: &Table) -> Result<[Vec<String>; 2], GraphError> {
+    let named = |name: &str| {
+        let mut columns = table.columns.iter();
+        columns.position(|column| column.name.eq_ignore_ascii_case(name))
+    };
+    let pair = |(first, second): &(&str, &str)| Some([named(first)?, named(second)?]);
+    let places = ENDS.iter().find_map(pair).unwrap_or([0, 1]);
+    if places.iter().any(|&place| place >= table.columns.len()) {
+        return Err(GraphError::Columns {
+            path: path.to_owned(),
+            needed: "two columns, the ids of the two nodes of an edge",
+        });
+    }
+    let [first, second] = places.map(|place| ids_of(path, &table.columns[place]));
+    Ok([first?, second?])
+}
+
+/// Edges between nodes that exist.
+struct Matched {
+    pairs: Vec<(u32, u32)>,
+    /// The row of each.
+    rows: Vec<usize>,
+}
+
+fn matched(
+    path: &Path,
+    [first, second]: &[Vec<String>; 2],
+    known: &std::collections::HashMap<&str, u32>,
+    findings: &mut Vec<Finding>,
+) -> Result<Matched, GraphError> {
+    let (mut pairs, mut rows, mut dangling) = (Vec::new(), Vec::new(), Vec::new());
+    for (row, (a, b)) in first.iter().zip(second).enumerate() {
+        match (known.get(a.as_str()), known.get(b.as_str())) {
+            (Some(&a), Some(&b)) => {
+                pairs.push((a, b));
+                rows.push(row);
+            }
+            (None, _) => dangling.push((row, a)),
+            _ => dangling.push((row, b)),
+        }
+    }
+    refuse_or_tell(path, first.len(), &dangling, findings)?;
+    Ok(Matched { pairs, rows })
+}
+
+/// An error when too many rows name nodes that do not exist, else a finding when some do.
+fn refuse_or_tell(
+    path: &Path,
+    rows: usize,
+    dangling: &[(usize, &String)],
+    findings: &mut Vec<Finding>,
+) -> Result<(), GraphError> {
+    let Some((row, id)) = dangling.first() else {
+        return Ok(());
+    };
+    if dangling.len() as f64 > MOST_DANGLING * rows as f64 {
+        return Err(GraphError::Dangling {
+            path: path.to_owned(),
+            dangling: dangling.len(),
+            rows,
+            row: row + 1,
+            id: (*id).clone(),
+        });
+    }
+    findings.push(Finding {
+        kind: "dangling-edges".into(),
+        severity: Severity::Warning,
+        columns: Vec::new(),
+        message: format!(
+            "{} of {rows} rows of `{}` name a node that does not exist",
+            dangling.len(),
+            path.file_name().unwrap_or_default().to_string_lossy()
+        ),
+        evidence: Evidence {
+            rows: dangling.iter().take(20).map(|(row, _)| row + 1).collect(),
+            count: dangling.len(),
+            figure: format!("the first is `{id}`"),
+        },
+        remedy: "add these nodes, or remove the rows".into(),
+        action: Some("left out".into()),
+    });
+    Ok(())
+}
+
+fn weights(path: &Path, table: &Table, rows: &[usize]) -> Result<Option<Vec<f32>>, GraphError> {
+    let is_weight = |column: &&Column| {
+        WEIGHTS
+            .iter()
+            .any(|name| column.name.eq_ignore_ascii_case(name))
+    };
+    let Some(column) = table.columns.iter().find(is_weight) else {
+        return Ok(None);
+    };
+    let weight = |&row: &usize| {
+        let text = column.values.text(row);
+        let value = text.as_deref().and_then(|text| text.parse::<f32>().ok());
+        value
+            .filter(|weight| weight.is_finite() && *weight > 0.0)
+            .ok_or_else(|| GraphError::Weight {
+                path: path.to_owned(),
+                row: row + 1,
+                value: text.map_or("missing".to_owned(), |text| format!("`{text}`")),
+            })
+    };
+    rows.iter().map(weight).collect::<Result<_, _>>().map(Some)
+}
+
+type Named = (SparseFeatures, Option<Vec<String>>);
+
+/// Rows of node, feature, and a number if there is a third column.
+fn sparse(
+    path: &Path,
+    table: &Table,
+    known: &std::collections::HashMap<&str, u32>,
+    findings: &mut Vec<Finding>,
+) -> Result<Named, GraphError> {
+    let [node, feature, rest @ ..] = table.columns.as_slice() else {
+        return Err(GraphError::Columns {
+            path: path.to_owned(),
+            needed: "two columns, the id of a node and a feature that it has, and maybe a third of numbers",
+        });
+    };
+    let nodes = ids_of(path, node)?;
+    let features = ids_of(path, feature)?;
+    // Numbers in their order, then words.
+    let key = |name: &String| {
+        (
+            name.parse::<f64>().ok().map_or(u64::MAX, |n| n.to_bits()),
+            name.clone(),
+        )
+    };
+    let sorted: BTreeMap<_, ()> = features.iter().map(|name| (key(name), ())).collect();
+    let names: Vec<String> = sorted.into_keys().map(|(_, name)| name).collect();
+    let place = places(&names);
+    let (mut cells, mut dangling) = (Vec::with_capacity(nodes.len()), Vec::new());
+    for (row, (node, feature)) in nodes.iter().zip(&features).enumerate() {
+        let Some(&node) = known.get(node.as_str()) else {
+            dangling.push((row, node));
+            continue;
+        };
+        let value = match rest.first().map(|column| &column.values) {
+            None => 1.0,
+            Some(Values::Numeric(values)) => values[row] as f32,
+            Some(Values::Text { .. }) => {
+                return Err(GraphError::Columns {
+                    path: path.to_owned(),
+                    needed: "numbers in its third column",
+                });
+            }
+        };
+        cells.push((node, place[feature.as_str()], value));
+    }
+    refuse_or_tell(path, nodes.len(), &dangling, findings)?;
+    let features = SparseFeatures::new(known.len(), names.len(), cells);
+    Ok((features, Some(names)))
+}
+
+fn take_parts(
+    path: &Path,
+    table: &mut Table,
+    options: &GraphOptions,
+) -> Result<Option<GivenParts>, GraphError> {
+    let place = table
+        .columns
+        .iter()
+        .position(|column| is_parts(column) && !options.ignore.contains(&column.name));
+    let Some(place) = place else {
+        return match options.mask {
+            Some(asked) if asked > 0 => Err(GraphError::NoMask {
+                path: path.to_owned(),
+                asked,
+                known: 0,
+            }),
+            _ => Ok(None),
+        };
+    };
+    let column = table.columns.remove(place);
+    GivenParts::of_column(path, &column).map(Some)
+}
+
+fn facts(
+    folder: &Path,
+    table: &Table,
+    files: [Option<&SourceFacts>; 3],
+    mut notes: Vec<String>,
+) -> SourceFacts {
+    let sums: Vec<&str> = files
+        .iter()
+        .flatten()
+        .map(|facts| facts.sha256.as_str())
+        .collect();
+    let (_, sha256) = fingerprint_bytes(sums.concat().as_bytes());
+    let nodes = files[0].cloned().unwrap_or_default();
+    for facts in files.iter().flatten() {
+        notes.extend(
+            facts
+                .notes
+                .iter()
+                .map(|note| format!("`{}`: {note}", facts.source)),
+        );
+    }
+    SourceFacts {
+        source: folder.display().to_string(),
+        format: format!("graph of {}", nodes.format),
+        bytes: files.iter().flatten().map(|facts| facts.bytes).sum(),
+        sha256,
+        rows: table.rows(),
+        source_rows: table.rows(),
+        columns: table.columns.len(),
+        notes,
+        ..nodes
+    }
+}

@@ -1,0 +1,323 @@
+//! Models of graphs, of every kind.
+#![allow(clippy::unwrap_used)]
+
+use candor_baselines::{FeatureKind, Matrix};
+use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
+use candor_design::Design;
+use candor_graph::{Body, Graph, GraphLearner, GraphUnits, NodeFeatures, SparseFeatures};
+use candor_train::{Assignment, FittedMember, Learner, Member};
+use rand::RngExt;
+
+const NODES: usize = 120;
+
+/// Two blocks: nodes are mostly joined inside their own, and features hardly tell the blocks apart.
+fn blocks() -> (GraphUnits, Targets) {
+    let stream = &mut Seed(7).stream("blocks", &[]);
+    let class = |node: usize| (node % 2) as u32;
+    let mut pairs = Vec::new();
+    for a in 0..NODES {
+        for b in a + 1..NODES {
+            let chance = if class(a) == class(b) { 0.12 } else { 0.01 };
+            if stream.random_bool(chance) {
+                pairs.push((a as u32, b as u32));
+            }
+        }
+    }
+    let mut values = Vec::new();
+    let mut cells = Vec::new();
+    for node in 0..NODES {
+        let noise = stream.random_range(-1.0..1.0);
+        values.extend([0.3 * class(node) as f32 + noise, (node % 3) as f32]);
+        cells.extend((0..6).map(|_| (node as u32, stream.random_range(0..200u32), 1.0)));
+    }
+    let kinds = vec![
+        FeatureKind::Numeric,
+        FeatureKind::Categorical { cardinality: 3 },
+    ];
+    let features = NodeFeatures {
+        table: Matrix::new(NODES, kinds, values).unwrap(),
+        apart: Some(SparseFeatures::new(NODES, 200, cells)),
+    };
+    let (graph, _) = Graph::new(NODES, &pairs, None, false);
+    let ids = (0..NODES).map(|node| format!("n{node}")).collect();
+    let targets = Targets::Classes((0..NODES).map(class).collect());
+    (GraphUnits::whole(graph, features, ids), targets)
+}
+
+fn target() -> Target {
+    Target {
+        task: Task::Binary,
+        names: vec!["block".into()],
+        classes: vec!["0".into(), "1".into()],
+    }
+}
+
+fn fitted(design: &Design, units: &GraphUnits, targets: &Targets) -> FittedMember {
+    let order: Vec<usize> = (0..NODES).collect();
+    GraphLearner::new(Task::Binary)
+        .unwrap()
+        .fit(&Assignment {
+            design,
+            units: &units.clone().units(),
+            targets,
+            target: &target(),
+            metric: Metric::LogLoss,
+            train: &order[..40],
+            validation: &order[40..70],
+            seed: Seed(1),
+            clock: &Clock::unlimited(),
+        })
+        .unwrap()
+}
+
+fn designs() -> Vec<Design> {
+    let networks = Body::NAMES.into_iter().map(|model| {
+        let design = Design::new()
+            .with("model", model)
+            .with("epochs", 36)
+            .with("width", 8);
+        design.with("layers", 3).with("edge_dropout", 0.2)
+    });
+    let others = ["trivial", "linear", "boosting", "label_propagation"];
+    let others = others
+        .into_iter()
+        .map(|model| Design::new().with("model", model));
+    let options = Design::new()
+        .with("model", "sage")
+        .with("epochs", 36)
+        .with("layers", 3);
+    let options = [
+        options
+            .clone()
+            .with("residual", true)
+            .with("norm", true)
+            .with("aggregator", "max"),
+        options
+            .with("jumping", true)
+            .with("by_rows", false)
+            .with("model", "gatv2"),
+    ];
+    networks.chain(others).chain(options).collect()
+}
+
+fn probabilities(member: &dyn Member, units: &GraphUnits, nodes: &[usize]) -> Vec<f32> {
+    let said = member
+        .predict(&units.clone().units(), nodes)
+        .unwrap()
+        .mixture()
+        .unwrap();
+    match said {
+        Distribution::Categorical { probabilities, .. } => probabilities,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn another_order_of_nodes_changes_nothing_and_neither_do_other_questions() {
+    let (units, targets) = blocks();
+    let order: Vec<usize> = (0..NODES).map(|i| (i * 77) % NODES).collect();
+    let reordered = GraphUnits {
+        graph: units.graph.reordered(&order).into(),
+        features: units.features.select(&order).into(),
+        ..units.clone()
+    };
+    // Of a reordered graph label propagation would know no label: it is held against itself in its own tests.
+    for design in designs()
+        .iter()
+        .filter(|d| d.get("model").unwrap() != "label_propagation")
+    {
+        let member = fitted(design, &units, &targets).member;
+        let asked: Vec<usize> = (0..NODES).collect();
+        let all = probabilities(&*member, &units, &asked);
+        let there = probabilities(&*member, &reordered, &asked);
+        for (place, &node) in order.iter().enumerate() {
+            for class in 0..2 {
+                let (a, b) = (all[2 * node + class], there[2 * place + class]);
+                assert!((a - b).abs() < 1e-5, "{design:?}: {a} {b}");
+            }
+        }
+        let few = probabilities(&*member, &units, &[5, 3]);
+        assert!(
+            few[..2]
+                .iter()
+                .zip(&all[10..12])
+                .all(|(a, b)| (a - b).abs() < 1e-6)
+        );
+    }
+}
+
+#[test]
+fn saved_and_loaded_every_member_says_the_same() {
+    let (units, targets) = blocks();
+    let learner = GraphLearner::new(Task::Binary).unwrap();
+    let all: Vec<usize> = (0..NODES).collect();
+    for design in designs() {
+        let member = fitted(&design, &units, &targets).member;
+        let saved = member.save().unwrap();
+        let loaded = learner.load(&saved.description, &saved.numbers).unwrap();
+        let said = probabilities(&*member, &units, &all);
+        assert_eq!(probabilities(&*loaded, &units, &all), said, "{design:?}");
+        assert!(said.iter().all(|p| p.is_finite()));
+        // Cut short, or of another model.
+        let cut = &saved.numbers[..saved.numbers.len() / 2];
+        assert!(learner.load(&saved.description, cut).is_err(), "{design:?}");
+        assert!(
+            learner
+                .load(&serde_json::json!({"member": "network"}), &[])
+                .is_err()
+        );
+    }
+}
+
+#[test]
+fn the_same_bits_with_one_thread_and_with_two() {
+    let (units, targets) = blocks();
+    let all: Vec<usize> = (0..NODES).collect();
+    for design in designs() {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let member = fitted(&design, &units, &targets).member;
+                probabilities(&*member, &units, &all)
+            })
+        };
+        assert_eq!(on(1), on(2), "{design:?}");
+    }
+}
+
+#[test]
+fn edges_help_where_they_tell_the_class() {
+    let (units, targets) = blocks();
+    let test: Vec<usize> = (70..NODES).collect();
+    let accuracy = |model: &str| {
+        let design = Design::new()
+            .with("model", model)
+            .with("width", 16)
+            .with("layers", 2);
+        let member = fitted(&design, &units, &targets).member;
+        let said = member
+            .predict(&units.clone().units(), &test)
+            .unwrap()
+            .mixture()
+            .unwrap();
+        Metric::Accuracy
+            .score(&said, &targets.select(&test))
+            .unwrap()
+    };
+    let without = accuracy("mlp");
+    for model in [
+        "gcn",
+        "sage",
+        "gatv2",
+        "gin",
+        "appnp",
+        "gcnii",
+        "label_propagation",
+    ] {
+        let with = accuracy(model);
+        assert!(
+            with >= 0.8 && with > without + 0.1,
+            "{model}: {with}, without edges {without}"
+        );
+    }
+}
+
+#[test]
+fn labels_of_other_nodes_than_the_training_ones_are_never_looked_at() {
+    let (units, targets) = blocks();
+    let Targets::Classes(classes) = &targets else {
+        unreachable!()
+    };
+    // All labels outside training and validation are turned round.
+    let turned = |node: usize, class: u32| if node < 70 { class } else { 1 - class };
+    let turned = Targets::Classes(
+        classes
+            .iter()
+            .enumerate()
+            .map(|(n, &c)| turned(n, c))
+            .collect(),
+    );
+    let all: Vec<usize> = (0..NODES).collect();
+    for design in designs() {
+        let said = |targets: &Targets| {
+            probabilities(&*fitted(&design, &units, targets).member, &units, &all)
+        };
+        assert_eq!(said(&targets), said(&turned), "{design:?}");
+    }
+}
+
+#[test]
+fn designs_by_human_hand_are_in_the_space() {
+    for task in [Task::Binary, Task::Regression] {
+        let learner = GraphLearner::new(task).unwrap();
+        for by_hand in learner.hand_made().iter().filter(|h| !h.baseline) {
+            let checked = learner.space().check(&by_hand.design);
+            assert!(checked.is_ok(), "{}: {checked:?}", by_hand.name);
+        }
+    }
+}
+
+#[test]
+fn numbers_and_labels_are_predicted_too() {
+    let (units, targets) = blocks();
+    let Targets::Classes(classes) = &targets else {
+        unreachable!()
+    };
+    let numbers = Targets::Values {
+        width: 1,
+        values: classes.iter().map(|&c| 100.0 + 50.0 * c as f32).collect(),
+    };
+    let labels = Targets::Labels {
+        width: 2,
+        values: classes
+            .iter()
+            .enumerate()
+            .flat_map(|(n, &c)| [Some(c == 1), (n % 5 != 0).then_some(c == 0)])
+            .collect(),
+    };
+    let order: Vec<usize> = (0..NODES).collect();
+    for (task, targets, names) in [
+        (Task::Regression, numbers, vec!["number".to_owned()]),
+        (
+            Task::Multilabel,
+            labels,
+            vec!["one".to_owned(), "other".to_owned()],
+        ),
+    ] {
+        let learner = GraphLearner::new(task).unwrap();
+        for model in ["gcn", "mlp", "label_propagation", "linear", "boosting"] {
+            let target = Target {
+                task,
+                names: names.clone(),
+                classes: if task == Task::Multilabel {
+                    vec!["0".into(), "1".into()]
+                } else {
+                    vec![]
+                },
+            };
+            let fitted = learner
+                .fit(&Assignment {
+                    design: &Design::new().with("model", model).with("epochs", 200),
+                    units: &units.clone().units(),
+                    targets: &targets,
+                    target: &target,
+                    metric: Metric::default_for(task),
+                    train: &order[..40],
+                    validation: &order[40..70],
+                    seed: Seed(1),
+                    clock: &Clock::unlimited(),
+                })
+                .unwrap();
+            let said = fitted
+                .member
+                .predict(&units.clone().units(), &order[70..])
+                .unwrap();
+            let truth = targets.select(&order[70..]);
+            let score = Metric::default_for(task).score(&said.mixture().unwrap(), &truth);
+            assert!(score.unwrap().is_finite(), "{model}");
+        }
+    }
+}
