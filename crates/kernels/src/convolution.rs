@@ -2,10 +2,13 @@ mod dense;
 mod depthwise;
 mod normalised;
 mod padded;
+mod winograd;
 
 #[cfg(test)]
 pub(crate) use normalised::portable as portable_norm;
 pub use normalised::{Normalisation, Normalised, batch_norm, fold, normalised_convolution};
+
+use std::borrow::Cow;
 
 use burn::Tensor;
 use burn::tensor::module::conv2d;
@@ -16,6 +19,7 @@ use crate::array::{Array, View, pieces_of, spread_with};
 use crate::error::equal;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{add_scaled, sum};
+use crate::tiles::panel_width;
 use padded::Correlation;
 
 const NAME: &str = "2-D convolution";
@@ -70,11 +74,39 @@ pub fn convolution(
     moves: Moves,
 ) -> Result<Tensor<4>, KernelError> {
     let sizes = Sizes::new(x.dims(), weight.dims(), moves)?;
+    convolve(x, weight, bias, sizes)
+}
+
+/// A [`convolution`] whose sums are always made as they are defined, where that function takes Winograd's transforms if they are faster:
+/// three to four times more exact, and what the transforms are measured against.
+///
+/// # Shapes
+/// As there.
+///
+/// # Errors
+/// As there.
+pub fn direct_convolution(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    moves: Moves,
+) -> Result<Tensor<4>, KernelError> {
+    let sizes = Sizes::new(x.dims(), weight.dims(), moves)?;
+    let method = Method::Direct;
+    convolve(x, weight, bias, Sizes { method, ..sizes })
+}
+
+fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    sizes: Sizes,
+) -> Result<Tensor<4>, KernelError> {
     if let Some(bias) = &bias {
         equal(NAME, "length of the bias", sizes.filters, bias.dims()[0])?;
     }
     if !is_cpu(&x.device()) {
-        return Ok(portable(x, weight, bias, moves));
+        return Ok(portable(x, weight, bias, sizes.moves));
     }
     let mut inputs = vec![x.into_dispatch(), weight.into_dispatch()];
     inputs.extend(bias.map(Tensor::into_dispatch));
@@ -114,6 +146,12 @@ pub(crate) fn portable(
     conv2d(x, weight, bias, options)
 }
 
+/// Whether a convolution of these shapes is made by Winograd's transforms, and the gradient of its weights, too.
+#[cfg(test)]
+pub(crate) fn by_winograd(x: [usize; 4], weight: [usize; 4], moves: Moves) -> [bool; 2] {
+    Sizes::new(x, weight, moves).map_or([false; 2], |s| [s.by_winograd(), s.weights_by_winograd()])
+}
+
 /// The sizes of a convolution's tensors.
 #[derive(Debug, Clone, Copy)]
 struct Sizes {
@@ -124,6 +162,16 @@ struct Sizes {
     kernel: [usize; 2],
     output: [usize; 2],
     moves: Moves,
+    method: Method,
+}
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// As it is defined.
+    Direct,
+    /// By Winograd's transforms where they pay.
+    Fastest,
 }
 
 impl Sizes {
@@ -179,7 +227,17 @@ impl Sizes {
             kernel,
             output,
             moves,
+            method: Method::Fastest,
         })
+    }
+
+    /// Whether the correlations of both passes are made by Winograd's transforms.
+    fn by_winograd(&self) -> bool {
+        self.method == Method::Fastest && winograd::pays(self)
+    }
+
+    fn weights_by_winograd(&self) -> bool {
+        self.method == Method::Fastest && winograd::pays_for_weights(self)
     }
 
     fn channels_per_group(&self) -> usize {
@@ -283,55 +341,109 @@ impl Sizes {
 /// Images whose weight gradients are summed by one thread. Fixed, so that sums do not depend on the number of threads.
 const IMAGES: usize = 8;
 
-/// What is computed once for all images of a batch.
-enum Plan {
-    Dense(dense::Plan),
-    Depthwise(Correlation),
+/// What is computed once for all images of a batch; the weights are those of each group, `[groups, filters, planes, kernel]`.
+enum Plan<'a> {
+    Dense(dense::Plan, Cow<'a, [f32]>),
+    Depthwise(Correlation, Cow<'a, [f32]>),
+    Winograd(winograd::Plan, winograd::Weights),
 }
 
-impl Plan {
-    fn new(sizes: Sizes, correlation: Correlation) -> Plan {
-        if sizes.is_depthwise() {
-            Plan::Depthwise(correlation)
+impl<'a> Plan<'a> {
+    fn forwards(s: Sizes, weight: &'a [f32]) -> Plan<'a> {
+        if s.by_winograd() {
+            let plan = winograd::Plan::new(s.forwards(), s.filters_per_group());
+            let weights = winograd::Weights::new(&plan, weight, false);
+            Plan::Winograd(plan, weights)
         } else {
-            Plan::Dense(dense::Plan::new(correlation))
+            Plan::direct(s, s.forwards(), weight.into())
         }
     }
 
-    /// One image: `x` `[groups * planes, pixels]` with the weights of each group, `[groups, filters, planes, kernel]`.
+    fn backwards(s: Sizes, weight: &[f32]) -> Plan<'a> {
+        if s.by_winograd() {
+            let plan = winograd::Plan::new(s.backwards(), s.channels_per_group());
+            let weights = winograd::Weights::new(&plan, weight, true);
+            Plan::Winograd(plan, weights)
+        } else {
+            Plan::direct(s, s.backwards(), s.mirrored(weight).into())
+        }
+    }
+
+    fn direct(s: Sizes, correlation: Correlation, weight: Cow<'a, [f32]>) -> Plan<'a> {
+        if s.is_depthwise() {
+            Plan::Depthwise(correlation, weight)
+        } else {
+            Plan::Dense(dense::Plan::new(correlation), weight)
+        }
+    }
+
+    /// Images that are best correlated together.
+    fn images_at_once(&self) -> usize {
+        match self {
+            Plan::Winograd(plan, _) => plan.images_at_once(),
+            Plan::Dense(..) | Plan::Depthwise(..) => 1,
+        }
+    }
+
+    /// Some images: `x` `[images, groups * planes, pixels]`.
     fn correlate(
         &self,
-        groups: usize,
+        [count, groups]: [usize; 2],
         x: &[f32],
-        weight: &[f32],
         bias: Option<&[f32]>,
         output: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let plan = match self {
-            Plan::Depthwise(correlation) => {
-                return depthwise::correlate(
-                    correlation,
-                    x,
-                    weight,
-                    bias,
-                    output,
-                    &mut scratch.padded,
+        if let Plan::Winograd(plan, weights) = self {
+            for group in 0..groups {
+                let of_x = x.len() / count;
+                let of_output = output.len() / count;
+                let images = x.chunks_exact(of_x).map(|x| of_group(x, groups, group));
+                let output = output.chunks_exact_mut(of_output);
+                let output = output.map(|output| of_group_mut(output, groups, group));
+                plan.correlate_images(
+                    &images.collect::<Vec<_>>(),
+                    weights.group(group),
+                    bias.map(|bias| of_group(bias, groups, group)),
+                    &mut output.collect::<Vec<_>>(),
+                    &mut scratch.winograd,
                 );
             }
-            Plan::Dense(plan) => plan,
-        };
-        for group in 0..groups {
-            let length = output.len() / groups;
-            let output = &mut output[group * length..(group + 1) * length];
-            let bias = bias.map(|bias| of_group(bias, groups, group));
-            plan.correlate(
-                of_group(x, groups, group),
-                of_group(weight, groups, group),
-                bias,
-                output,
-                scratch,
-            );
+            return;
+        }
+        let (of_x, of_output) = (x.len() / count, output.len() / count);
+        for image in 0..count {
+            let x = &x[image * of_x..][..of_x];
+            let output = &mut output[image * of_output..][..of_output];
+            self.correlate_directly(groups, x, bias, output, scratch);
+        }
+    }
+
+    fn correlate_directly(
+        &self,
+        groups: usize,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        output: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        match self {
+            Plan::Winograd(..) => {}
+            Plan::Depthwise(correlation, weight) => {
+                let padded = &mut scratch.padded;
+                depthwise::correlate(correlation, x, weight, bias, output, padded);
+            }
+            Plan::Dense(plan, weight) => {
+                for group in 0..groups {
+                    plan.correlate(
+                        of_group(x, groups, group),
+                        of_group(weight, groups, group),
+                        bias.map(|bias| of_group(bias, groups, group)),
+                        of_group_mut(output, groups, group),
+                        scratch,
+                    );
+                }
+            }
         }
     }
 }
@@ -342,12 +454,18 @@ struct Scratch {
     padded: Vec<f32>,
     panel: Vec<f32>,
     transposed: Vec<f32>,
+    winograd: winograd::Scratch,
 }
 
 /// The part of a slice that belongs to a group.
 fn of_group<T>(values: &[T], groups: usize, group: usize) -> &[T] {
     let length = values.len() / groups;
     &values[group * length..(group + 1) * length]
+}
+
+fn of_group_mut<T>(values: &mut [T], groups: usize, group: usize) -> &mut [T] {
+    let length = values.len() / groups;
+    &mut values[group * length..(group + 1) * length]
 }
 
 /// Convolves a batch; `then` sees each image of the result.
@@ -363,24 +481,37 @@ fn forward<T: Send>(
     if output.values.is_empty() {
         return (output, Vec::new());
     }
-    let plan = Plan::new(s, s.forwards());
+    let plan = Plan::forwards(s, weight);
+    let threads = rayon::current_num_threads();
+    if let Plan::Winograd(plan, weights) = &plan
+        && s.batch < threads
+    {
+        let images = x.chunks_exact(s.image_length() / s.moves.groups);
+        winograd::correlate_in_parts(plan, weights, images.collect(), bias, &mut output.values);
+        let images = output.values.chunks_exact(s.output_length());
+        let seen = images.map(then).collect();
+        return (output, seen);
+    }
     let mut seen: Vec<Option<T>> = (0..s.batch).map(|_| None).collect();
-    let images = output.values.chunks_exact_mut(s.output_length());
-    let parts = images.zip(&mut seen).enumerate().collect();
+    let at_once = plan.images_at_once().min(s.batch / (2 * threads)).max(1);
+    let images = output.values.chunks_mut(at_once * s.output_length());
+    let parts = images.zip(seen.chunks_mut(at_once)).enumerate().collect();
     spread_with(
         parts,
         Scratch::default,
         |scratch, (number, (output, seen))| {
-            let x = &x[number * s.image_length()..][..s.image_length()];
-            plan.correlate(s.moves.groups, x, weight, bias, output, scratch);
-            *seen = Some(then(output));
+            let x = &x[number * at_once * s.image_length()..][..seen.len() * s.image_length()];
+            plan.correlate([seen.len(), s.moves.groups], x, bias, output, scratch);
+            for (output, seen) in output.chunks_exact(s.output_length()).zip(seen) {
+                *seen = Some(then(output));
+            }
         },
     );
     (output, seen.into_iter().flatten().collect())
 }
 
 /// Changes the gradient of an image of the result, given its number, into a buffer.
-type Change<'a> = &'a (dyn Fn(usize, &[f32], &mut Vec<f32>) + Sync);
+type Change<'a> = &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync);
 
 /// Gradients of `x` and the weights, and sums over each filter's plane of the gradient of the result.
 fn backward(
@@ -399,8 +530,12 @@ fn backward(
     #[expect(unsafe_code, reason = "each image is written as a whole below")]
     let mut of_x = unsafe { Array::unwritten(if wanted[0] { x.shape } else { &[0] }) };
     let (groups, image) = (s.moves.groups, s.image_length());
-    let (mirrored, plan_of_x) = (s.mirrored(weight.values), Plan::new(s, s.backwards()));
-    let plan = Plan::new(s, s.forwards());
+    let plan_of_x = wanted[0].then(|| Plan::backwards(s, weight.values));
+    let plan = WeightPlan::new(s);
+    let at_once = plan_of_x
+        .as_ref()
+        .map_or(1, Plan::images_at_once)
+        .max(plan.images_at_once());
     // Some images at a time: their gradients for x, and the sum of those for the weights.
     let images = (0..s.batch)
         .step_by(IMAGES)
@@ -418,26 +553,38 @@ fn backward(
             let (of_weight, of_bias) = sums;
             *of_weight = plan.empty_sum(s, wanted[1]);
             *of_bias = vec![0.0; s.filters];
-            for (i, number) in images.enumerate() {
-                let given = &gradient.values[number * s.output_length()..][..s.output_length()];
+            for first in images.clone().step_by(at_once) {
+                let count = at_once.min(images.end - first);
+                let length = s.output_length();
+                let given = &gradient.values[first * length..][..count * length];
                 let gradient = match change {
                     None => given,
                     Some(change) => {
-                        change(number, given, buffer);
+                        buffer.resize(given.len(), 0.0);
+                        let changed = buffer.chunks_exact_mut(length);
+                        for (i, (changed, given)) in
+                            changed.zip(given.chunks_exact(length)).enumerate()
+                        {
+                            change(first + i, given, changed);
+                        }
                         &*buffer
                     }
                 };
-                for (sum_of, plane) in of_bias.iter_mut().zip(gradient.chunks_exact(s.outputs())) {
-                    *sum_of += sum(plane);
+                for (plane, values) in gradient.chunks_exact(s.outputs()).enumerate() {
+                    of_bias[plane % s.filters] += sum(values);
                 }
-                if !of_x.is_empty() {
-                    let of_x = &mut of_x[i * image..(i + 1) * image];
-                    plan_of_x.correlate(groups, gradient, &mirrored, None, of_x, scratch);
+                if let Some(plan) = &plan_of_x {
+                    let of_x = &mut of_x[(first - images.start) * image..][..count * image];
+                    plan.correlate([count, groups], gradient, None, of_x, scratch);
                 }
                 if wanted[1] {
-                    let x = &x.values[number * image..(number + 1) * image];
-                    plan.add_weight_gradient(groups, x, gradient, of_weight, scratch);
+                    let both = [&x.values[first * image..][..count * image], gradient];
+                    let is_first = first == images.start;
+                    plan.add([count, groups], both, is_first, of_weight, scratch);
                 }
+            }
+            if wanted[1] {
+                plan.finish(groups, of_weight, scratch);
             }
         },
     );
@@ -450,18 +597,74 @@ fn backward(
     (of_x, of_weight, of_bias)
 }
 
-impl Plan {
+/// How the gradients of the weights are summed.
+enum WeightPlan {
+    Dense(dense::Plan),
+    Depthwise(Correlation),
+    Winograd(winograd::Plan),
+}
+
+impl WeightPlan {
+    fn new(s: Sizes) -> WeightPlan {
+        if s.is_depthwise() {
+            WeightPlan::Depthwise(s.forwards())
+        } else if s.weights_by_winograd() {
+            WeightPlan::Winograd(winograd::Plan::new(s.forwards(), s.filters_per_group()))
+        } else {
+            WeightPlan::Dense(dense::Plan::new(s.forwards()))
+        }
+    }
+
+    /// Images whose contributions are best computed together.
+    fn images_at_once(&self) -> usize {
+        match self {
+            WeightPlan::Winograd(plan) => plan.images_at_once(),
+            WeightPlan::Dense(_) | WeightPlan::Depthwise(_) => 1,
+        }
+    }
+
     /// Zeros, in the form in which the gradients of the weights are summed.
     fn empty_sum(&self, s: Sizes, wanted: bool) -> Vec<f32> {
         let length = match self {
-            Plan::Depthwise(_) => s.filters * s.kernel_places(),
-            Plan::Dense(plan) => s.moves.groups * plan.sum_length(s.filters_per_group()),
+            WeightPlan::Depthwise(_) => s.filters * s.kernel_places(),
+            WeightPlan::Dense(plan) => s.moves.groups * plan.sum_length(s.filters_per_group()),
+            WeightPlan::Winograd(plan) => s.moves.groups * plan.sum_length(),
         };
         vec![0.0; if wanted { length } else { 0 }]
     }
 
-    /// Adds what one image contributes to the gradients of the weights.
-    fn add_weight_gradient(
+    /// Adds what some images, `x` and the gradients of their results, contribute to the gradients of the weights; `first` for the first of
+    /// those after which [`WeightPlan::finish`] follows.
+    fn add(
+        &self,
+        [count, groups]: [usize; 2],
+        [x, gradient]: [&[f32]; 2],
+        first: bool,
+        sum: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let image = |values: &'_ [f32], i: usize| {
+            let length = values.len() / count;
+            i * length..(i + 1) * length
+        };
+        if let WeightPlan::Winograd(plan) = self {
+            for group in 0..groups {
+                let of = |i| of_group(&x[image(x, i)], groups, group);
+                let images: Vec<&[f32]> = (0..count).map(of).collect();
+                let of = |i| of_group(&gradient[image(gradient, i)], groups, group);
+                let gradients: Vec<&[f32]> = (0..count).map(of).collect();
+                let scratch = &mut scratch.winograd;
+                plan.weight_gradient(&images, &gradients, [group, groups], first, scratch);
+            }
+            return;
+        }
+        for i in 0..count {
+            let (x, gradient) = (&x[image(x, i)], &gradient[image(gradient, i)]);
+            self.add_directly(groups, x, gradient, sum, scratch);
+        }
+    }
+
+    fn add_directly(
         &self,
         groups: usize,
         x: &[f32],
@@ -469,42 +672,62 @@ impl Plan {
         sum: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let plan = match self {
-            Plan::Depthwise(correlation) => {
-                return depthwise::weight_gradient(
-                    correlation,
-                    x,
-                    gradient,
-                    sum,
-                    &mut scratch.padded,
-                );
+        match self {
+            WeightPlan::Winograd(_) => {}
+            WeightPlan::Depthwise(correlation) => {
+                let padded = &mut scratch.padded;
+                depthwise::weight_gradient(correlation, x, gradient, sum, padded);
             }
-            Plan::Dense(plan) => plan,
-        };
-        let length = sum.len() / groups;
-        for group in 0..groups {
-            let sum = &mut sum[group * length..(group + 1) * length];
-            let (x, gradient) = (
-                of_group(x, groups, group),
-                of_group(gradient, groups, group),
-            );
-            plan.weight_gradient(x, gradient, sum, scratch);
+            WeightPlan::Dense(plan) => {
+                for group in 0..groups {
+                    let (x, gradient) = (
+                        of_group(x, groups, group),
+                        of_group(gradient, groups, group),
+                    );
+                    plan.weight_gradient(x, gradient, of_group_mut(sum, groups, group), scratch);
+                }
+            }
+        }
+    }
+
+    /// Adds what was left in the scratch.
+    fn finish(&self, groups: usize, sum: &mut [f32], scratch: &mut Scratch) {
+        if let WeightPlan::Winograd(plan) = self {
+            for group in 0..groups {
+                let sum = of_group_mut(sum, groups, group);
+                plan.finish_weight_gradient(group, sum, &scratch.winograd);
+            }
         }
     }
 
     /// Adds a sum to gradients in the order of the weights.
     fn add_sum(&self, s: Sizes, sum: &[f32], of_weight: &mut [f32]) {
-        let plan = match self {
-            Plan::Depthwise(_) => return add_scaled(of_weight, sum, 1.0),
-            Plan::Dense(plan) => plan,
+        let groups = s.moves.groups;
+        let width = match self {
+            WeightPlan::Depthwise(_) => return add_scaled(of_weight, sum, 1.0),
+            WeightPlan::Dense(_) => panel_width(),
+            WeightPlan::Winograd(_) => winograd::full_width(),
         };
-        let length = of_weight.len() / s.moves.groups;
-        if length == 0 {
-            return;
+        for group in 0..groups {
+            let depth = s.channels_per_group() * s.kernel_places();
+            let (sum, of_weight) = (
+                of_group(sum, groups, group),
+                of_group_mut(of_weight, groups, group),
+            );
+            add_panels(sum, [depth, width], of_weight);
         }
-        for (group, of_weight) in of_weight.chunks_exact_mut(length).enumerate() {
-            plan.add_sum(of_group(sum, s.moves.groups, group), of_weight);
-        }
+    }
+}
+
+/// Adds a sum, `[panels of filters, depth, width of a panel]`, to gradients `[filters, depth]`.
+fn add_panels(sum: &[f32], [depth, width]: [usize; 2], of_weight: &mut [f32]) {
+    for (filter, of_weight) in of_weight.chunks_exact_mut(depth).enumerate() {
+        let panel = &sum[filter / width * depth * width + filter % width..];
+        let panel = panel.iter().step_by(width);
+        of_weight
+            .iter_mut()
+            .zip(panel)
+            .for_each(|(to, from)| *to += from);
     }
 }
 

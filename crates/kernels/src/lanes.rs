@@ -130,7 +130,7 @@ const AHEAD: usize = 6;
 
 /// `a b + c`, rounded once where the processor can.
 #[inline(always)]
-fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 

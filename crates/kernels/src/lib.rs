@@ -45,8 +45,8 @@ pub use additive_scores::additive_scores;
 pub use attention::attention;
 pub use ball_query::ball_query;
 pub use convolution::{
-    Moves, Normalisation, Normalised, batch_norm, convolution, convolution_1d, fold,
-    normalised_convolution,
+    Moves, Normalisation, Normalised, batch_norm, convolution, convolution_1d, direct_convolution,
+    fold, normalised_convolution,
 };
 pub use cross_entropy::{Truth, cross_entropy};
 pub use csr::Csr;

@@ -827,3 +827,4 @@ fn arguments_that_do_not_fit_are_named() {
 
 mod layers;
 mod segments;
+mod winograd;

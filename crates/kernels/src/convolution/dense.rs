@@ -77,19 +77,6 @@ impl Plan {
         weight_gradient(self, &scratch.padded, &scratch.transposed, sum);
     }
 
-    /// Adds such a sum to gradients `[filters, depth]`.
-    pub fn add_sum(&self, sum: &[f32], of_weight: &mut [f32]) {
-        let (width, depth) = (panel_width(), self.offsets.len());
-        for (filter, of_weight) in of_weight.chunks_exact_mut(depth).enumerate() {
-            let panel = &sum[filter / width * depth * width + filter % width..];
-            let panel = panel.iter().step_by(width);
-            of_weight
-                .iter_mut()
-                .zip(panel)
-                .for_each(|(to, from)| *to += from);
-        }
-    }
-
     /// The rows of outputs that a panel from output `first` on consists of.
     fn runs(&self, first: usize, lanes: usize, runs: &mut Vec<Run>) {
         let Correlation { output, stride, .. } = self.correlation;

@@ -516,8 +516,7 @@ impl Kernel for NormalisedConvolution {
         let y = convolved.values.as_slice();
         let factors = [inputs[2].values, inputs[3].values];
         let found = sums_of(y, gradient.values, factors, moments, pixels, then);
-        let change = |number: usize, gradient: &[f32], of_convolved: &mut Vec<f32>| {
-            of_convolved.resize(gradient.len(), 0.0);
+        let change = |number: usize, gradient: &[f32], of_convolved: &mut [f32]| {
             let planes = of_convolved.chunks_exact_mut(pixels);
             for (channel, (of_plane_of, g)) in planes.zip(gradient.chunks_exact(pixels)).enumerate()
             {

@@ -100,7 +100,7 @@ fn a_gated_recurrence_is_right() {
 }
 
 /// Batch normalisation in 64 bits.
-fn normalise(
+pub(super) fn normalise(
     x: &[f64],
     channels: usize,
     pixels: usize,
