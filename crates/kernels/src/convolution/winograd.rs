@@ -26,7 +26,7 @@ use super::padded::Correlation;
 use super::{Moves, Sizes};
 use crate::array::{spread, spread_with};
 use crate::tiles::tile;
-use pixels::{from_planes, to_planes};
+use pixels::{from_planes, to_planes, to_rows};
 
 /// Results of a tile along an axis.
 const SIDE: usize = 4;
@@ -36,8 +36,8 @@ const REACH: usize = 6;
 const PLACES: usize = REACH * REACH;
 /// Numbers that are transformed at a time.
 const LANES: usize = 16;
-/// Rows of products are computed up to a multiple of this.
-const ROWS: usize = 8;
+/// There is room for a multiple of so many tiles.
+const ROWS: usize = 16;
 
 /// Whether the forward pass and the gradient of `x` gain from the transforms: decided by what does not change with the batch, so that an
 /// image alone gives the bits that it gives among others.
@@ -168,6 +168,8 @@ pub(super) struct Scratch {
     /// `[images, pixels of a region, channels]`.
     pixels: Vec<f32>,
     inputs: Transformed,
+    /// The same as `[places, channels, tiles]`.
+    rows: Vec<f32>,
     /// Products, or transformed gradients, of a panel.
     products: Transformed,
     /// Results of a row of tiles, `[pixels, width of a panel]`.
@@ -851,6 +853,7 @@ impl Plan {
                 region: &region,
                 start: [0, 0],
             };
+            turn_inputs(&scratch.inputs, tiles, &mut scratch.rows);
             let mut sums = &mut scratch.sums[group * length..][..length];
             for panel in &self.panels {
                 scratch.products.shape(tiles, panel.width);
@@ -858,8 +861,13 @@ impl Plan {
                 transform_gradients(&place, &scratch.pixels, at, &mut scratch.products);
                 let (own, rest) = sums.split_at_mut(PLACES * self.channels() * panel.width);
                 sums = rest;
-                let operands = [&scratch.inputs, &scratch.products];
-                add_products(operands, tiles, first && number == 0, own);
+                add_products(
+                    &scratch.rows,
+                    &scratch.products,
+                    tiles,
+                    first && number == 0,
+                    own,
+                );
             }
         }
     }
@@ -943,42 +951,64 @@ fn transform_gradients_by<const FMA: bool>(
     }
 }
 
+/// Transformed inputs of each place as `[channels, tiles]`.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+fn turn_inputs(inputs: &Transformed, tiles: usize, rows: &mut Vec<f32>) {
+    let distance = tiles.next_multiple_of(ROWS);
+    let of_place = inputs.width * distance;
+    if rows.len() < PLACES * of_place {
+        rows.resize(PLACES * of_place, 0.0);
+    }
+    for (place, rows) in rows.chunks_exact_mut(of_place).take(PLACES).enumerate() {
+        let inputs_of = &inputs.values[place * inputs.distance..];
+        to_rows(inputs_of, inputs.width, rows, distance);
+    }
+}
+
 /// For each place the product of `[channels, tiles]` and `[tiles, filters of a panel]`, written or added to `[places, channels, W]`.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
-fn add_products(operands: [&Transformed; 2], tiles: usize, first: bool, sums: &mut [f32]) {
+fn add_products(
+    rows: &[f32],
+    gradients: &Transformed,
+    tiles: usize,
+    first: bool,
+    sums: &mut [f32],
+) {
     match_target! {
-        "x86_64+avx512f+avx512vl" => if operands[1].width > LANES {
-            add_products_by::<8, 32, true>(operands, tiles, first, sums)
+        "x86_64+avx512f+avx512vl" => if gradients.width > LANES {
+            add_products_by::<8, 32, true>(rows, gradients, tiles, first, sums)
         } else {
-            add_products_by::<8, 16, true>(operands, tiles, first, sums)
+            add_products_by::<8, 16, true>(rows, gradients, tiles, first, sums)
         },
-        "x86_64+avx2+fma" => add_products_by::<4, 16, true>(operands, tiles, first, sums),
-        "aarch64+neon" => add_products_by::<4, 16, true>(operands, tiles, first, sums),
-        _ => add_products_by::<2, 16, false>(operands, tiles, first, sums),
+        "x86_64+avx2+fma" => add_products_by::<4, 16, true>(rows, gradients, tiles, first, sums),
+        "aarch64+neon" => add_products_by::<4, 16, true>(rows, gradients, tiles, first, sums),
+        _ => add_products_by::<2, 16, false>(rows, gradients, tiles, first, sums),
     }
 }
 
 #[inline(always)]
 fn add_products_by<const R: usize, const W: usize, const FMA: bool>(
-    [inputs, gradients]: [&Transformed; 2],
+    rows: &[f32],
+    gradients: &Transformed,
     tiles: usize,
     first: bool,
     sums: &mut [f32],
 ) {
-    let pitch = inputs.width;
-    for (place, sums) in sums.chunks_exact_mut(pitch * W).enumerate() {
-        let inputs = &inputs.values[place * inputs.distance..][..tiles * pitch];
+    let distance = tiles.next_multiple_of(ROWS);
+    let places = sums.chunks_exact_mut(sums.len() / PLACES);
+    for (place, sums) in places.enumerate() {
+        let rows = &rows[place * sums.len() / W * distance..];
         let gradients = &gradients.values[place * gradients.distance..][..tiles * W];
         for (block, sums) in sums.chunks_exact_mut(R * W).enumerate() {
             let mut own = [[0f32; W]; R];
-            let mut columns: [&[f32]; R] = [&[]; R];
+            let mut of_channels: [&[f32]; R] = [&[]; R];
             for r in 0..R {
                 if !first {
                     own[r].copy_from_slice(&sums[r * W..][..W]);
                 }
-                columns[r] = &inputs[block * R + r..];
+                of_channels[r] = &rows[(block * R + r) * distance..][..tiles];
             }
-            tile::<R, W, FMA>(&mut own, columns, pitch, gradients);
+            tile::<R, W, FMA>(&mut own, of_channels, 1, gradients);
             for r in 0..R {
                 sums[r * W..][..W].copy_from_slice(&own[r]);
             }

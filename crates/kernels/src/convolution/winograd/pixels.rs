@@ -92,6 +92,23 @@ pub(super) fn to_planes(
     }
 }
 
+/// Pixels with their channels side by side, `[count, channels]`, to channels, `[channels, distance]`; both in whole blocks of 16.
+#[inline(always)]
+pub(super) fn to_rows(pixels: &[f32], channels: usize, rows: &mut [f32], distance: usize) {
+    for channel in (0..channels).step_by(SIDE) {
+        for pixel in (0..distance).step_by(SIDE) {
+            let mut block = [0f32; SIDE * SIDE];
+            for (i, row) in block.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+                row.copy_from_slice(&pixels[(pixel + i) * channels + channel..][..SIDE]);
+            }
+            turn(&mut block);
+            for (i, row) in block.as_chunks::<SIDE>().0.iter().enumerate() {
+                rows[(channel + i) * distance + pixel..][..SIDE].copy_from_slice(row);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +142,16 @@ mod tests {
                 let inside = (first..first + count).contains(&(i % size));
                 assert!(if inside { a == b } else { a.is_nan() });
             }
+        }
+    }
+
+    #[test]
+    fn channels_become_rows() {
+        let pixels: Vec<f32> = (0..48 * 32).map(|i| i as f32).collect();
+        let mut rows = vec![f32::NAN; 48 * 32];
+        to_rows(&pixels, 32, &mut rows, 48);
+        for (i, &value) in rows.iter().enumerate() {
+            assert_eq!(value, pixels[i % 48 * 32 + i / 48]);
         }
     }
 }
