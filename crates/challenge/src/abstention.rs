@@ -13,6 +13,8 @@ pub enum Reason {
     MembersDisagree,
     /// The answer is uncertain in the data themselves: more data would not help.
     ClassesOverlap,
+    /// The input could not be read, so that no model was asked.
+    Unreadable,
 }
 
 impl Reason {
@@ -22,6 +24,7 @@ impl Reason {
             Reason::UnlikeTrainingData => {
                 "This case is unlike everything the model learned from, so its answer would be a guess."
             }
+            Reason::Unreadable => "This case could not be read.",
             Reason::MembersDisagree => {
                 "Models that learned from the same data contradict each other on this case: there \
                  were too few cases like it to learn from."

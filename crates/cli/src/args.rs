@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Check(DataArgs),
     /// Predictions with uncertainty, set or interval, and abstention.
     Predict(PredictArgs),
+    /// The best molecules of a library by the prediction of a bundle, with doubt, strangeness and nearest known molecule.
+    Screen(ScreenArgs),
     /// An HTTP service: POST /predict, GET /health, /model, /metrics.
     Serve(ServeArgs),
     /// The models of a run, best first.
@@ -51,8 +53,8 @@ pub(crate) enum Command {
 /// What the data are, and what is to be predicted.
 #[derive(Args)]
 pub(crate) struct DataArgs {
-    /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set, or pictures: a folder with a folder a class, a CSV that
-    /// names them, a tar archive, IDX files.
+    /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set; pictures: a folder with a folder a class, a CSV that
+    /// names them, a tar archive, IDX files; or molecules: a file with a column of SMILES strings, SMI, SDF.
     pub source: String,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
     /// when not given.
@@ -121,7 +123,7 @@ pub(crate) struct FitArgs {
     /// Trials side by side, one thread each; the number of cores, at most 4, when not given.
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// How rows are parted: random, stratified, group or time; decided from the data when not given.
+    /// How rows are parted: random, stratified, group, scaffold (of molecules) or time; decided from the data when not given.
     #[arg(long, value_parser = parse::<SplitRule>)]
     pub split: Option<SplitRule>,
     /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
@@ -254,6 +256,38 @@ pub(crate) struct PredictArgs {
     /// Character between cells; found when not given.
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<char>,
+}
+
+#[derive(Args)]
+pub(crate) struct ScreenArgs {
+    /// A bundle of a model of molecules, or a run folder.
+    pub bundle: PathBuf,
+    /// A library: CSV or TSV with a column of SMILES strings, or SMI; gzip allowed. It may be larger than the memory.
+    pub library: PathBuf,
+    /// The file to write all candidates to (CSV).
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Candidates to keep.
+    #[arg(long, default_value_t = 100)]
+    pub top: usize,
+    /// Of them, how many are picked to differ from each other.
+    #[arg(long, default_value_t = 10)]
+    pub picks: usize,
+    /// The class, label or target to rank by; the last class, or the first label or target, when not given.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// The lowest first.
+    #[arg(long)]
+    pub lowest: bool,
+    /// The column of structures; found when not given.
+    #[arg(long, value_name = "COLUMN")]
+    pub column: Option<String>,
+    /// Molecules that are known already; those that were learned from when not given, if BUNDLE is a run folder.
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<String>,
+    /// Which candidate is picked first.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]

@@ -25,6 +25,23 @@ pub struct Answer {
     pub reason: Option<String>,
 }
 
+impl Answer {
+    /// The answer for a unit (from 1) that could not be read: none, and why.
+    pub fn unreadable(row: usize, why: &str) -> Answer {
+        Answer {
+            row,
+            prediction: Prediction::Nothing,
+            confidence: 0.0,
+            uncertainty: f64::NAN,
+            aleatoric: f64::NAN,
+            epistemic: f64::NAN,
+            strangeness: None,
+            abstained: Some(Reason::Unreadable),
+            reason: Some(why.to_owned()),
+        }
+    }
+}
+
 /// The prediction proper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -57,6 +74,8 @@ pub enum Prediction {
         /// calibration units for the promise (the interval is then infinite).
         interval: Vec<Option<(f64, f64)>>,
     },
+    /// The unit could not be read; its uncertainties are no numbers (`null` in JSON).
+    Nothing,
 }
 
 /// How unlike the training data a unit is.

@@ -63,6 +63,9 @@ pub struct ChallengeResult {
     pub accepted: Option<(AcceptedRisk, f64)>,
     /// The metric on test units to which common things happened.
     pub robustness: Vec<Disturbed>,
+    /// The metric on test units by how near they are to what was learned from, the farthest first.
+    #[serde(default)]
+    pub nearness: Option<NearnessTable>,
     /// What the metric loses when a column is shuffled, the most important first.
     pub importance: Vec<Importance>,
     /// The metric on validation against training units.
@@ -102,6 +105,30 @@ pub struct Disturbed {
     pub severity: u8,
     /// The metric.
     pub score: f64,
+    /// Share of the units without an answer.
+    pub refused: f64,
+}
+
+/// Test units by how near they are to what was learned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearnessTable {
+    /// What is measured, in words that follow "by".
+    pub what: String,
+    /// The farthest first; none is empty.
+    pub bins: Vec<NearnessBin>,
+}
+
+/// Test units that are about as near.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct NearnessBin {
+    /// The least nearness; `None` for the farthest.
+    pub from: Option<f64>,
+    /// Where the next bin begins; `None` for the nearest.
+    pub to: Option<f64>,
+    /// Units.
+    pub units: usize,
+    /// The metric; `None` where it is not defined (one class only).
+    pub score: Option<f64>,
     /// Share of the units without an answer.
     pub refused: f64,
 }
@@ -177,6 +204,7 @@ impl ChallengeResult {
             risk_coverage: None,
             accepted: None,
             robustness: Vec::new(),
+            nearness: None,
             importance: Vec::new(),
             learning_curve: Vec::new(),
             memorisation: None,
@@ -231,6 +259,7 @@ impl<'a> Judge<'a> {
         self.answers(&mut result)?;
         self.context.go_on()?;
         self.strangeness(&mut result)?;
+        self.nearness(&mut result)?;
         // What follows is bounded by the time that is left; without a limit it runs whole.
         self.robustness(&mut result, &self.context.clock.share(0.2))?;
         self.memorisation(&mut result, &self.context.clock.share(0.3))?;
@@ -493,6 +522,42 @@ impl<'a> Judge<'a> {
             .verdicts
             .push(self.jury.strangeness(&detection, refused));
         result.strangeness = Some((detection, refused));
+        Ok(())
+    }
+
+    fn nearness(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
+        let prepared = &self.trained.prepared;
+        let subject = prepared.subject.as_ref();
+        let Some(nearness) = subject.nearness(&self.test, &prepared.split.development()) else {
+            return Ok(());
+        };
+        let answers = self.predictor.answers_of(subject.units(), &self.test)?;
+        let edges = &nearness.edges;
+        let bin_of = |value: &f64| edges.iter().filter(|edge| value >= edge).count();
+        let mut bins = Vec::new();
+        for bin in 0..=edges.len() {
+            let inside = nearness.values.iter().enumerate();
+            let places: Vec<usize> = inside
+                .filter(|(_, value)| !value.is_nan() && bin_of(value) == bin)
+                .map(|(place, _)| place)
+                .collect();
+            if places.is_empty() {
+                continue;
+            }
+            let (said, truth) = (self.said.select(&places), self.truth.select(&places));
+            let refused = places.iter().filter(|&&p| answers[p].abstained.is_some());
+            bins.push(NearnessBin {
+                from: bin.checked_sub(1).map(|below| edges[below]),
+                to: edges.get(bin).copied(),
+                units: places.len(),
+                score: self.metric.score(&said, &truth).ok(),
+                refused: refused.count() as f64 / places.len() as f64,
+            });
+        }
+        result.nearness = Some(NearnessTable {
+            what: nearness.what.to_owned(),
+            bins,
+        });
         Ok(())
     }
 

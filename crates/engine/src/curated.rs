@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use candor_core::{Event, Seed, Step, Targets};
 use candor_data::{CurateOptions, Curation, Role, Schema, Table, curate};
 
@@ -58,16 +60,24 @@ pub(crate) fn look(
     settings: &FitSettings,
 ) -> Result<Curation, EngineError> {
     let unfit = material.unfit_checks().iter().map(|&name| name.to_owned());
+    let own = material.own_checks();
+    // Names that the material knows are no checks of tables.
+    let of_tables = |name: &&String| !own.contains(&name.as_str());
+    let without = settings.without.iter().filter(of_tables).cloned();
     let options = CurateOptions {
-        disabled: settings.without.iter().cloned().chain(unfit).collect(),
+        disabled: without.chain(unfit).collect(),
         keep: settings.keep.clone(),
     };
     let (schema, target) = (&source.schema, &source.decision.target);
     let seed = settings.seed.derive("curate", &[]);
     let mut curation = curate(table, schema, target, targets, &options, seed)?;
-    curation
-        .findings
-        .extend(material.findings(table, schema, targets, None));
+    let mut findings = material.findings(table, schema, targets, None);
+    findings.retain(|finding| !settings.without.contains(&finding.kind));
+    curation.findings.extend(findings);
+    let dropped: BTreeSet<usize> = curation.dropped_rows.iter().map(|(row, _)| *row).collect();
+    let mut unusable = material.unusable();
+    unusable.retain(|(row, _)| !dropped.contains(row));
+    curation.dropped_rows.extend(unusable);
     Ok(curation)
 }
 

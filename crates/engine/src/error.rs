@@ -5,6 +5,7 @@ use candor_core::{Hints, MetricError, Modality, PredictionError, Stop};
 use candor_data::DataError;
 use candor_deploy::DeployError;
 use candor_design::DesignError;
+use candor_molecule::SourceError;
 use candor_table::RowError;
 use candor_train::MemberError;
 use thiserror::Error;
@@ -18,6 +19,9 @@ pub enum EngineError {
     /// Rows do not fit the model.
     #[error(transparent)]
     Rows(#[from] RowError),
+    /// A source of molecules cannot be read.
+    #[error(transparent)]
+    Molecules(#[from] SourceError),
     /// The search cannot go on.
     #[error(transparent)]
     Design(#[from] DesignError),
@@ -122,6 +126,7 @@ impl Hints for EngineError {
         match self {
             EngineError::Data(error) => error.hints(),
             EngineError::Rows(error) => error.hints(),
+            EngineError::Molecules(error) => error.hints(),
             EngineError::Design(error) => error.hints(),
             EngineError::Deploy(error) => error.hints(),
             EngineError::Challenge(error) => error.hints(),

@@ -20,13 +20,17 @@ mod pipeline;
 mod prepared;
 mod report;
 mod run_folder;
+mod screen;
 mod settings;
 mod sourced;
 mod subject;
 mod trained;
 mod trial_folder;
 
-pub use challenged::{ChallengeResult, CurvePoint, Disturbed, Importance, OtherScore, Score};
+pub use challenged::{
+    ChallengeResult, CurvePoint, Disturbed, Importance, NearnessBin, NearnessTable, OtherScore,
+    Score,
+};
 pub use check::{CheckResult, check};
 pub use deployed::Summary;
 pub use designed::{DesignedResult, Standing};
@@ -37,9 +41,10 @@ pub use model::Model;
 pub use pipeline::{fit, resume, search};
 pub use prepared::PreparedResult;
 pub use run_folder::RunFolder;
+pub use screen::{Candidate, ScreenSettings, Screened, screen};
 pub use settings::FitSettings;
 pub use sourced::{SourceResult, name_of};
-pub use subject::Subject;
+pub use subject::{Nearness, Subject};
 pub use trained::{TrainedResult, Voice};
 pub use trial_folder::{KeptMember, TrialFolder};
 

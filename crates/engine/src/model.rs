@@ -53,12 +53,19 @@ impl Model {
         self.input.columns()
     }
 
-    /// Answers for all units, in order.
+    /// Answers for all units, in order; a unit that could not be read gets one that says so.
     ///
     /// # Errors
     /// When the units are not of this model.
     pub fn predict(&self, inputs: &Inputs) -> Result<Vec<Answer>, EngineError> {
-        Ok(self.predictor.answers(&inputs.units)?)
+        let readable: Vec<usize> = (0..inputs.len())
+            .filter(|unit| !inputs.unreadable.contains_key(unit))
+            .collect();
+        let mut answers = self.predictor.answers_of(&inputs.units, &readable)?;
+        let unreadable = inputs.unreadable.iter();
+        answers.extend(unreadable.map(|(unit, why)| Answer::unreadable(unit + 1, why)));
+        answers.sort_by_key(|answer| answer.row);
+        Ok(answers)
     }
 
     /// Units of rows that are in memory.

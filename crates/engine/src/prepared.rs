@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::{Event, Metric, Step, Target, Targets};
-use candor_data::{Role, Split, SplitOptions, Table, split, time_values};
+use candor_data::{Role, Split, SplitOptions, SplitRule, Table, split, time_values};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -52,7 +52,8 @@ impl Curated {
             let split = self.parts(context)?;
             let (table, schema) = (&self.table, &self.schema);
             let material = self.material.as_ref();
-            let findings = material.findings(table, schema, &self.targets, Some(&split));
+            let mut findings = material.findings(table, schema, &self.targets, Some(&split));
+            findings.retain(|finding| !context.settings.without.contains(&finding.kind));
             for finding in &findings {
                 context.events.emit(Event::Found {
                     finding: finding.clone(),
@@ -114,7 +115,10 @@ impl Curated {
                 .next()
                 .and_then(|c| self.table.column(&c.name))
         };
-        let groups = of_role(Role::Group).map(|column| codes(column, rows));
+        let groups = match settings.split {
+            Some(SplitRule::Scaffold) => self.material.scaffolds(&self.table),
+            _ => of_role(Role::Group).map(|column| codes(column, rows)),
+        };
         let time = of_role(Role::Time).map(time_values);
         let dropped = self.curation.dropped_rows.iter().map(|(row, _)| *row);
         let excluded: BTreeSet<usize> =

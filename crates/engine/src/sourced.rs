@@ -96,12 +96,15 @@ impl SourceResult {
         for name in &decision.target.names {
             schema.set_role(name, candor_data::Role::Target);
         }
+        let mut findings = opened.findings.clone();
+        findings.extend(opened.material.settle(&mut schema));
+        findings.retain(|finding| !settings.without.contains(&finding.kind));
         Ok(SourceResult {
             modality: opened.material.modality(),
             source: opened.facts.clone(),
             test: opened.test.clone(),
             test_rows: opened.test_rows,
-            findings: opened.findings.clone(),
+            findings,
             schema,
             decision,
         })

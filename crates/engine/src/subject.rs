@@ -6,6 +6,17 @@ use serde_json::Value;
 use crate::EngineError;
 use crate::modality::malformed;
 
+/// How near units are to those that were learned from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nearness {
+    /// What is measured, in words that follow "by".
+    pub what: &'static str,
+    /// One a unit, greater is nearer; NaN where it cannot be told.
+    pub values: Vec<f64>,
+    /// Values that part far units from near ones, ascending.
+    pub edges: Vec<f64>,
+}
+
 /// What the pipeline asks of a modality once a source is read, curated and split: units, who learns from them, and
 /// how to make them harder.
 pub trait Subject: Send + Sync {
@@ -57,6 +68,12 @@ pub trait Subject: Send + Sync {
         Err(malformed(format!(
             "there is no disturbance `{disturbance}`"
         )))
+    }
+
+    /// How near units are to those that were learned from, where the modality has a measure of its own; `None` where it has none.
+    fn nearness(&self, units: &[usize], learned: &[usize]) -> Option<Nearness> {
+        let _ = (units, learned);
+        None
     }
 
     /// How many of the best networks are trained once more when the search is over, with the greater share of the time.

@@ -10,6 +10,7 @@ mod recorded;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod runs;
+pub(crate) mod screen;
 pub(crate) mod search;
 pub(crate) mod serve;
 mod settings;

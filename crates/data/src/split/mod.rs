@@ -23,6 +23,8 @@ pub enum SplitRule {
     Stratified,
     /// By lot over groups; no group is in two parts.
     Group,
+    /// As groups, which are the scaffolds of molecules: what is tested has rings that were never learned from.
+    Scaffold,
     /// The latest rows are the test part; each fold learns from earlier rows than it is judged on.
     Time,
     /// The test part was given; the rest follows one of the other rules.
@@ -31,10 +33,11 @@ pub enum SplitRule {
 
 impl SplitRule {
     /// Every rule.
-    pub const ALL: [SplitRule; 5] = [
+    pub const ALL: [SplitRule; 6] = [
         SplitRule::Random,
         SplitRule::Stratified,
         SplitRule::Group,
+        SplitRule::Scaffold,
         SplitRule::Time,
         SplitRule::Given,
     ];
@@ -45,6 +48,7 @@ impl SplitRule {
             SplitRule::Random => "random",
             SplitRule::Stratified => "stratified",
             SplitRule::Group => "group",
+            SplitRule::Scaffold => "scaffold",
             SplitRule::Time => "time",
             SplitRule::Given => "given",
         }
@@ -242,7 +246,7 @@ pub fn split(
     };
     let mut parts = match inner {
         SplitRule::Time => by_time::parts(&plan)?,
-        SplitRule::Group => by_group::parts(&plan)?,
+        SplitRule::Group | SplitRule::Scaffold => by_group::parts(&plan)?,
         SplitRule::Random | SplitRule::Given => by_stratum::parts(&plan, false),
         SplitRule::Stratified => by_stratum::parts(&plan, true),
     };
@@ -306,6 +310,7 @@ fn decide_rule(
     };
     match asked {
         Some(SplitRule::Group) if !groups => need(SplitRule::Group, "a group column (`--group`)"),
+        Some(SplitRule::Scaffold) if !groups => need(SplitRule::Scaffold, "a column of molecules"),
         Some(SplitRule::Time) if !time => need(SplitRule::Time, "a time column (`--time-column`)"),
         Some(SplitRule::Given) => need(SplitRule::Given, "a file of test rows (`--test`)"),
         Some(rule) => Ok((rule, "as asked".into())),
@@ -329,6 +334,7 @@ fn inner_rule(rule: SplitRule, asked: Option<SplitRule>, groups: bool, time: boo
     match (rule, asked) {
         (SplitRule::Given, Some(SplitRule::Time)) if time => SplitRule::Time,
         (SplitRule::Given, Some(SplitRule::Group)) if groups => SplitRule::Group,
+        (SplitRule::Given, Some(SplitRule::Scaffold)) if groups => SplitRule::Scaffold,
         (SplitRule::Given, Some(SplitRule::Random)) => SplitRule::Random,
         (SplitRule::Given, None) if time => SplitRule::Time,
         (SplitRule::Given, None) if groups => SplitRule::Group,

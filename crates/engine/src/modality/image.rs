@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
@@ -247,6 +248,7 @@ impl Input for Described {
         Ok(Inputs {
             units: ImageUnits::units(read.images),
             names: Some(names),
+            unreadable: BTreeMap::new(),
         })
     }
 

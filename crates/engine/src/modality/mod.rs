@@ -1,7 +1,10 @@
 //! What each modality gives to the pipeline: one file a modality, behind the traits of this one.
 
 mod image;
+mod molecule;
 mod table;
+
+use std::collections::BTreeMap;
 
 use candor_core::{Finding, Modality, Target, Targets, Task};
 use candor_data::{ReadOptions, Schema, SourceFacts, Split, Table};
@@ -42,6 +45,28 @@ pub(crate) trait Material: Send + Sync {
         split: Option<&Split>,
     ) -> Vec<Finding>;
 
+    /// The kinds of [`Material::findings`] that can be turned off, beside those of tables.
+    fn own_checks(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Changes the roles of columns to what these units know of them, once the target is decided; what is to be said about it.
+    fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
+        let _ = schema;
+        Vec::new()
+    }
+
+    /// Rows that are no units, and why. They are in no part.
+    fn unusable(&self) -> Vec<(usize, String)> {
+        Vec::new()
+    }
+
+    /// For each unit the number of its scaffold; `None` where units have none.
+    fn scaffolds(&self, table: &Table) -> Option<Vec<u32>> {
+        let _ = table;
+        None
+    }
+
     /// How raw data become units, fixed on the rows that may be learned from: what a bundle needs to read other data.
     ///
     /// # Errors
@@ -78,10 +103,13 @@ pub(crate) trait Material: Send + Sync {
 
 /// Reads the source, and the second one if there is one.
 pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
-    match image::detect(&settings.source)? {
-        Some(source) => image::open(&source, settings),
-        None => table::open(settings),
+    if let Some(source) = image::detect(&settings.source)? {
+        return image::open(&source, settings);
     }
+    if molecule::is_file(&settings.source) {
+        return molecule::open(settings);
+    }
+    Ok(molecule::claim(table::open(settings)?, settings))
 }
 
 /// Units to predict.
@@ -89,6 +117,8 @@ pub struct Inputs {
     pub(crate) units: Units,
     /// What each unit is called in its source, where it has a name beside its number.
     pub(crate) names: Option<Vec<String>>,
+    /// Units (from 0) that could not be read, and why, in a sentence. They get no answer.
+    pub(crate) unreadable: BTreeMap<usize, String>,
 }
 
 impl Inputs {
@@ -132,6 +162,7 @@ pub(crate) fn reader(
     match modality {
         Modality::Table => table::reader(input, task),
         Modality::Image => image::reader(input, task),
+        Modality::Molecule => molecule::reader(input, task),
         other => Err(ReaderError::Damaged(format!(
             "this version does not know how to read a {}",
             other.name()

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use candor_baselines::Matrix;
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
 use candor_data::{
@@ -118,6 +120,7 @@ impl Input for TableInput {
         Ok(Inputs {
             units: TableUnits::units(matrix, Vec::new()),
             names: None,
+            unreadable: BTreeMap::new(),
         })
     }
 }

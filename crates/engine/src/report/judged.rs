@@ -90,6 +90,37 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
     })
 }
 
+/// How good it is far from what it learned from.
+pub(super) fn nearness(report: &Report) -> Option<Section> {
+    let found = report.challenged.nearness.as_ref()?;
+    let rows = found.bins.iter().map(|bin| {
+        let range = match (bin.from, bin.to) {
+            (None, Some(to)) => format!("below {to}"),
+            (Some(from), None) => format!("{from} and above"),
+            (Some(from), Some(to)) => format!("{from} to below {to}"),
+            (None, None) => "all".to_owned(),
+        };
+        vec![
+            text(range),
+            number(bin.units.to_string()),
+            number(bin.score.map_or("not defined".to_owned(), figure)),
+            number(percent(bin.refused)),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    let units = report.words().rows;
+    let head = vec!["nearness", units, report.metric.name(), "refused"];
+    (!rows.is_empty()).then(|| Section {
+        id: "nearness",
+        title: "Far from what it learned from",
+        lead: format!(
+            "Test {units} by {}. A model that only remembers is good near what it knows and bad elsewhere.",
+            found.what
+        ),
+        blocks: vec![Block::Grid(Grid { head, rows })],
+    })
+}
+
 /// What is left of it when common things happen to its input.
 pub(super) fn robustness(report: &Report) -> Option<Section> {
     let judged = report.challenged;

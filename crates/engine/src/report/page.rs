@@ -41,6 +41,7 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
     sections.extend(study::section(report));
     sections.extend(judged::quality(report));
     sections.extend(judged::doubt(report));
+    sections.extend(judged::nearness(report));
     sections.extend(judged::robustness(report));
     sections.extend(judged::importance(report));
     sections.push(limits(report));

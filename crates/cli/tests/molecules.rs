@@ -1,0 +1,260 @@
+//! Molecules, from a table to answers.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use serde_json::Value;
+use support::{candor, command, result_of};
+
+/// Chains and rings with all pairs of some groups at their ends, and a number that grows with nitrogen.
+fn molecules() -> Vec<(String, f64)> {
+    // Each as it is written before and after what it is bound to, and what it adds.
+    let groups = [
+        ("C", "C", 0.0),
+        ("N", "N", 1.0),
+        ("O", "O", 0.2),
+        ("F", "F", 0.0),
+        ("Cl", "Cl", 0.1),
+        ("N#C", "C#N", 1.1),
+        ("CN(C)", "N(C)C", 1.2),
+        ("CO", "OC", 0.1),
+    ];
+    let mut rows = Vec::new();
+    for (i, (before, _, first)) in groups.iter().enumerate() {
+        for (_, after, second) in &groups[i..] {
+            let value = first + second;
+            rows.push((format!("{before}CC{after}"), value));
+            rows.push((format!("{before}CCCC{after}"), value));
+            rows.push((format!("{before}C1CCC({after})CC1"), value + 0.5));
+            rows.push((format!("{before}c1ccc({after})cc1"), value + 0.5));
+        }
+    }
+    rows
+}
+
+fn csv(extra: &str) -> String {
+    let rows = molecules().into_iter().enumerate().map(|(i, (smiles, y))| {
+        // Another column, which models of molecules do not look at.
+        format!("m{i},{},{smiles},{y}\n", i % 7)
+    });
+    format!("name,batch,smiles,y\n{}{extra}", rows.collect::<String>())
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// What the service says of a body of JSON.
+fn served(at: &Path, body: &str) -> Value {
+    let mut child = command(at, &["serve", "r", "--address", "127.0.0.1:0"])
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    err.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap();
+    let mut stream = TcpStream::connect(address.split(';').next().unwrap()).unwrap();
+    let request = format!(
+        "POST /predict HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    json(said.split("\r\n\r\n").nth(1).unwrap())
+}
+
+#[test]
+fn a_table_with_structures_becomes_a_model_that_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let long = "C".repeat(5_000);
+    let broken = format!("broken,1,C1CC,0.5\nempty,2,,0.5\nlong,3,{long},0.5\n");
+    std::fs::write(at.join("molecules.csv"), csv(&broken)).unwrap();
+
+    let check = candor(at, &["check", "molecules.csv", "--json"]);
+    assert_eq!(check.status, 0, "{}", check.err);
+    let checked = json(&check.out);
+    assert_eq!(checked["source"]["modality"], "molecule");
+    assert_eq!(checked["source"]["decision"]["target"]["names"][0], "y");
+    for kind in [
+        "unreadable-structures",
+        "missing-structures",
+        "columns-beside-structures",
+    ] {
+        assert!(check.out.contains(kind), "{kind}: {}", check.out);
+    }
+
+    let fit = candor(
+        at,
+        &[
+            "fit",
+            "molecules.csv",
+            "--trials",
+            "4",
+            "--seed",
+            "2",
+            "--out",
+            "r",
+        ],
+    );
+    assert!(fit.status <= 1, "{}", fit.err);
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    for part in ["144 molecules", "nitrogen", "added salt"] {
+        assert!(report.contains(part), "the report lacks `{part}`");
+    }
+
+    // The columns beside the structure are not needed, and a row that cannot be read does not stop the others.
+    let rows = "smiles\nNCCN\nCCCC\nNot a molecule\nNc1ccc(N)cc1\n";
+    std::fs::write(at.join("new.csv"), rows).unwrap();
+    let said = candor(at, &["predict", "r", "new.csv", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let answers = json(&said.out);
+    let mean = |i: usize| answers[i]["prediction"]["mean"][0].as_f64().unwrap();
+    assert!((mean(0) - 2.0).abs() < 0.6, "{}", mean(0));
+    assert!(mean(1).abs() < 0.6, "{}", mean(1));
+    assert!((mean(3) - 2.5).abs() < 0.6, "{}", mean(3));
+    assert_eq!(answers[2]["prediction"]["kind"], "nothing");
+    assert_eq!(answers[2]["abstained"], "unreadable");
+    let reason = answers[2]["reason"].as_str().unwrap();
+    assert!(reason.contains("cannot be read"), "{reason}");
+    let table = candor(at, &["predict", "r", "new.csv"]);
+    assert!(table.out.contains("Nc1ccc(N)cc1"), "{}", table.out);
+
+    // The same molecules, written otherwise, in a file of molecules.
+    std::fs::write(at.join("new.smi"), "C(CN)N first\nc1(ccc(cc1)N)N second\n").unwrap();
+    let others = json(&candor(at, &["predict", "r", "new.smi", "--json"]).out);
+    let other = |i: usize| others[i]["prediction"]["mean"][0].as_f64().unwrap();
+    assert!((other(0) - mean(0)).abs() < 1e-4);
+    assert!((other(1) - mean(3)).abs() < 1e-4);
+
+    let body = r#"{"rows": [{"smiles": "NCCN"}, {"smiles": "C(("}, {"smiles": null}]}"#;
+    let served = served(at, body);
+    let first = served["answers"][0]["prediction"]["mean"][0]
+        .as_f64()
+        .unwrap();
+    assert!((first - mean(0)).abs() < 1e-4, "{served}");
+    for row in [1, 2] {
+        assert_eq!(
+            served["answers"][row]["prediction"]["kind"], "nothing",
+            "{served}"
+        );
+    }
+
+    let missing = "name\nNothing here\n";
+    std::fs::write(at.join("missing.csv"), missing).unwrap();
+    let said = candor(at, &["predict", "r", "missing.csv"]);
+    assert_eq!(said.status, 2, "{}", said.err);
+    assert!(said.err.contains("`smiles`"), "{}", said.err);
+}
+
+#[test]
+fn scaffolds_are_kept_together_and_the_result_does_not_depend_on_the_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("molecules.csv"), csv("")).unwrap();
+    for jobs in ["1", "2"] {
+        let out = format!("r{jobs}");
+        let fit = candor(
+            at,
+            &[
+                "fit",
+                "molecules.csv",
+                "--trials",
+                "3",
+                "--jobs",
+                jobs,
+                "--split",
+                "group",
+                "--group",
+                "batch",
+                "--out",
+                &out,
+            ],
+        );
+        assert!(fit.status <= 1, "{}", fit.err);
+    }
+    assert_eq!(result_of(&at.join("r1")), result_of(&at.join("r2")));
+
+    // Chains, cyclohexanes and benzenes: three scaffolds are too few to part.
+    let few = candor(
+        at,
+        &[
+            "fit",
+            "molecules.csv",
+            "--trials",
+            "2",
+            "--split",
+            "scaffold",
+            "--out",
+            "s",
+        ],
+    );
+    assert!(few.status <= 2, "{}", few.err);
+    let tables = "a,b,y\n".to_owned() + &"1,2,3\n4,5,6\n".repeat(20);
+    std::fs::write(at.join("table.csv"), tables).unwrap();
+    let said = candor(
+        at,
+        &[
+            "fit",
+            "table.csv",
+            "--trials",
+            "2",
+            "--split",
+            "scaffold",
+            "--out",
+            "t",
+        ],
+    );
+    assert_eq!(said.status, 2, "{}", said.err);
+    assert!(said.err.contains("a column of molecules"), "{}", said.err);
+}
+
+#[test]
+fn what_is_no_table_of_molecules_stays_a_table_or_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let words = ["CO", "IN", "OH", "NO", "SC", "PA", "WI", "CN"];
+    let rows = |text: &dyn Fn(usize) -> String| {
+        let row = |i: usize| format!("{},{}\n", text(i), i % 5);
+        "state,y\n".to_owned() + &(0..80).map(row).collect::<String>()
+    };
+    std::fs::write(at.join("states.csv"), rows(&|i| words[i % 8].to_owned())).unwrap();
+    let check = json(&candor(at, &["check", "states.csv", "--json"]).out);
+    assert_eq!(check["source"]["modality"], "table");
+
+    // A person may say so, too.
+    std::fs::write(at.join("molecules.csv"), csv("")).unwrap();
+    let check = candor(
+        at,
+        &["check", "molecules.csv", "--ignore", "smiles", "--json"],
+    );
+    assert_eq!(json(&check.out)["source"]["modality"], "table");
+    let off = ["check", "molecules.csv", "--without", "mixtures", "--json"];
+    assert_eq!(candor(at, &off).status, 0);
+
+    let labels: String = (0..40).map(|i| format!("C{}O,\n", "C".repeat(i))).collect();
+    for (i, (name, text, part)) in [
+        ("empty.smi", String::new(), "empty"),
+        ("nothing.sdf", "no records here\n".to_owned(), "nothing.sdf"),
+        ("unknown.csv", format!("smiles,y\n{labels}"), "y"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        std::fs::write(at.join(name), text).unwrap();
+        let out = format!("r{i}");
+        let said = candor(
+            at,
+            &["fit", name, "--trials", "2", "--target", "y", "--out", &out],
+        );
+        assert_eq!(said.status, 2, "{name}: {}", said.err);
+        assert!(said.err.contains(part), "{name}: {}", said.err);
+    }
+}

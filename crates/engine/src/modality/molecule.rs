@@ -1,0 +1,417 @@
+use std::path::Path;
+
+use candor_core::{Evidence, Finding, Modality, Seed, Severity, Target, Targets, Task};
+use candor_data::{Column, ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
+use candor_molecule::{
+    AtomFeatures, Fingerprint, FingerprintBank, Limits, Molecule, MoleculeLearner, MoleculeUnits,
+    StructureChange, Survey, Unusable, atom_kinds, atoms_shuffled, curate_structures,
+    find_structures, is_molecule_file, kind_shuffled, read_molecules, scaffold_groups,
+    structure_check_names, structures, structures_across, structures_changed,
+};
+use candor_train::{Learner, Units};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::table::joined;
+use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
+use crate::subject::Nearness;
+use crate::{EngineError, FitSettings, Subject};
+
+/// Whether a source is a file of molecules by its name.
+pub(super) fn is_file(source: &str) -> bool {
+    is_molecule_file(Path::new(source))
+}
+
+/// Reads a file of molecules, and below its molecules those of the second source.
+pub(super) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
+    let first = read_molecules(&Source::parse(&settings.source)?, &settings.read, None)?;
+    let (mut table, mut test) = (first.table, None);
+    let own = table.rows();
+    if let Some(path) = &settings.test {
+        let more = read_molecules(&Source::parse(path)?, &settings.read, None)?;
+        table = joined(table, &more.table)?;
+        test = Some(more.facts);
+    }
+    let (column, reason) = (first.structures.name, first.structures.reason);
+    Ok(opened(
+        Opened {
+            test_rows: table.rows() - own,
+            table,
+            facts: first.facts,
+            test,
+            findings: Vec::new(),
+            material: Box::new(Molecules::default()),
+        },
+        column,
+        &reason,
+    ))
+}
+
+/// The same table with molecules as its units, if one of its columns holds structures and nobody said that it is for something else.
+pub(super) fn claim(table: Opened, settings: &FitSettings) -> Opened {
+    let Ok(found) = find_structures(&table.table) else {
+        return table;
+    };
+    let taken = settings
+        .target
+        .iter()
+        .chain(&settings.ignore)
+        .chain(&settings.group)
+        .chain(&settings.time_column);
+    if taken.into_iter().any(|column| *column == found.name) {
+        return table;
+    }
+    opened(table, found.name, &found.reason)
+}
+
+fn opened(mut from: Opened, column: String, reason: &str) -> Opened {
+    // First, since the last column is what is predicted where nobody says.
+    let columns = &mut from.table.columns;
+    if let Some(place) = columns.iter().position(|c| c.name == column) {
+        columns[..=place].rotate_right(1);
+    }
+    from.facts.notes.push(format!(
+        "`{column}` holds structures, so that each row is a molecule ({reason}); `--ignore {column}` makes it a table again"
+    ));
+    let strings = from.table.column(&column).map(|c| structures(&c.values));
+    let survey = Survey::of(&strings.unwrap_or_default(), Limits::default());
+    from.material = Box::new(Molecules { column, survey });
+    from
+}
+
+/// A unit is the structure of a row.
+#[derive(Default)]
+struct Molecules {
+    /// The column of structures.
+    column: String,
+    survey: Survey,
+}
+
+/// The kind of finding about columns that are not looked at.
+const BESIDE: &str = "columns-beside-structures";
+
+/// What the table's checks look for in columns, and what the survey of structures says better.
+const UNFIT: [&str; 9] = [
+    "constant",
+    "contradictions",
+    "drift",
+    "duplicates",
+    "high-cardinality",
+    "id",
+    "missing",
+    "near-duplicates",
+    "rare-categories",
+];
+
+impl Material for Molecules {
+    fn modality(&self) -> Modality {
+        Modality::Molecule
+    }
+
+    fn unfit_checks(&self) -> &'static [&'static str] {
+        &UNFIT
+    }
+
+    fn own_checks(&self) -> Vec<&'static str> {
+        let mut names = structure_check_names().to_vec();
+        names.push(BESIDE);
+        names
+    }
+
+    fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
+        let others: Vec<String> = schema
+            .with_role(Role::Feature)
+            .map(|column| column.name.clone())
+            .filter(|name| *name != self.column)
+            .collect();
+        others
+            .iter()
+            .for_each(|name| schema.set_role(name, Role::Ignored));
+        if others.is_empty() {
+            return Vec::new();
+        }
+        let shown: Vec<String> = others.iter().take(5).map(|n| format!("`{n}`")).collect();
+        let more = if others.len() > 5 { ", ..." } else { "" };
+        vec![Finding {
+            kind: BESIDE.to_owned(),
+            severity: Severity::Note,
+            message: format!(
+                "{} columns beside the structure are not looked at: {}{more}",
+                others.len(),
+                shown.join(", ")
+            ),
+            columns: others,
+            evidence: Evidence::default(),
+            remedy: format!(
+                "models of molecules see the structure alone; `--ignore {}` makes models of a table that see the other columns instead",
+                self.column
+            ),
+            action: Some("left out of the features".to_owned()),
+        }]
+    }
+
+    fn findings(
+        &self,
+        table: &Table,
+        schema: &Schema,
+        targets: &Targets,
+        split: Option<&Split>,
+    ) -> Vec<Finding> {
+        if let Some(split) = split {
+            return structures_across(&self.survey, split, &self.column);
+        }
+        let columns: Vec<&Values> = schema
+            .with_role(Role::Target)
+            .filter_map(|column| Some(&table.column(&column.name)?.values))
+            .collect();
+        let unknown = |row: &usize| match targets {
+            // A molecule counts as long as one of its labels is known.
+            Targets::Labels { .. } => columns.iter().all(|values| values.is_missing(*row)),
+            _ => columns.iter().any(|values| values.is_missing(*row)),
+        };
+        let without: Vec<usize> = (0..table.rows()).filter(unknown).collect();
+        curate_structures(&self.survey, targets, &without, &self.column, &[])
+    }
+
+    fn unusable(&self) -> Vec<(usize, String)> {
+        self.survey.unusable()
+    }
+
+    fn scaffolds(&self, table: &Table) -> Option<Vec<u32>> {
+        let column = table.column(&self.column)?;
+        Some(scaffold_groups(&structures(&column.values)))
+    }
+
+    fn input(
+        &self,
+        _table: &Table,
+        _schema: &Schema,
+        _development: &[usize],
+    ) -> Result<Value, EngineError> {
+        to_json(&Described {
+            column: self.column.clone(),
+            features: AtomFeatures::default(),
+        })
+    }
+
+    fn most_folds(&self) -> Option<usize> {
+        Some(MOST_FOLDS)
+    }
+
+    fn cells(&self, _schema: &Schema) -> usize {
+        CELLS
+    }
+
+    fn subject(
+        self: Box<Self>,
+        input: &Value,
+        table: &Table,
+        _learnable: Vec<usize>,
+        target: &Target,
+        _seconds: Option<f64>,
+    ) -> Result<Box<dyn Subject>, EngineError> {
+        let described = described(input).map_err(malformed)?;
+        let column = table.column(&described.column);
+        let strings: Vec<Option<String>> = column
+            .map(|column| structures(&column.values))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|text| text.map(str::to_owned))
+            .collect();
+        let (units, _) = described.units(&borrowed(&strings));
+        Ok(Box::new(MoleculeSubject {
+            learner: MoleculeLearner::new(described.features, target.task)?,
+            units,
+            strings,
+            described,
+        }))
+    }
+}
+
+/// A network takes about half a minute on a thousand molecules; three folds tell about as well as eight which design is better.
+const MOST_FOLDS: usize = 3;
+/// What a molecule costs, in cells of a table.
+const CELLS: usize = 1000;
+
+fn borrowed(strings: &[Option<String>]) -> Vec<Option<&str>> {
+    strings.iter().map(Option::as_deref).collect()
+}
+
+/// What a bundle knows of its molecules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Described {
+    /// The column of structures.
+    column: String,
+    /// What atoms are described by.
+    features: AtomFeatures,
+}
+
+impl Described {
+    fn units(&self, strings: &[Option<&str>]) -> (Units, Vec<Unusable>) {
+        MoleculeUnits::read(strings, self.features, Limits::default())
+    }
+
+    /// Molecules by the structures in a column; they are called by their strings.
+    fn inputs(&self, column: &Column) -> Inputs {
+        let strings = structures(&column.values);
+        // What numbers are in a file of structures is told as text.
+        let texts: Vec<Option<String>> = match &column.values {
+            Values::Numeric(numbers) => (0..numbers.len())
+                .map(|row| column.values.text(row))
+                .collect(),
+            Values::Text { .. } => strings.iter().map(|text| text.map(str::to_owned)).collect(),
+        };
+        let (units, unusable) = self.units(&borrowed(&texts));
+        let why = |(unit, error): Unusable| {
+            let why = error.map_or_else(
+                || "There is no structure.".to_owned(),
+                |error| format!("The structure cannot be read: {error}."),
+            );
+            (unit, why)
+        };
+        Inputs {
+            units,
+            names: Some(texts.into_iter().map(Option::unwrap_or_default).collect()),
+            unreadable: unusable.into_iter().map(why).collect(),
+        }
+    }
+}
+
+fn described(input: &Value) -> Result<Described, String> {
+    serde_json::from_value(input.clone()).map_err(|e| format!("how structures are read: {e}"))
+}
+
+pub(super) fn reader(input: &Value, task: Task) -> Result<Readers, ReaderError> {
+    let described = described(input).map_err(ReaderError::Damaged)?;
+    let learner = MoleculeLearner::new(described.features, task);
+    let learner = learner.map_err(|e| ReaderError::Engine(e.into()))?;
+    Ok((Box::new(described), Box::new(learner)))
+}
+
+impl Input for Described {
+    fn columns(&self) -> Vec<&str> {
+        vec![&self.column]
+    }
+
+    fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        let source = Source::parse(source)?;
+        if let Source::File(path) = &source
+            && is_molecule_file(path)
+        {
+            let read = read_molecules(&source, options, None)?;
+            let column = read.table.column(&read.structures.name);
+            return column
+                .map(|column| self.inputs(column))
+                .ok_or_else(|| malformed("a file of molecules without its structures".into()));
+        }
+        self.rows(&read_table(&source, options)?.table)
+    }
+
+    fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
+        // The column may have another name than in training, if it can be told by what it holds.
+        let named = table.column(&self.column);
+        let found = || {
+            let found = find_structures(table).ok()?;
+            table.column(&found.name)
+        };
+        let missing = || {
+            EngineError::Rows(candor_table::RowError::MissingColumns {
+                missing: vec![self.column.clone()],
+                suggestion: String::new(),
+            })
+        };
+        let column = named.or_else(found).ok_or_else(missing)?;
+        Ok(self.inputs(column))
+    }
+}
+
+/// Molecules as the pipeline sees them.
+struct MoleculeSubject {
+    described: Described,
+    learner: MoleculeLearner,
+    units: Units,
+    strings: Vec<Option<String>>,
+}
+
+impl MoleculeSubject {
+    fn strings_of(&self, units: &[usize]) -> Vec<Option<&str>> {
+        let text = |&unit: &usize| self.strings.get(unit)?.as_deref();
+        units.iter().map(text).collect()
+    }
+}
+
+impl Subject for MoleculeSubject {
+    fn learner(&self) -> &dyn Learner {
+        &self.learner
+    }
+
+    fn units(&self) -> &Units {
+        &self.units
+    }
+
+    fn input(&self) -> Result<Value, EngineError> {
+        to_json(&self.described)
+    }
+
+    fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        let strings = self.strings_of(units);
+        Ok(atoms_shuffled(&strings, self.described.features, seed))
+    }
+
+    fn parts(&self) -> Vec<String> {
+        atom_kinds()
+    }
+
+    fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        let strings = self.strings_of(units);
+        kind_shuffled(&strings, part, self.described.features, seed)
+            .ok_or_else(|| malformed(format!("there is no kind of atom `{part}`")))
+    }
+
+    fn disturbances(&self) -> Vec<&'static str> {
+        StructureChange::ALL.map(StructureChange::name).to_vec()
+    }
+
+    fn disturbed(
+        &self,
+        disturbance: &str,
+        severity: u8,
+        units: &[usize],
+        seed: Seed,
+    ) -> Result<Units, EngineError> {
+        let mut known = StructureChange::ALL.into_iter();
+        let Some(change) = known.find(|change| change.name() == disturbance) else {
+            return Err(malformed(format!(
+                "there is no disturbance `{disturbance}`"
+            )));
+        };
+        let (strings, features) = (self.strings_of(units), self.described.features);
+        Ok(structures_changed(
+            &strings, change, severity, features, seed,
+        ))
+    }
+
+    fn nearness(&self, units: &[usize], learned: &[usize]) -> Option<Nearness> {
+        let fingerprints = |units: &[usize]| {
+            let read =
+                |text: Option<&str>| Some(Fingerprint::of(&Molecule::from_smiles(text?).ok()?));
+            let strings = self.strings_of(units).into_iter();
+            strings.map(read).collect::<Vec<Option<Fingerprint>>>()
+        };
+        let known: Vec<Fingerprint> = fingerprints(learned).into_iter().flatten().collect();
+        let bank = FingerprintBank::new(&known);
+        let similarity = |query: Option<Fingerprint>| {
+            let nearest = query.and_then(|query| bank.nearest(&query));
+            nearest.map_or(f64::NAN, |nearest| nearest.similarity)
+        };
+        Some(Nearness {
+            what: "the Tanimoto similarity (of Morgan fingerprints) to the most similar molecule that was learned from",
+            values: fingerprints(units).into_iter().map(similarity).collect(),
+            edges: vec![0.3, 0.5, 0.7],
+        })
+    }
+
+    fn judging_share(&self) -> f64 {
+        0.1
+    }
+}
