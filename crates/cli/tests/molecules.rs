@@ -97,7 +97,7 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
             "fit",
             "molecules.csv",
             "--trials",
-            "4",
+            "3",
             "--seed",
             "2",
             "--out",
@@ -106,7 +106,7 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
     );
     assert!(fit.status <= 1, "{}", fit.err);
     let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
-    for part in ["144 molecules", "nitrogen", "added salt"] {
+    for part in ["147 molecules", "nitrogen", "added salt"] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
 
@@ -155,63 +155,76 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
 }
 
 #[test]
-fn scaffolds_are_kept_together_and_the_result_does_not_depend_on_the_jobs() {
+fn the_same_seed_gives_the_same_networks_with_one_job_and_with_two() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    std::fs::write(at.join("molecules.csv"), csv("")).unwrap();
+    let table = csv("");
+    let few: Vec<&str> = table.lines().step_by(3).collect();
+    std::fs::write(at.join("few.csv"), few.join("\n") + "\n").unwrap();
     for jobs in ["1", "2"] {
         let out = format!("r{jobs}");
         let fit = candor(
             at,
             &[
-                "fit",
-                "molecules.csv",
-                "--trials",
-                "3",
-                "--jobs",
-                jobs,
-                "--split",
-                "group",
-                "--group",
-                "batch",
-                "--out",
-                &out,
+                "fit", "few.csv", "--trials", "3", "--jobs", jobs, "--out", &out,
             ],
         );
         assert!(fit.status <= 1, "{}", fit.err);
     }
     assert_eq!(result_of(&at.join("r1")), result_of(&at.join("r2")));
+}
 
-    // Chains, cyclohexanes and benzenes: three scaffolds are too few to part.
-    let few = candor(
-        at,
-        &[
-            "fit",
-            "molecules.csv",
-            "--trials",
-            "2",
-            "--split",
-            "scaffold",
-            "--out",
-            "s",
-        ],
-    );
-    assert!(few.status <= 2, "{}", few.err);
+#[test]
+fn scaffolds_are_kept_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // Each ring by itself is a scaffold, and all chains are one.
+    let rings = [
+        "C1CC1", "C1CCC1", "C1CCCC1", "c1ccccc1", "c1ccncc1", "c1ccoc1", "c1ccsc1",
+    ];
+    let chains = ["", "C", "CC", "CCC", "O", "CO", "CCO", "N"];
+    let mut table = "smiles,y\n".to_owned();
+    for ring in rings.into_iter().chain(["CCCC"]) {
+        for (i, chain) in chains.into_iter().enumerate() {
+            table += &format!("{chain}{ring},{}\n", i + ring.len());
+        }
+    }
+    std::fs::write(at.join("rings.csv"), table).unwrap();
+    let arguments = [
+        "search",
+        "rings.csv",
+        "--trials",
+        "2",
+        "--split",
+        "scaffold",
+        "--out",
+        "r",
+    ];
+    let search = candor(at, &arguments);
+    assert_eq!(search.status, 0, "{}", search.err);
+    let prepared = std::fs::read_to_string(at.join("r/3-prepared/result.json")).unwrap();
+    let split = &json(&prepared)["split"];
+    assert_eq!(split["rule"], "scaffold");
+    let test = split["test"].as_array().unwrap();
+    // Each scaffold has eight molecules, one after the other.
+    assert!(!test.is_empty() && test.len() % 8 == 0, "{test:?}");
+    let scaffolds = |row: &Value| row.as_u64().unwrap() / 8;
+    let inside: std::collections::BTreeSet<u64> = test.iter().map(scaffolds).collect();
+    assert_eq!(test.len(), 8 * inside.len());
+
     let tables = "a,b,y\n".to_owned() + &"1,2,3\n4,5,6\n".repeat(20);
     std::fs::write(at.join("table.csv"), tables).unwrap();
-    let said = candor(
-        at,
-        &[
-            "fit",
-            "table.csv",
-            "--trials",
-            "2",
-            "--split",
-            "scaffold",
-            "--out",
-            "t",
-        ],
-    );
+    let arguments = [
+        "search",
+        "table.csv",
+        "--trials",
+        "2",
+        "--split",
+        "scaffold",
+        "--out",
+        "t",
+    ];
+    let said = candor(at, &arguments);
     assert_eq!(said.status, 2, "{}", said.err);
     assert!(said.err.contains("a column of molecules"), "{}", said.err);
 }

@@ -77,7 +77,6 @@ impl Learner for MoleculeLearner {
                 MoleculeDesign {
                     descriptors: true,
                     readout: Readout::Mean,
-                    dropout: 0.1,
                     ..chemprop.clone()
                 },
             ),
