@@ -15,7 +15,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 use crate::KernelError;
-use crate::array::{Array, View, pieces_of, spread_with};
+use crate::array::{Array, View, pieces_of, spread, spread_with};
 use crate::error::equal;
 use crate::extension::{Keeps, Kernel, is_cpu, run};
 use crate::lanes::{add_scaled, sum};
@@ -513,6 +513,22 @@ fn forward<T: Send>(
 /// Changes the gradient of an image of the result, given its number, into a buffer.
 type Change<'a> = &'a (dyn Fn(usize, &[f32], &mut [f32]) + Sync);
 
+/// The gradients of a few images' results, changed.
+fn changed<'a>(s: Sizes, given: &'a [f32], change: Option<Change>) -> Cow<'a, [f32]> {
+    let Some(change) = change else {
+        return given.into();
+    };
+    let mut changed = vec![0.0; given.len()];
+    let images = changed
+        .chunks_exact_mut(s.output_length())
+        .zip(given.chunks_exact(s.output_length()));
+    let parts = images.enumerate().collect();
+    spread(parts, |(number, (changed, given))| {
+        change(number, given, changed)
+    });
+    changed.into()
+}
+
 /// Gradients of `x` and the weights, and sums over each filter's plane of the gradient of the result.
 fn backward(
     s: Sizes,
@@ -530,7 +546,16 @@ fn backward(
     #[expect(unsafe_code, reason = "each image is written as a whole below")]
     let mut of_x = unsafe { Array::unwritten(if wanted[0] { x.shape } else { &[0] }) };
     let (groups, image) = (s.moves.groups, s.image_length());
-    let plan_of_x = wanted[0].then(|| Plan::backwards(s, weight.values));
+    let mut plan_of_x = wanted[0].then(|| Plan::backwards(s, weight.values));
+    if let Some(Plan::Winograd(plan, weights)) = &plan_of_x
+        && s.batch.div_ceil(IMAGES) < rayon::current_num_threads()
+    {
+        let changed = changed(s, gradient.values, change);
+        let images = changed.chunks_exact(s.output_length() / groups).collect();
+        winograd::correlate_in_parts(plan, weights, images, None, &mut of_x.values);
+        plan_of_x = None;
+    }
+    let in_turn = plan_of_x.is_some();
     let plan = WeightPlan::new(s);
     let at_once = plan_of_x
         .as_ref()
@@ -541,7 +566,7 @@ fn backward(
         .step_by(IMAGES)
         .map(|first| first..(first + IMAGES).min(s.batch));
     let parts = pieces_of(images, &mut of_x.values, |images| {
-        if wanted[0] { images.len() * image } else { 0 }
+        if in_turn { images.len() * image } else { 0 }
     });
     let mut sums: Vec<(Vec<f32>, Vec<f32>)> = vec![Default::default(); parts.len()];
     let parts = parts.into_iter().zip(&mut sums).collect();

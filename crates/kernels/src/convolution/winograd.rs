@@ -7,9 +7,10 @@
 //! operations in the same order whatever tiles, images and threads are beside it.
 //!
 //! # Accuracy
-//! Computed in 32 bits. Root mean square of the error against 64 bits, as a share of that of the result, on standard normal numbers with
-//! 64 and 128 channels: see `errors_are_as_small_as_documented`. An input that is infinite or no number makes none of every
-//! result of the tiles that see it.
+//! Computed in 32 bits. Root mean square of the error against 64 bits, as a share of that of the result, on standard normal numbers with 64
+//! and 128 channels and filters, 14 x 14: 1.6e-6 and 2.1e-6 forwards, 1.6e-6 and 2.2e-6 for the gradient of `x`, 1.1e-6 for that of the
+//! weights (direct sums: 0.4e-6 and 0.6e-6, the same, 0.3e-6). An input that is infinite or no number makes none of every result of the
+//! tiles that see it.
 //!
 //! # Reference
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308, sections 4.1 and 4.3.
@@ -24,7 +25,7 @@ use multiversion::target::match_target;
 
 use super::padded::Correlation;
 use super::{Moves, Sizes};
-use crate::array::{spread, spread_with};
+use crate::array::{spread, spread_with, unwritten};
 use crate::tiles::tile;
 use pixels::{from_planes, to_planes, to_rows};
 
@@ -269,7 +270,11 @@ impl Weights {
         let (filters, planes) = (plan.filters, plan.correlation.planes);
         let of_group = PLACES * planes * width_of(&plan.panels);
         let groups = weight.len() / (filters * planes * 9);
-        let mut values = vec![0.0; groups * of_group];
+        #[expect(
+            unsafe_code,
+            reason = "each panel is a whole number of vectors, all of which are written below, zeros beyond the last filter"
+        )]
+        let mut values = unsafe { unwritten(groups * of_group) };
         let mut parts = Vec::new();
         let mut rest = values.as_mut_slice();
         for weight in weight.chunks_exact(filters * planes * 9) {
