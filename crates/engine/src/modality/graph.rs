@@ -365,7 +365,12 @@ impl Input for GraphInput {
     /// A graph is read anew, and all its nodes are answered for; a table names nodes of the graph that was learned from.
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
         let Some(found) = detect(source) else {
-            return self.rows(&read_table(&Source::parse(source)?, options)?.table);
+            // A column of ids must be named; among words alone a name looks like any of them.
+            let options = ReadOptions {
+                header: options.header.or(Some(true)),
+                ..options.clone()
+            };
+            return self.rows(&read_table(&Source::parse(source)?, &options)?.table);
         };
         let options = GraphOptions {
             tables: options.clone(),

@@ -137,7 +137,24 @@ fn table(path: &Path, options: &ReadOptions) -> Result<Read, GraphError> {
         memory_bytes: None,
         ..options.clone()
     };
-    Ok(read_table(&Source::File(path.to_owned()), &whole)?)
+    let source = Source::File(path.to_owned());
+    let read = read_table(&source, &whole)?;
+    let found = read.facts.header.as_ref().is_none_or(|header| header.found);
+    // Among words alone a header looks like any row, but for what it says.
+    let is_name = |column: &Column| {
+        let text = column.values.text(0).unwrap_or_default();
+        let ends = ENDS.iter().flat_map(|(a, b)| [a, b]);
+        let mut names = IDS.iter().chain(&WEIGHTS).chain(ends);
+        names.any(|name| text.eq_ignore_ascii_case(name))
+    };
+    if found || whole.header.is_some() || !read.table.columns.iter().any(is_name) {
+        return Ok(read);
+    }
+    let named = ReadOptions {
+        header: Some(true),
+        ..whole
+    };
+    Ok(read_table(&source, &named)?)
 }
 
 /// The place of the column of ids: by its name, else the first.
