@@ -98,7 +98,7 @@ impl ImageDesign {
             weight_decay: self.weight_decay,
             batch_size,
             // Small sets need many passes, large ones few; a deadline runs through the schedule in the time that there is.
-            epochs: (6000 / steps_per_epoch).clamp(12, 300),
+            epochs: (12_000 / steps_per_epoch).clamp(12, 300),
             warmup: 0.2,
             final_rate: 0.01,
             averaging: 0.0,

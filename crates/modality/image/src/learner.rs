@@ -345,14 +345,27 @@ impl Member for NetworkMember {
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let images = ImageUnits::of(units, self.preparation.size)?;
-        let prepared = PreparedImages::new(
-            images,
-            &self.preparation,
-            Augmentation::NONE,
-            self.plan.units_at_once(),
-        );
-        let device = Device::flex();
-        let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
+        let prepared = || {
+            PreparedImages::new(
+                images,
+                &self.preparation,
+                Augmentation::NONE,
+                self.plan.units_at_once(),
+            )
+        };
+        let said = |pictures: PreparedImages| {
+            let device = Device::flex();
+            predict(&self.network, &pictures, indices, &self.plan.head, &device)
+        };
+        let mut predicted = said(prepared());
+        if self.plan.read.augmentation.flip {
+            // It has learned that both show the same, so that both may be asked.
+            let mirrored = said(prepared().mirrored()).members;
+            for (member, mirrored) in predicted.members.iter_mut().zip(&mirrored) {
+                *member = Distribution::mixture(&[(0.5, member), (0.5, mirrored)])
+                    .map_err(|e| MemberError::Training(e.to_string()))?;
+            }
+        }
         let scale = &self.preparation.target_scale;
         let (input_width, input) = self.preparation.small(images, indices);
         Ok(MemberPrediction {

@@ -112,6 +112,8 @@ pub struct PreparedImages<'a> {
     fill: Vec<u8>,
     augmentation: Augmentation,
     units_at_once: usize,
+    /// Whether pictures are predicted with left and right exchanged.
+    mirrored: bool,
 }
 
 impl<'a> PreparedImages<'a> {
@@ -128,6 +130,15 @@ impl<'a> PreparedImages<'a> {
             fill: preparation.fill(),
             augmentation,
             units_at_once,
+            mirrored: false,
+        }
+    }
+
+    /// The same pictures, predicted with left and right exchanged.
+    pub fn mirrored(self) -> PreparedImages<'a> {
+        PreparedImages {
+            mirrored: true,
+            ..self
         }
     }
 
@@ -157,7 +168,12 @@ impl Batches for PreparedImages<'_> {
     fn batch(&self, indices: &[usize], device: &Device) -> Tensor<4> {
         let mut values = Vec::with_capacity(indices.len() * self.images.size().len());
         for picture in indices.iter().filter_map(|&unit| self.images.get(unit)) {
+            let begun = values.len();
             self.standardise(picture, &mut values);
+            if self.mirrored {
+                let rows = values[begun..].chunks_exact_mut(self.images.size().width);
+                rows.for_each(<[f32]>::reverse);
+            }
         }
         self.tensor(indices.len(), values, device)
     }
@@ -200,7 +216,7 @@ mod tests {
         let pixels = [
             [10, 10, 10, 10, 5, 5, 5, 5],
             [20, 20, 20, 20, 5, 5, 5, 5],
-            [250; 8],
+            [250, 240, 230, 220, 250, 240, 230, 220],
         ];
         Images::new(SIZE, pixels.concat()).unwrap()
     }
@@ -218,6 +234,12 @@ mod tests {
         let values: Vec<f32> = batch.into_data().iter().collect();
         assert_eq!(values[..8], [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(values[8..12], [-1.0; 4]);
+        let turned = PreparedImages::new(&images, &fitted, Augmentation::NONE, 4).mirrored();
+        let turned = turned.batch(&[2], &Device::flex()).into_data();
+        let plain = data.batch(&[2], &Device::flex()).into_data();
+        let plain: Vec<f32> = plain.iter().collect();
+        let order = [1, 0, 3, 2, 5, 4, 7, 6].map(|i| plain[i]);
+        assert_eq!(turned.iter::<f32>().collect::<Vec<_>>(), order);
         // Without a policy, a batch of training is a plain one.
         let mut stream = Seed(0).stream("augmentation", &[]);
         let trained = data.training_batch(&[1, 0], &mut stream, &Device::flex());
@@ -227,7 +249,7 @@ mod tests {
         );
         // What distances are measured on is not cut.
         let (width, small) = fitted.small(&images, &[2]);
-        assert_eq!((width, small[0], small[7]), (8, 47.0, 245.0));
+        assert_eq!((width, small[0], small[7]), (8, 47.0, 215.0));
     }
 
     #[test]
