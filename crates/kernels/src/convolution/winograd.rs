@@ -25,7 +25,7 @@ use multiversion::target::match_target;
 
 use super::padded::Correlation;
 use super::{Moves, Sizes};
-use crate::array::{spread, spread_with, unwritten};
+use crate::array::{spread, spread_with};
 use crate::tiles::tile;
 use pixels::{from_planes, to_planes, to_rows};
 
@@ -270,11 +270,7 @@ impl Weights {
         let (filters, planes) = (plan.filters, plan.correlation.planes);
         let of_group = PLACES * planes * width_of(&plan.panels);
         let groups = weight.len() / (filters * planes * 9);
-        #[expect(
-            unsafe_code,
-            reason = "each panel is a whole number of vectors, all of which are written below, zeros beyond the last filter"
-        )]
-        let mut values = unsafe { unwritten(groups * of_group) };
+        let mut values = vec![0.0; groups * of_group];
         let mut parts = Vec::new();
         let mut rest = values.as_mut_slice();
         for weight in weight.chunks_exact(filters * planes * 9) {
@@ -307,6 +303,19 @@ impl Weights {
     pub fn group(&self, group: usize) -> &[f32] {
         &self.values[group * self.of_group..][..self.of_group]
     }
+}
+
+/// Row `i` of what was transformed column by column.
+#[inline(always)]
+fn row_of<const N: usize, const M: usize>(
+    down: &[[[f32; LANES]; N]; M],
+    i: usize,
+) -> [&[f32; LANES]; M] {
+    let mut row = [&down[0][i]; M];
+    for (number, column) in row.iter_mut().zip(down) {
+        *number = &column[i];
+    }
+    row
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
@@ -342,8 +351,8 @@ fn transform_weights_by<const FMA: bool>(
             for lane in 0..LANES.min(lanes - first) {
                 let at = (first + lane) * distances[0] + plane * distances[1];
                 let kernel = &weight[at..at + 9];
-                for k in 0..9 {
-                    g[k][lane] = kernel[if mirrored { 8 - k } else { k }];
+                for (k, g) in g.iter_mut().enumerate() {
+                    g[lane] = kernel[if mirrored { 8 - k } else { k }];
                 }
             }
             let mut down = [[[0f32; LANES]; REACH]; 3];
@@ -351,7 +360,7 @@ fn transform_weights_by<const FMA: bool>(
                 down[x] = transforms::kernel::<LANES, FMA>([&g[x], &g[3 + x], &g[6 + x]]);
             }
             for i in 0..REACH {
-                let u = transforms::kernel::<LANES, FMA>([&down[0][i], &down[1][i], &down[2][i]]);
+                let u = transforms::kernel::<LANES, FMA>(row_of(&down, i));
                 for (j, u) in u.iter().enumerate() {
                     let to = ((i * REACH + j) * planes + plane) * width + first;
                     out[to..to + LANES].copy_from_slice(u);
@@ -544,14 +553,7 @@ fn transform_inputs_by<const FMA: bool>(place: &Place, pixels: &[f32], out: &mut
                 *down = transforms::input::<LANES, FMA>(d);
             }
             for i in 0..REACH {
-                let along = transforms::input::<LANES, FMA>([
-                    &down[0][i],
-                    &down[1][i],
-                    &down[2][i],
-                    &down[3][i],
-                    &down[4][i],
-                    &down[5][i],
-                ]);
+                let along = transforms::input::<LANES, FMA>(row_of(&down, i));
                 for (j, values) in along.iter().enumerate() {
                     let to = (i * REACH + j) * out.distance + tile * pitch + lane;
                     out.values[to..to + LANES].copy_from_slice(values);
@@ -701,14 +703,7 @@ fn make_results_by<const FMA: bool>(
                     *down = transforms::output::<LANES, FMA>(m);
                 }
                 for line in 0..lines {
-                    let along = transforms::output::<LANES, FMA>([
-                        &down[0][line],
-                        &down[1][line],
-                        &down[2][line],
-                        &down[3][line],
-                        &down[4][line],
-                        &down[5][line],
-                    ]);
+                    let along = transforms::output::<LANES, FMA>(row_of(&down, line));
                     for (x, values) in along.iter().enumerate().take(across) {
                         let to = (line * width + column * SIDE + x) * pitch + lane;
                         let to = &mut results[to..to + LANES];
@@ -941,12 +936,7 @@ fn transform_gradients_by<const FMA: bool>(
                 *down = transforms::gradient::<LANES, FMA>(y);
             }
             for i in 0..REACH {
-                let along = transforms::gradient::<LANES, FMA>([
-                    &down[0][i],
-                    &down[1][i],
-                    &down[2][i],
-                    &down[3][i],
-                ]);
+                let along = transforms::gradient::<LANES, FMA>(row_of(&down, i));
                 for (j, values) in along.iter().enumerate() {
                     let to = (i * REACH + j) * out.distance + tile * out.width + lane;
                     out.values[to..to + LANES].copy_from_slice(values);
@@ -1054,14 +1044,7 @@ fn add_kernels_by<const FMA: bool>(
                 *down = transforms::kernel_gradient::<LANES, FMA>(column);
             }
             for i in 0..3 {
-                let along = transforms::kernel_gradient::<LANES, FMA>([
-                    &down[0][i],
-                    &down[1][i],
-                    &down[2][i],
-                    &down[3][i],
-                    &down[4][i],
-                    &down[5][i],
-                ]);
+                let along = transforms::kernel_gradient::<LANES, FMA>(row_of(&down, i));
                 for (j, values) in along.iter().enumerate() {
                     let to = &mut sum[(plane * 9 + i * 3 + j) * distance + lane..][..LANES];
                     for lane in 0..LANES {

@@ -17,11 +17,11 @@ impl Shape {
     fn random(rng: &mut dyn Rng, number: u64) -> Shape {
         let groups = [1, 1, 1, 2][number as usize % 4];
         // Every third so that the gradient of the weights takes the transforms, too.
-        let weights = number % 3 == 0;
+        let weights = number.is_multiple_of(3);
         let enough = if weights { 32..36usize } else { 16..21 };
         let padding = [rng.random_range(0..3usize), rng.random_range(0..3usize)];
         let shape = Shape {
-            batch: if number % 5 == 0 {
+            batch: if number.is_multiple_of(5) {
                 1
             } else {
                 rng.random_range(1..4)
