@@ -223,7 +223,7 @@ pub fn space(task: Task) -> Result<Space, DesignError> {
         Choice::categorical("model", Body::NAMES),
         Choice::integers("layers", 2, 16),
         Choice::categorical("width", [16, 32, 64, 128]),
-        Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.65, 0.8]),
+        Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.6, 0.8]),
         Choice::categorical("edge_dropout", [0.0, 0.2, 0.5]).when("model", on_edges),
         Choice::categorical("residual", [false, true]).when("model", stacked),
         Choice::categorical("norm", [false, true]).when("model", stacked),
