@@ -207,7 +207,7 @@ fn scaffolds_are_kept_together() {
     assert_eq!(split["rule"], "scaffold");
     let test = split["test"].as_array().unwrap();
     // Each scaffold has eight molecules, one after the other.
-    assert!(!test.is_empty() && test.len() % 8 == 0, "{test:?}");
+    assert!(!test.is_empty() && test.len().is_multiple_of(8), "{test:?}");
     let scaffolds = |row: &Value| row.as_u64().unwrap() / 8;
     let inside: std::collections::BTreeSet<u64> = test.iter().map(scaffolds).collect();
     assert_eq!(test.len(), 8 * inside.len());

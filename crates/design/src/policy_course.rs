@@ -127,7 +127,7 @@ mod tests {
         ])
         .unwrap();
         let record = |trial: usize| {
-            let good = trial % 2 == 0;
+            let good = trial.is_multiple_of(2);
             JobRecord {
                 job: trial,
                 trial,

@@ -21,11 +21,11 @@ static MEMORY: Recycler = Recycler::new();
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().expect("a folder or an archive");
+    let path = arguments.next().unwrap();
     let (mut seeds, mut masks, mut part, mut metric) = (1, 0, "test".to_owned(), Metric::Accuracy);
     let mut design = Design::new();
     while let Some(argument) = arguments.next() {
-        let value = arguments.next().expect("a value");
+        let value = arguments.next().unwrap();
         match argument.as_str() {
             "--seeds" => seeds = value.parse().unwrap(),
             "--masks" => masks = value.parse().unwrap(),
@@ -42,7 +42,7 @@ fn main() {
     if design.get("model").is_none() {
         design = design.with("model", "gcn");
     }
-    let source = GraphSource::detect(path.as_ref()).expect("a graph");
+    let source = GraphSource::detect(path.as_ref()).unwrap();
     let runs = if masks > 0 { masks } else { seeds };
     let mut scores = Vec::new();
     for run in 0..runs {
@@ -57,7 +57,7 @@ fn main() {
             .unwrap()
             .target;
         let targets = encode_targets(&read.table, &target).unwrap().targets;
-        let parts = read.parts.expect("parts that were given");
+        let parts = read.parts.unwrap();
         let features = NodeFeatures {
             table: candor_baselines::Matrix::new(read.ids.len(), vec![], vec![]).unwrap(),
             apart: read.apart.map(|(features, _)| features),

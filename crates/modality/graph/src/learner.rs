@@ -179,6 +179,7 @@ impl Learner for GraphLearner {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one of it a member")]
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "member", rename_all = "snake_case")]
 enum Description {

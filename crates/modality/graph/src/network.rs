@@ -18,6 +18,7 @@ pub struct GraphNetwork {
     design: GraphDesign,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one of it a network")]
 #[derive(Module, Debug)]
 enum Layers {
     Stack(Stack),

@@ -307,6 +307,7 @@ pub struct GraphBatch {
 }
 
 /// The input of all nodes.
+#[allow(clippy::large_enum_variant, reason = "there is one of it a batch")]
 #[derive(Debug, Clone)]
 pub enum Input {
     /// `[nodes, width]`.

@@ -15,7 +15,7 @@ fn read_with(files: &[(&str, &str)], options: &GraphOptions) -> Result<ReadGraph
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let source = GraphSource::detect(folder.path()).expect("a graph");
+    let source = GraphSource::detect(folder.path()).unwrap();
     read_graph(&source, options)
 }
 
@@ -194,7 +194,7 @@ fn archive(path: &Path, arrays: &[(&str, Vec<u8>)]) {
 fn read_arrays(arrays: &[(&str, Vec<u8>)], mask: Option<usize>) -> Result<ReadGraph, GraphError> {
     let folder = tempfile::tempdir().unwrap();
     archive(&folder.path().join("graph.npz"), arrays);
-    let source = GraphSource::detect(folder.path()).expect("a graph");
+    let source = GraphSource::detect(folder.path()).unwrap();
     let options = GraphOptions {
         mask,
         ..GraphOptions::default()

@@ -11,8 +11,11 @@ use crate::molecule::{Atom, Chirality, Molecule, Stereo};
 use crate::reader::Reader;
 use crate::{AtomFeatures, Limits, MoleculeUnits};
 
+/// Whether an atom is of a kind.
+type IsKind = fn(&Atom) -> bool;
+
 /// Kinds of atoms whose importance is measured.
-const KINDS: [(&str, fn(&Atom) -> bool); 8] = [
+const KINDS: [(&str, IsKind); 8] = [
     ("aromatic carbon", |atom| atom.number == 6 && atom.aromatic),
     ("other carbon", |atom| atom.number == 6 && !atom.aromatic),
     ("nitrogen", |atom| atom.number == 7),

@@ -288,7 +288,7 @@ fn hand_made_networks_are_in_the_space_and_baselines_come_first() {
 
 #[test]
 fn molecules_without_bonds_and_without_atoms_are_learnt_without_fault() {
-    let strings = ["C", "[Na+]", "O", "N", "[He]", "F", "Cl", "S"].map(|s| Some(s));
+    let strings = ["C", "[Na+]", "O", "N", "[He]", "F", "Cl", "S"].map(Some);
     let mut strings = strings.to_vec();
     strings.push(None);
     strings.push(Some("this is no molecule"));

@@ -163,7 +163,7 @@ fn id_place(table: &Table) -> usize {
         let mut columns = table.columns.iter();
         columns.position(|column| column.name.eq_ignore_ascii_case(name))
     };
-    IDS.iter().find_map(|name| named(&name)).unwrap_or(0)
+    IDS.iter().find_map(named).unwrap_or(0)
 }
 
 /// The ids of a column, the same for `7`, `7.0` and the number 7, so that tables agree that were written by different programs.
