@@ -118,6 +118,9 @@ pub(crate) struct FitArgs {
     /// Designs to try. Without `--time`, the run can be repeated to the bit.
     #[arg(long)]
     pub trials: Option<usize>,
+    /// Steps of one network's training at most.
+    #[arg(long)]
+    pub steps: Option<usize>,
     /// The time, when neither `--time` nor `--trials` is given: 1, 5 or 30 minutes.
     #[arg(long, value_enum, default_value = "balanced")]
     pub preset: Preset,

@@ -45,6 +45,7 @@ impl Interrupt {
 pub struct Clock {
     started: Instant,
     deadline: Option<Instant>,
+    steps: Option<usize>,
     interrupt: Interrupt,
 }
 
@@ -56,8 +57,14 @@ impl Clock {
         Clock {
             started,
             deadline,
+            steps: None,
             interrupt,
         }
+    }
+
+    /// The same clock for trainings of at most so many steps each.
+    pub fn with_steps(self, steps: Option<usize>) -> Clock {
+        Clock { steps, ..self }
     }
 
     /// A clock without any limit.
@@ -97,6 +104,11 @@ impl Clock {
     pub fn remaining(&self) -> Option<Duration> {
         self.deadline
             .map(|d| d.saturating_duration_since(Instant::now()))
+    }
+
+    /// Steps that one training may take; `None` is what its recipe says.
+    pub fn steps(&self) -> Option<usize> {
+        self.steps
     }
 
     /// Whether work must stop now, and why.

@@ -137,7 +137,8 @@ impl Prepared {
         let limit = settings
             .time
             .and_then(|s| Duration::try_from_secs_f64(s).ok());
-        let clock = Clock::start(limit, Duration::ZERO, context.clock.interrupt().clone());
+        let clock = Clock::start(limit, Duration::ZERO, context.clock.interrupt().clone())
+            .with_steps(settings.steps);
         let seed_of = |name: &str| settings.seed.derive(name, &[seed as u64]);
         let study = StudySettings {
             jobs: settings.jobs,

@@ -100,7 +100,7 @@ fn clock(settings: &FitSettings, spent: Duration, interrupt: &Interrupt) -> Cloc
     let limit = settings
         .time
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Clock::start(limit, spent, interrupt.clone())
+    Clock::start(limit, spent, interrupt.clone()).with_steps(settings.steps)
 }
 
 /// The pipeline: each verb takes one state and gives the next, so that their order is checked when this is compiled.

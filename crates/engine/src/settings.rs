@@ -34,6 +34,8 @@ pub struct FitSettings {
     pub memory: Option<u64>,
     /// Number of trials (designs that are tried). With it and without `time` a run is repeatable to the bit.
     pub trials: Option<usize>,
+    /// Steps of one network's training at most; what its recipe says when not given.
+    pub steps: Option<usize>,
     /// All randomness.
     pub seed: Seed,
     /// Trials side by side, one thread each.
@@ -87,6 +89,7 @@ impl Default for FitSettings {
             time: None,
             memory: None,
             trials: None,
+            steps: None,
             seed: Seed(0),
             jobs: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
             group: None,
@@ -129,6 +132,9 @@ impl FitSettings {
         }
         if self.trials == Some(0) {
             return refuse("trials", "must be at least 1".into());
+        }
+        if self.steps == Some(0) {
+            return refuse("steps", "must be at least 1".into());
         }
         if self.jobs == 0 {
             return refuse("jobs", "must be at least 1".into());

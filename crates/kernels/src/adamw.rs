@@ -60,18 +60,23 @@ impl AdamW {
 
     /// The network after one step; parameters without a gradient stay as they are.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
-        module.map(&mut Update {
+        module.map(&mut self.update(rate, gradients))
+    }
+
+    /// What [`AdamW::step`] does with each parameter.
+    pub(crate) fn update(&mut self, rate: f64, gradients: GradientsParams) -> Update<'_> {
+        Update {
             adamw: self,
             rate: rate as f32,
             gradients,
-        })
+        }
     }
 }
 
-struct Update<'a> {
+pub(crate) struct Update<'a> {
     adamw: &'a mut AdamW,
     rate: f32,
-    gradients: GradientsParams,
+    pub gradients: GradientsParams,
 }
 
 impl ModuleMapper for Update<'_> {
@@ -80,7 +85,6 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = self.gradients.remove::<D>(id) else {
             return Param::from_mapped_value(id, tensor, mapper);
         };
-        let wants_gradient = tensor.is_require_grad();
         let length = tensor.shape().num_elements();
         let empty = || {
             let zeros = || vec![0.0; length];
@@ -94,15 +98,30 @@ impl ModuleMapper for Update<'_> {
             steps: *steps,
             moments: moments.clone(),
         };
-        let inner = tensor.inner();
-        let updated = if is_cpu(&inner.device()) {
-            run(vec![inner.into_dispatch(), gradient.into_dispatch()], step)
-        } else {
-            step.portable(inner, gradient)
-        };
-        let updated = Tensor::from_inner(updated).set_require_grad(wants_gradient);
-        Param::from_mapped_value(id, updated, mapper)
+        Param::from_mapped_value(id, updated(tensor, gradient, step), mapper)
     }
+}
+
+/// A parameter after the step of an optimizer, of which the inputs are the parameter and its gradient.
+///
+/// On other devices by way of the CPU, where the optimizer keeps what it has seen.
+pub(crate) fn updated<const D: usize>(
+    tensor: Tensor<D>,
+    gradient: Tensor<D>,
+    step: impl Kernel + 'static,
+) -> Tensor<D> {
+    let wants_gradient = tensor.is_require_grad();
+    let inner = tensor.inner();
+    let device = inner.device();
+    let updated = if is_cpu(&device) {
+        run(vec![inner.into_dispatch(), gradient.into_dispatch()], step)
+    } else {
+        let host = burn::tensor::Device::flex();
+        let on_host = |t: Tensor<D>| Tensor::<D>::from_data(t.into_data(), &host).into_dispatch();
+        let updated: Tensor<D> = run(vec![on_host(inner), on_host(gradient)], step);
+        Tensor::from_data(updated.into_data(), &device)
+    };
+    Tensor::from_inner(updated).set_require_grad(wants_gradient)
 }
 
 /// One step of one parameter. Inputs: the parameter, its gradient.
@@ -145,23 +164,6 @@ impl Step {
             rate: (f64::from(self.rate) / correction(c.first_decay)) as f32,
             root: (1.0 / correction(c.second_decay).sqrt()) as f32,
         }
-    }
-
-    /// For other devices: by way of the CPU, where the moments are.
-    fn portable<const D: usize>(&self, tensor: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
-        let device = tensor.device();
-        let host = burn::tensor::Device::flex();
-        let on_host = |t: Tensor<D>| Tensor::<D>::from_data(t.into_data(), &host);
-        let inputs = vec![
-            on_host(tensor).into_dispatch(),
-            on_host(gradient).into_dispatch(),
-        ];
-        let step = Step {
-            moments: self.moments.clone(),
-            ..*self
-        };
-        let updated: Tensor<D> = run(inputs, step);
-        Tensor::from_data(updated.into_data(), &device)
     }
 }
 

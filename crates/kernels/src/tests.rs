@@ -826,5 +826,6 @@ fn arguments_that_do_not_fit_are_named() {
 }
 
 mod layers;
+mod muon;
 mod segments;
 mod winograd;

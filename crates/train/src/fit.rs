@@ -3,12 +3,13 @@ use std::time::Instant;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use candor_core::{Clock, Distribution, Seed, Stop, Targets};
-use candor_kernels::{AdamW, AdamWConfig, KernelError};
+use candor_kernels::KernelError;
 use candor_nn::{BatchStatistics, HeadKind, Pass, Weights, WeightsError};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::optimizer::Stepper;
 use crate::{Batches, Network, Recipe, predict};
 
 /// What training watches.
@@ -91,11 +92,12 @@ const AVERAGE_EVERY: usize = 4;
 /// Fewer steps than this between two looks at validation would spend more on looking than on learning.
 const STEPS_BETWEEN_LOOKS: usize = 12;
 
-/// Trains a network by AdamW with warm-up and cosine, keeps a moving average of the weights, validates
+/// Trains a network with warm-up and cosine, keeps a moving average of the weights, validates
 /// it, and returns the best.
 ///
 /// The result depends on the arguments and the seed alone, unless the clock has a deadline: then the schedule of the
-/// learning rate is run through by that time, if the steps are not done before.
+/// learning rate is run through by that time, if the steps are not done before. Where the clock allows fewer steps than the recipe has, the
+/// schedule is run through in those.
 ///
 /// # Errors
 /// When there is nothing to train on, training diverges, or it is stopped too early.
@@ -129,19 +131,13 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let steps_per_epoch = (units.len() as f64 / batch_size as f64).round().max(1.0) as usize;
     let start_of = |batch: usize| batch * units.len() / steps_per_epoch;
     let total_steps = steps_per_epoch * recipe.epochs.max(1);
+    let total_steps = clock.steps().map_or(total_steps, |most| total_steps.min(most.max(1)));
     let look_every = steps_per_epoch.max(STEPS_BETWEEN_LOOKS.min(total_steps));
 
     // The moments of evaluation rest on the same units each time, so that looks can be compared.
     let settling = settling_units(units, batch_size, seed);
     let mut network = network;
-    let optimizer = || {
-        AdamW::new(AdamWConfig {
-            weight_decay: recipe.weight_decay as f32,
-            gradient_norm: Some(recipe.gradient_norm as f32),
-            ..AdamWConfig::default()
-        })
-    };
-    let mut adamw = optimizer();
+    let mut stepper = Stepper::new(recipe);
     let mut average = Weights::of(&network);
     let mut averaged_at = 0;
     let mut good = average.clone();
@@ -196,7 +192,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             network = good.load_into(network)?;
             average = good.clone();
             averaged_at = step + 1;
-            adamw = optimizer();
+            stepper = Stepper::new(recipe);
             continue;
         }
         (loss_sum, loss_count) = (loss_sum + value, loss_count + 1);
@@ -205,7 +201,7 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             None => loss,
         };
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        network = adamw.step(rate, network, gradients);
+        network = stepper.step(rate, network, gradients);
         if look_seconds.is_none() {
             let batches = validation.units.len() as f64 / batch.len() as f64;
             let estimate = FORWARD_SHARE * batches * started.elapsed().as_secs_f64();

@@ -7,6 +7,7 @@ mod ensemble;
 mod fit;
 mod learner;
 mod network;
+mod optimizer;
 mod predict;
 mod recipe;
 mod target_scale;
@@ -19,6 +20,7 @@ pub use learner::{
     SavedMember, Units,
 };
 pub use network::{Batches, Network, Output};
+pub use optimizer::Optimizer;
 pub use predict::{NetworkPrediction, predict};
 pub use recipe::Recipe;
 pub use target_scale::TargetScale;

@@ -1,10 +1,14 @@
 use serde::{Deserialize, Serialize};
 
+use crate::Optimizer;
+
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Recipe {
-    /// Peak learning rate of AdamW (Loshchilov & Hutter 2019).
+    /// How a step follows from gradients.
+    pub optimizer: Optimizer,
+    /// Peak learning rate.
     pub learning_rate: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
@@ -27,6 +31,7 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Recipe {
         Recipe {
+            optimizer: Optimizer::AdamW,
             learning_rate: 2e-3,
             weight_decay: 1e-2,
             batch_size: 256,

@@ -438,6 +438,27 @@ fn the_average_of_the_weights_decays_by_the_step() {
 }
 
 #[test]
+fn a_clock_with_fewer_steps_shortens_the_schedule() {
+    let within = |steps: usize, most: Option<usize>| {
+        let problem = Problem::steady(steps);
+        let problem = Problem {
+            clock: problem.clock.clone().with_steps(most),
+            recipe: Recipe {
+                final_rate: 0.1,
+                ..problem.recipe.clone()
+            },
+            ..problem
+        };
+        let trained = problem.fit().unwrap();
+        assert!(!trained.stopped_early);
+        bits(&trained.weights)
+    };
+    assert_eq!(within(30, Some(13)), within(13, None));
+    assert_eq!(within(13, Some(30)), within(13, None));
+    assert_ne!(within(30, Some(13)), within(30, None));
+}
+
+#[test]
 fn training_goes_on_from_the_last_good_weights_at_half_the_rate() {
     // The first look is after 12 steps, the second after 24. The step after the first look fails, and one later.
     let mut problem = Problem::steady(24);

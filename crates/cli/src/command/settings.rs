@@ -13,6 +13,7 @@ pub(crate) fn of_fit(args: &FitArgs) -> Result<FitSettings, Failure> {
     settings.metric = args.metric.or(settings.metric);
     settings.time = args.time.or(settings.time);
     settings.trials = args.trials.or(settings.trials);
+    settings.steps = args.steps.or(settings.steps);
     settings.split = args.split.or(settings.split);
     settings.jobs = args.jobs.unwrap_or(settings.jobs);
     settings.test_share = args.test_share.unwrap_or(settings.test_share);

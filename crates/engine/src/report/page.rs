@@ -218,6 +218,11 @@ fn again(report: &Report) -> Section {
         (None, Some(time)) => format!("{time} s"),
         (None, None) => "none".into(),
     };
+    let steps = settings.steps;
+    let budget = steps.map_or_else(
+        || budget.clone(),
+        |steps| format!("{budget}, {steps} steps a training"),
+    );
     let row = |what: &str, value: String| vec![text(what), text(value)];
     Section {
         id: "again",

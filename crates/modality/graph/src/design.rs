@@ -183,6 +183,7 @@ impl GraphDesign {
             final_rate: 1.0,
             averaging: 0.0,
             gradient_norm: f64::from(f32::MAX),
+            ..Recipe::default()
         }
     }
 

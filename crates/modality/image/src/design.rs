@@ -1,7 +1,7 @@
 use candor_core::did_you_mean;
 use candor_data::ImageSize;
 use candor_design::{Choice, Design, DesignError, Space};
-use candor_train::Recipe;
+use candor_train::{Optimizer, Recipe};
 use serde_json::Value;
 
 use crate::body::{
@@ -16,6 +16,8 @@ pub struct ImageDesign {
     pub body: Body,
     /// How pictures are changed in training.
     pub augmentation: Augmentation,
+    /// How a step follows from gradients.
+    pub optimizer: Optimizer,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Decoupled weight decay.
@@ -83,6 +85,10 @@ impl ImageDesign {
         Ok(ImageDesign {
             body,
             augmentation: Augmentation::read(&reader)?,
+            optimizer: match reader.word("optimizer", &Optimizer::NAMES, 0)? {
+                0 => Optimizer::AdamW,
+                _ => Optimizer::Muon,
+            },
             learning_rate: reader.real("learning_rate", 5e-3, 0.0, 10.0)?,
             weight_decay: reader.real("weight_decay", 0.05, 0.0, 100.0)?,
             label_smoothing: reader.real("label_smoothing", 0.1, 0.0, 0.99)?,
@@ -94,6 +100,7 @@ impl ImageDesign {
         let batch_size = (pictures / 16).next_power_of_two().clamp(8, 128);
         let steps_per_epoch = pictures.div_ceil(batch_size).max(1);
         Recipe {
+            optimizer: self.optimizer,
             learning_rate: self.learning_rate,
             weight_decay: self.weight_decay,
             batch_size,
@@ -125,6 +132,7 @@ pub fn space(size: ImageSize) -> Result<Space, DesignError> {
     choices.extend(LayersConfig::choices());
     choices.extend(CellsConfig::choices());
     choices.extend(Augmentation::choices(size));
+    choices.push(Choice::categorical("optimizer", Optimizer::NAMES));
     choices.push(Choice::log_reals("learning_rate", 1e-3, 2e-2));
     choices.push(Choice::log_reals("weight_decay", 1e-3, 0.3));
     choices.push(Choice::categorical("label_smoothing", [0.0, 0.1]));

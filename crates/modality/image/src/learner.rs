@@ -104,7 +104,8 @@ impl Learner for ImageLearner {
             }
             HandMade {
                 design: design
-                    .with("learning_rate", 5e-3)
+                    .with("optimizer", "muon")
+                    .with("learning_rate", 1e-2)
                     .with("weight_decay", 0.05)
                     .with("label_smoothing", 0.0),
                 name,

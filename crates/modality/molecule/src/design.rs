@@ -124,6 +124,7 @@ impl MoleculeDesign {
             final_rate: 0.1,
             averaging: 0.98,
             gradient_norm: 1.0,
+            ..Recipe::default()
         }
     }
 }
