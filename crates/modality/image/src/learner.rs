@@ -113,7 +113,7 @@ impl Learner for ImageLearner {
                 in_full: false,
             }
         };
-        let fast = network("small fast residual network", "fast_residual", 32);
+        let fast = network("small fast residual network", "fast_residual", 24);
         let mirrored = HandMade {
             design: fast.design.clone().with("flip", true),
             name: "the same, mirrored at random",
