@@ -130,6 +130,7 @@ impl Prepared {
                 count: self.subject.finalists(),
                 rung: self.fidelity.top(),
                 metric: self.metric,
+                endurance: &|design| learner.endurance(design),
                 objective: &objective,
                 jobs: settings.jobs,
                 clock: &training,

@@ -31,6 +31,8 @@ pub(crate) struct Finalists<'a> {
     /// What selection minimises is this metric as a loss.
     pub metric: Metric,
     pub objective: &'a dyn Objective,
+    /// How much longer trainings than those of the search suit a design.
+    pub endurance: &'a (dyn Fn(&Design) -> u32 + Sync),
     /// Trained side by side, one thread each.
     pub jobs: usize,
     pub clock: &'a Clock,
@@ -39,7 +41,7 @@ pub(crate) struct Finalists<'a> {
 
 impl Finalists<'_> {
     pub fn train(&self, records: &[JobRecord]) -> Result<Vec<JobRecord>, EngineError> {
-        let designs = finalists(records, self.count, self.metric);
+        let designs = finalists(records, self.count, self.metric, self.endurance);
         let next = |of: fn(&JobRecord) -> usize| records.iter().map(of).max().map_or(0, |n| n + 1);
         let (job, trial) = (next(|r| r.job), next(|r| r.trial));
         let assignments = designs
@@ -126,11 +128,17 @@ impl Finalists<'_> {
     }
 }
 
-/// So many designs of networks: the best, then those that come close to it, then the best again.
+/// So many designs of networks: of the best and those that come close to it the ones with the greatest endurance, the first of them again
+/// where there are too few.
 ///
 /// Two networks are compared at the highest rung that both reached. A trial rises by being among the best of those that were done
 /// before it, so that early ones rise which later ones would beat: the rung alone does not make a finalist.
-fn finalists(records: &[JobRecord], count: usize, metric: Metric) -> Vec<Design> {
+fn finalists(
+    records: &[JobRecord],
+    count: usize,
+    metric: Metric,
+    endurance: &dyn Fn(&Design) -> u32,
+) -> Vec<Design> {
     let network = |record: &&JobRecord| match &record.result {
         JobResult::Scored { detail, .. } => detail["network"].as_bool() == Some(true),
         JobResult::Failed { .. } => false,
@@ -155,16 +163,22 @@ fn finalists(records: &[JobRecord], count: usize, metric: Metric) -> Vec<Design>
             Some((own - perfect) / (leading - perfect).max(f64::MIN_POSITIVE))
         })
     };
-    let mut close: Vec<(f64, &JobRecord)> = others
+    let others = others
         .iter()
         .filter_map(|&record| Some((distance(record)?, record)))
-        .filter(|(distance, _)| *distance <= WORSE)
-        .collect();
+        .filter(|(distance, _)| *distance <= WORSE);
+    let mut close: Vec<(f64, &JobRecord)> =
+        std::iter::once((1.0, *best)).chain(others).collect();
+    let of = |record: &JobRecord| endurance(&record.design);
+    let greatest = close.iter().map(|(_, record)| of(record)).max();
+    close.retain(|(_, record)| Some(of(record)) == greatest);
     // Of two that are as far, the one that stands higher.
     close.sort_by(|a, b| a.0.total_cmp(&b.0));
-    std::iter::once(*best)
-        .chain(close.into_iter().map(|(_, record)| record))
-        .chain(std::iter::repeat(*best))
+    let first = close.first().map(|(_, record)| *record);
+    close
+        .iter()
+        .map(|(_, record)| *record)
+        .chain(std::iter::repeat_n(first, count).flatten())
         .take(count)
         .map(|record| record.design.clone())
         .collect()
@@ -194,13 +208,23 @@ mod tests {
     }
 
     fn chosen(records: &[JobRecord], count: usize, metric: Metric) -> Vec<usize> {
+        enduring(records, count, metric, &|_| false)
+    }
+
+    fn enduring(
+        records: &[JobRecord],
+        count: usize,
+        metric: Metric,
+        endures: &dyn Fn(usize) -> bool,
+    ) -> Vec<usize> {
         let number = |design: &Design| {
             design
                 .get("trial")
                 .and_then(|v| v.as_u64())
                 .unwrap_or(u64::MAX) as usize
         };
-        let designs = finalists(records, count, metric);
+        let endurance = |design: &Design| u32::from(endures(number(design)));
+        let designs = finalists(records, count, metric, &endurance);
         designs.iter().map(number).collect()
     }
 
@@ -222,6 +246,11 @@ mod tests {
         assert_eq!(chosen(&records[..6], 2, Metric::Accuracy), [0, 0]);
         assert_eq!(chosen(&records, 3, Metric::Nll), [0, 1, 3]);
         assert!(chosen(&records, 0, Metric::Accuracy).is_empty());
+        // Of those that are close, what endures; not what is far.
+        let of = |endures: &dyn Fn(usize) -> bool| enduring(&records, 3, Metric::Accuracy, endures);
+        assert_eq!(of(&|n| n == 2), [2, 2, 2]);
+        assert_eq!(of(&|n| n == 2 || n == 3), [3, 2, 3]);
+        assert_eq!(of(&|n| n == 1), [0, 3, 2]);
         assert!(chosen(&trial(9, &[0.5]), 2, Metric::Accuracy).is_empty());
     }
 }

@@ -34,6 +34,8 @@ pub struct FitSettings {
     pub memory: Option<u64>,
     /// Number of trials (designs that are tried). With it and without `time` a run is repeatable to the bit.
     pub trials: Option<usize>,
+    /// Multiply-adds that a network of the search may take for one picture.
+    pub multiply_adds: Option<u64>,
     /// Steps of one network's training at most; what its recipe says when not given.
     pub steps: Option<usize>,
     /// All randomness.
@@ -89,6 +91,7 @@ impl Default for FitSettings {
             time: None,
             memory: None,
             trials: None,
+            multiply_adds: None,
             steps: None,
             seed: Seed(0),
             jobs: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),

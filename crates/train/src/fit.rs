@@ -87,6 +87,8 @@ const TRAINING_SHARE: f64 = 0.95;
 const LOOKS_LEFT: f64 = 2.0;
 /// What a forward pass costs, as a share of a step.
 const FORWARD_SHARE: f64 = 1.0 / 3.0;
+/// Share of the steps' cost that looks at validation may add: more units to look at than to learn from are looked at less often than once an epoch.
+const LOOKING_SHARE: f64 = 0.15;
 /// The moving average is updated once in so many steps: reading all weights costs about a tenth of a step.
 const AVERAGE_EVERY: usize = 4;
 /// Fewer steps than this between two looks at validation would spend more on looking than on learning.
@@ -132,7 +134,15 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let start_of = |batch: usize| batch * units.len() / steps_per_epoch;
     let total_steps = steps_per_epoch * recipe.epochs.max(1);
     let total_steps = clock.steps().map_or(total_steps, |most| total_steps.min(most.max(1)));
-    let look_every = steps_per_epoch.max(STEPS_BETWEEN_LOOKS.min(total_steps));
+    // What a look costs, in steps. On one graph it costs what a step does, however many nodes are asked for.
+    let look = match steps_per_epoch {
+        1 => FORWARD_SHARE,
+        _ => FORWARD_SHARE * validation.units.len() as f64 / batch_size as f64,
+    };
+    let look_every = STEPS_BETWEEN_LOOKS
+        .max((look / LOOKING_SHARE) as usize)
+        .min(total_steps)
+        .max(steps_per_epoch);
 
     // The moments of evaluation rest on the same units each time, so that looks can be compared.
     let settling = settling_units(units, batch_size, seed);

@@ -183,6 +183,12 @@ pub trait Learner: Send + Sync {
     /// Designs by human hand, baselines first, in the order in which they are tried.
     fn hand_made(&self) -> Vec<HandMade>;
 
+    /// Of designs that are about as good after short trainings, those with the greatest of these numbers are expected to be ahead after
+    /// long ones, such as designs that change their training units at random.
+    fn endurance(&self, _design: &Design) -> u32 {
+        0
+    }
+
     /// Trains one design.
     ///
     /// # Errors

@@ -438,6 +438,23 @@ fn the_average_of_the_weights_decays_by_the_step() {
 }
 
 #[test]
+fn many_validation_units_are_looked_at_less_often() {
+    let first_look = |validation: usize| {
+        let problem = Problem::line(256);
+        let problem = Problem {
+            units: (0..64).collect(),
+            validation: (64..64 + validation).collect(),
+            ..problem
+        };
+        problem.fit().unwrap().history[0].epoch
+    };
+    // Eight steps an epoch; at least twelve between two looks.
+    assert_eq!(first_look(16), 1.5);
+    // 192 units cost as much as eight steps, which 53 must carry.
+    assert_eq!(first_look(192), 53.0 / 8.0);
+}
+
+#[test]
 fn a_clock_with_fewer_steps_shortens_the_schedule() {
     let within = |steps: usize, most: Option<usize>| {
         let problem = Problem::steady(steps);

@@ -79,7 +79,10 @@ pub(super) fn open(source: &ImageSource, settings: &FitSettings) -> Result<Opene
         test,
         test_rows,
         findings,
-        material: Box::new(Pictures { images }),
+        material: Box::new(Pictures {
+            images,
+            most_multiply_adds: settings.multiply_adds,
+        }),
     })
 }
 
@@ -94,6 +97,8 @@ fn pictures(path: &str) -> Result<ImageSource, EngineError> {
 /// A unit is a picture.
 struct Pictures {
     images: Images,
+    /// What a network of the search may take for one of them.
+    most_multiply_adds: Option<u64>,
 }
 
 impl Material for Pictures {
@@ -164,10 +169,13 @@ impl Material for Pictures {
         seconds: Option<f64>,
     ) -> Result<Box<dyn Subject>, EngineError> {
         let described = described(input).map_err(malformed)?;
-        let mut learner = ImageLearner::new(described.size, target.task)?;
-        if let Some(seconds) = seconds {
-            learner = learner.within(affordable(seconds, learnable.len()));
-        }
+        let learner = ImageLearner::new(described.size, target.task)?;
+        let affordable = seconds.map(|seconds| affordable(seconds, learnable.len()));
+        let most = affordable.into_iter().chain(self.most_multiply_adds).min();
+        let learner = match most {
+            Some(most) => learner.within(most),
+            None => learner,
+        };
         Ok(Box::new(ImageSubject {
             learner,
             units: ImageUnits::units(self.images),
@@ -179,7 +187,7 @@ impl Material for Pictures {
 /// Multiply-adds of training that one thread does in a second, on a processor of 2020 or later.
 const MULTIPLY_ADDS_PER_SECOND: f64 = 3e10;
 /// Passes over the pictures below which a network is not worth its training.
-const LEAST_EPOCHS: f64 = 4.0;
+const LEAST_EPOCHS: f64 = 8.0;
 
 /// Multiply-adds a picture with which a network can be trained in the time: forwards once, backwards twice as much.
 fn affordable(seconds: f64, pictures: usize) -> u64 {

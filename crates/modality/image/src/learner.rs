@@ -133,6 +133,11 @@ impl Learner for ImageLearner {
         ]
     }
 
+    fn endurance(&self, design: &Design) -> u32 {
+        // A network for which both sides of a mirror show the same has twice as many pictures to learn from.
+        ImageDesign::read(design).map_or(0, |read| u32::from(read.augmentation.flip))
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let images = ImageUnits::of(assignment.units, self.size)?;
         match descriptor_of(assignment.design) {
