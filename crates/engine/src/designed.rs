@@ -24,7 +24,7 @@ const RESERVED_ROWS: usize = 100_000;
 const LEAST_SEARCH_SHARE: f64 = 0.5;
 
 /// Share of all training that the search has where its best networks are trained once more.
-const SEARCH_SHARE: f64 = 0.3;
+const SEARCH_SHARE: f64 = 0.25;
 
 /// Share of the search, over all threads, that one trial may use.
 const TRIAL_SHARE: f64 = 0.2;

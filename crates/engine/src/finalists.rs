@@ -147,8 +147,14 @@ fn finalists(
     let Some((best, others)) = networks.split_first() else {
         return Vec::new();
     };
+    // One that the end of the search cut short says nothing of what it is worth at that rung.
+    let whole = |record: &&JobRecord| match &record.result {
+        JobResult::Scored { detail, .. } => detail["cut"].as_bool() != Some(true),
+        JobResult::Failed { .. } => false,
+    };
     let losses: BTreeMap<(usize, usize), f64> = records
         .iter()
+        .filter(whole)
         .filter_map(|record| Some(((record.trial, record.rung), record.loss()?)))
         .collect();
     let perfect = metric.perfect().map(|value| metric.as_loss(value));
@@ -251,6 +257,13 @@ mod tests {
         assert_eq!(of(&|n| n == 2), [2, 2, 2]);
         assert_eq!(of(&|n| n == 2 || n == 3), [3, 2, 3]);
         assert_eq!(of(&|n| n == 1), [0, 3, 2]);
+        // It was ahead, and had no time for the last rung.
+        let mut late = trial(4, &[0.82, 0.87, 0.80]);
+        if let JobResult::Scored { detail, .. } = &mut late[2].result {
+            detail["cut"] = true.into();
+        }
+        let records = [trial(0, &[0.80, 0.86, 0.90]), late].concat();
+        assert_eq!(chosen(&records, 3, Metric::Accuracy), [4, 0, 4]);
         assert!(chosen(&trial(9, &[0.5]), 2, Metric::Accuracy).is_empty());
     }
 }

@@ -46,14 +46,9 @@ impl FoldObjective<'_> {
         let seed = self.seed.derive("member", &[trial as u64, fold as u64]);
         let train = self.training_rows(rung, fold, seed);
         let validation = &self.folds[fold].validation;
-        let allowance = match assignment.origin.as_str() {
-            BASELINE => self.baseline_allowance,
-            _ => self.allowance,
-        };
-        let own = allowance.map_or_else(
-            || clock.clone(),
-            |a| clock.within(a.mul_f64(self.fidelity.time_share(rung))),
-        );
+        let own = self
+            .time_for(assignment)
+            .map_or_else(|| clock.clone(), |time| clock.within(time));
         let fitted = self.fit(&assignment.design, &train, validation, seed, &own);
         let fitted = fitted.map_err(|error| match error {
             MemberError::Stopped(_) if clock.stop().is_none() => Trouble::Failed(
@@ -65,6 +60,15 @@ impl FoldObjective<'_> {
         let kept = KeptMember::new(&fitted, said)?;
         self.folder.keep(trial, &place, &kept)?;
         Ok(kept)
+    }
+
+    /// How long one member may train at the rung.
+    fn time_for(&self, assignment: &Assignment) -> Option<Duration> {
+        let allowance = match assignment.origin.as_str() {
+            BASELINE => self.baseline_allowance,
+            _ => self.allowance,
+        };
+        allowance.map(|a| a.mul_f64(self.fidelity.time_share(assignment.rung)))
     }
 
     fn training_rows(&self, rung: usize, fold: usize, seed: Seed) -> Vec<usize> {
@@ -106,11 +110,13 @@ impl FoldObjective<'_> {
     ) -> Result<Evaluation, Trouble> {
         let mut said = Vec::new();
         let (mut parameters, mut warnings, mut history) = (0, Vec::new(), Vec::new());
-        let mut network = false;
+        let (mut network, mut cut) = (false, false);
         for fold in 0..self.fidelity.folds(assignment.rung) {
             if clock.stop().is_some() {
                 return Err(Trouble::Stopped);
             }
+            let time = self.time_for(assignment).zip(clock.remaining());
+            cut |= time.is_some_and(|(wanted, left)| left < wanted);
             let kept = self.member(assignment, fold, clock)?;
             parameters += kept.parameters;
             network = kept.network;
@@ -139,7 +145,7 @@ impl FoldObjective<'_> {
             ),
             score,
             parameters,
-            detail: json!({ "folds": said.len(), "network": network, "warnings": warnings, "history": history }),
+            detail: json!({ "folds": said.len(), "network": network, "cut": cut, "warnings": warnings, "history": history }),
         })
     }
 }
