@@ -96,7 +96,11 @@ proptest! {
 #[test]
 fn what_is_not_damaged_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text, rows) in [("a.sdf", RECORD, 1), ("a.csv", TABLE, 4), ("a.smi", LINES, 3)] {
+    for (name, text, rows) in [
+        ("a.sdf", RECORD, 1),
+        ("a.csv", TABLE, 4),
+        ("a.smi", LINES, 3),
+    ] {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         let read = read_molecules(&Source::File(path), &ReadOptions::default(), None).unwrap();
