@@ -3,16 +3,22 @@
     cargo build --release -p candor-molecule --examples
     python benches/peers/moleculenet.py DATA                     # ESOL and FreeSolv, three seeds, Chemprop's defaults by hand
     python benches/peers/moleculenet.py DATA --design '{"model": "boosting"}'
+    python benches/peers/moleculenet.py DATA --sets tox21,clintox,sider
+    python benches/peers/moleculenet.py DATA --sets hiv --split scaffold_largest_first --seeds 1
+    python benches/peers/moleculenet.py DATA --sets ecoli --seeds 10 --members 5
     python benches/peers/moleculenet.py DATA --chemprop          # Chemprop 2 beside it, if it is installed
 
-Parts are random, 80/10/10, by the seed; the best epoch is that of the validation part. DATA holds esol, freesolv, bbbp, tox21,
-clintox and sider.
+Parts of 80, 10 and 10 % are drawn by the seed (random), keep scaffolds together and are drawn by the seed (scaffold, Chemprop's
+`scaffold_balanced`), or keep them together with the largest in the training part (scaffold_largest_first, DeepChem's, the same for all
+seeds). The best epoch is that of the validation part; the test part is looked at once. Scores are root mean squared errors of numbers, and
+areas under the ROC curve of classes, the mean over labels. DATA holds esol, freesolv, bbbp, tox21, clintox, sider, hiv and antibiotic_ecoli.
 """
 
 import argparse
 import csv
 import gzip
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -20,30 +26,30 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "target/release/examples/moleculenet"
+EXAMPLE = os.environ.get("MOLECULENET", ROOT / "target/release/examples/moleculenet")
+# File, targets (None: all columns but NO_TASKS), column of structures.
 SETS = {
-    "esol": ("esol/delaney-processed.csv", "measured log solubility in mols per litre", "smiles"),
-    "freesolv": ("freesolv/SAMPL.csv", "expt", "smiles"),
-    "bbbp": ("bbbp/BBBP.csv", "p_np", "smiles"),
+    "esol": ("esol/delaney-processed.csv", ["measured log solubility in mols per litre"], "smiles"),
+    "freesolv": ("freesolv/SAMPL.csv", ["expt"], "smiles"),
+    "bbbp": ("bbbp/BBBP.csv", ["p_np"], "smiles"),
     "tox21": ("tox21/tox21.csv.gz", None, "smiles"),
-    "clintox": ("clintox/clintox.csv.gz", "FDA_APPROVED,CT_TOX", "smiles"),
+    "clintox": ("clintox/clintox.csv.gz", ["FDA_APPROVED", "CT_TOX"], "smiles"),
     "sider": ("sider/sider.csv.gz", None, "smiles"),
+    "hiv": ("hiv/HIV.csv.gz", ["HIV_active"], "smiles"),
+    "ecoli": ("antibiotic_ecoli/ecoli.csv", ["activity"], "smiles"),
 }
 # Columns of tables with many tasks that are none.
 NO_TASKS = {"smiles", "mol_id"}
 
 
-def targets_of(path, named):
-    if named:
-        return named
+def table_of(path):
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt") as file:
-        columns = next(csv.reader(file))
-    return ",".join(c for c in columns if c not in NO_TASKS)
+    with opener(path, "rt", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def candor(path, targets, seed, options, parts):
-    command = [EXAMPLE, path, "--target", targets, "--seeds", str(seed), "--parts", parts]
+    command = [EXAMPLE, path, "--target", json.dumps(targets), "--seeds", str(seed), "--parts", parts]
     command += ["--split", options.split, "--members", str(options.members)]
     if options.design:
         command += ["--design", options.design]
@@ -52,23 +58,49 @@ def candor(path, targets, seed, options, parts):
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def chemprop(path, targets, structures, seed, parts, folder):
-    """Root mean squared error of Chemprop's defaults on the test part, and seconds."""
+def chemprop(table, targets, structures, metric, seed, parts, folder, members):
+    """The score of Chemprop's defaults on the test part, and seconds."""
     rows = json.loads(parts.read_text())
+    # Only rows that are in a part: Chemprop stops at a structure that cannot be read.
+    used = sorted(rows["train"] + rows["validation"] + rows["test"])
+    place = {row: new for new, row in enumerate(used)}
+    data = folder / "data.csv"
+    with open(data, "w", newline="") as file:
+        writer = csv.DictWriter(file, [structures, *targets], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(table[row] for row in used)
     splits = folder / "splits.json"
-    splits.write_text(json.dumps([{"train": rows["train"], "val": rows["validation"], "test": rows["test"]}]))
+    part = {theirs: [place[row] for row in rows[ours]] for theirs, ours in [("train", "train"), ("val", "validation"), ("test", "test")]}
+    splits.write_text(json.dumps([part]))
     out = folder / "chemprop"
-    command = ["chemprop", "train", "--data-path", path, "--smiles-columns", structures, "--target-columns", targets]
-    command += ["--task-type", "regression", "--splits-file", splits, "--save-dir", out, "--pytorch-seed", str(seed)]
+    command = ["chemprop", "train", "--data-path", data, "--smiles-columns", structures, "--target-columns", *targets]
+    command += ["--task-type", "regression" if metric == "rmse" else "classification"]
+    command += ["--splits-file", splits, "--save-dir", out, "--pytorch-seed", str(seed), "--ensemble-size", str(members)]
     started = time.perf_counter()
     subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - started
-    with open(path) as file:
-        table = list(csv.DictReader(file))
-    with open(next(out.rglob("test_predictions.csv"))) as file:
-        said = {row[structures]: float(row[targets]) for row in csv.DictReader(file)}
-    errors = [said[table[row][structures]] - float(table[row][targets]) for row in rows["test"]]
-    return statistics.fmean(e * e for e in errors) ** 0.5, seconds
+    said = table_of(next(out.rglob("test_predictions.csv")))
+    scores = []
+    for target in targets:
+        pairs = zip((row[target] for row in said), (table[row][target] for row in rows["test"]))
+        known = [(float(value), float(truth)) for value, truth in pairs if truth != ""]
+        if metric == "rmse":
+            scores.append(statistics.fmean((value - truth) ** 2 for value, truth in known) ** 0.5)
+        elif len({truth for _, truth in known}) == 2:
+            scores.append(area_under_curve(known))
+    return statistics.fmean(scores), seconds
+
+
+def area_under_curve(known):
+    """The share of pairs of a negative and a positive that are in order; pairs of equal values count half."""
+    positives = sorted(value for value, truth in known if truth == 1)
+    negatives = [value for value, truth in known if truth != 1]
+    won = sum(sum((p > n) + 0.5 * (p == n) for p in positives) for n in negatives)
+    return won / (len(positives) * len(negatives))
+
+
+def spread_of(scores):
+    return statistics.stdev(scores) if len(scores) > 1 else 0.0
 
 
 def main():
@@ -78,14 +110,15 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--split", default="random")
     parser.add_argument("--members", type=int, default=1)
-    parser.add_argument("--design", help="changes to Chemprop's defaults, as JSON")
+    parser.add_argument("--design", help="changes to Chemprop's defaults, as JSON; a list of them for an ensemble of several kinds")
     parser.add_argument("--validation", action="store_true", help="the test part is not looked at")
     parser.add_argument("--chemprop", action="store_true")
     options = parser.parse_args()
     for name in options.sets.split(","):
-        file, named, structures = SETS[name]
+        file, targets, structures = SETS[name]
         path = options.data / file
-        targets = targets_of(path, named)
+        table = table_of(path)
+        targets = targets or [column for column in table[0] if column not in NO_TASKS]
         ours, theirs = [], []
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
@@ -96,16 +129,16 @@ def main():
                 if options.chemprop:
                     run = folder / f"run{seed}"
                     run.mkdir()
-                    theirs.append(chemprop(path, targets, structures, seed, parts, run))
+                    metric = ours[-1]["metric"]
+                    theirs.append(chemprop(table, targets, structures, metric, seed, parts, run, options.members))
                     print(name, "chemprop", *theirs[-1], flush=True)
         for part in ["validation", "test"]:
             scores = [line[part] for line in ours if part in line]
             if scores:
-                spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-                print(f"{name} {part}: {statistics.fmean(scores):.3f} +- {spread:.3f} ({ours[0]['metric']}, {len(scores)} seeds)")
+                print(f"{name} {part}: {statistics.fmean(scores):.3f} +- {spread_of(scores):.3f} ({ours[0]['metric']}, {len(scores)} seeds)", flush=True)
         if theirs:
             scores = [score for score, _ in theirs]
-            print(f"{name} test of Chemprop: {statistics.fmean(scores):.3f} +- {statistics.stdev(scores):.3f}")
+            print(f"{name} test of Chemprop: {statistics.fmean(scores):.3f} +- {spread_of(scores):.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -291,6 +291,12 @@ pub(crate) struct ScreenArgs {
     /// Molecules that are known already; those that were learned from when not given, if BUNDLE is a run folder.
     #[arg(long, value_name = "FILE")]
     pub known: Option<String>,
+    /// A structure (SMILES) whose place in the whole ranking is told, however the library writes it; may be given several times.
+    #[arg(long, value_name = "STRUCTURE")]
+    pub find: Vec<String>,
+    /// A folder for drawings of the picks and of what was found, as SVG: which atoms speak for the value, and which against.
+    #[arg(long, value_name = "FOLDER")]
+    pub draw: Option<PathBuf>,
     /// Which candidate is picked first.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

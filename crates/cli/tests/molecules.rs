@@ -106,7 +106,14 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
     );
     assert!(fit.status <= 1, "{}", fit.err);
     let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
-    for part in ["147 molecules", "nitrogen", "added salt"] {
+    for part in [
+        "147 molecules",
+        "nitrogen",
+        "added salt",
+        "one atom exchanged",
+        "scaffolds",
+        "What single answers rest on",
+    ] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
 
@@ -146,6 +153,51 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
             "{served}"
         );
     }
+
+    // A library, in which one molecule is looked for, written otherwise; one that is known, and one that is not there.
+    let library: String = molecules()
+        .iter()
+        .enumerate()
+        .map(|(i, (smiles, _))| format!("{smiles}\tm{i}\n"))
+        .collect();
+    std::fs::write(at.join("library.smi"), library + "OCCNc1ccc(N)cc1\tnew\n").unwrap();
+    let screened = candor(
+        at,
+        &[
+            "screen",
+            "r",
+            "library.smi",
+            "--picks",
+            "2",
+            "--find",
+            "c1cc(ccc1N)NCCO",
+            "--find",
+            "C(CN)N",
+            "--find",
+            "CC(C)(C)C",
+            "--draw",
+            "drawn",
+            "--json",
+        ],
+    );
+    assert_eq!(screened.status, 0, "{}", screened.err);
+    let screened = json(&screened.out);
+    let found = |i: usize| screened["found"][i]["places"].as_array().unwrap().clone();
+    assert_eq!((found(0).len(), found(2).len()), (1, 0));
+    let new = &found(0)[0];
+    assert_eq!(new["row"], 145);
+    assert_eq!(new["known"], false);
+    let rank = new["rank"].as_u64().unwrap() as usize;
+    if let Some(candidate) = screened["candidates"].as_array().unwrap().get(rank - 1) {
+        assert_eq!(candidate["row"], 145, "{candidate}");
+    }
+    assert!(found(1)[0]["nearest"][0].as_f64().unwrap() > 0.1);
+    let drawn = std::fs::read_to_string(at.join("drawn/row-145.svg")).unwrap();
+    assert!(drawn.contains("<circle") && drawn.ends_with("</svg>"));
+    assert_eq!(screened["explanations"].as_array().unwrap().len(), 4);
+    let unreadable = candor(at, &["screen", "r", "library.smi", "--find", "C(("]);
+    assert_eq!(unreadable.status, 2, "{}", unreadable.err);
+    assert!(unreadable.err.contains("C(("), "{}", unreadable.err);
 
     let missing = "name\nNothing here\n";
     std::fs::write(at.join("missing.csv"), missing).unwrap();
@@ -227,6 +279,53 @@ fn scaffolds_are_kept_together() {
     let said = candor(at, &arguments);
     assert_eq!(said.status, 2, "{}", said.err);
     assert!(said.err.contains("a column of molecules"), "{}", said.err);
+}
+
+#[test]
+fn several_labels_with_gaps_become_one_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut table = "smiles,\"nitrogen, much\",ring,odd\n".to_owned();
+    for (i, (smiles, value)) in molecules().into_iter().enumerate() {
+        let much = u8::from(value > 1.0).to_string();
+        let ring = u8::from(smiles.contains('1')).to_string();
+        let gap = |text: String, every: usize| if i % every == 1 { String::new() } else { text };
+        table += &format!("{smiles},{},{},{}\n", gap(much, 5), gap(ring, 7), i % 2);
+    }
+    std::fs::write(at.join("labels.csv"), table).unwrap();
+    let fit = candor(
+        at,
+        &[
+            "fit",
+            "labels.csv",
+            "--target",
+            "nitrogen, much,ring",
+            "--trials",
+            "3",
+            "--metric",
+            "roc_auc",
+            "--out",
+            "r",
+        ],
+    );
+    assert!(fit.status <= 1, "{}", fit.err);
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    assert!(report.contains("What single answers rest on"));
+    std::fs::write(at.join("new.smi"), "NCCN\nCCCC\nCc1ccc(C)cc1\n").unwrap();
+    let said = candor(at, &["predict", "r", "new.smi", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let answers = json(&said.out);
+    let rings: Vec<f64> = (0..3)
+        .map(|i| {
+            answers[i]["prediction"]["probabilities"][1]
+                .as_f64()
+                .unwrap()
+        })
+        .collect();
+    assert!(rings[2] > rings[0] && rings[2] > rings[1], "{rings:?}");
+    let by = ["screen", "r", "new.smi", "--by", "ring", "--json"];
+    let screened = json(&candor(at, &by).out);
+    assert_eq!(screened["candidates"][0]["row"], 3, "{screened}");
 }
 
 #[test]

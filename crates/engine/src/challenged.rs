@@ -2,6 +2,7 @@ use candor_challenge::{
     AbstentionRule, AcceptedRisk, Bootstrap, CalibrationError, CoverageReport, Detection, Interval,
     IntervalCalibration, Jury, Memorisation, PairedComparison, RiskCoverage, Slice, Uncertainty,
 };
+use candor_core::wording::figure;
 use candor_core::{Clock, Distribution, Event, Metric, Seed, Step, Targets, Verdict};
 use candor_deploy::{Answer, Bundle, Conformal, LoadedMember, Predictor, mixture};
 use candor_train::{Assignment, MemberError, Units};
@@ -9,11 +10,12 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
 use crate::context::Context;
 use crate::designed::Standing;
+use crate::explained::{default_place, explained_values, name_of_place};
 use crate::objective::BASELINE;
 use crate::trained::{Trained, sample};
+use crate::{EngineError, Explanation, Nearness};
 
 /// Test units on which importance is measured.
 const IMPORTANCE_UNITS: usize = 1_000;
@@ -22,6 +24,8 @@ const IMPORTANCE_COLUMNS: usize = 100;
 /// Test units that are disturbed, and how strongly, of 5.
 const ROBUSTNESS_UNITS: usize = 500;
 const SEVERITIES: [u8; 3] = [1, 3, 5];
+/// Test units with the highest values that are explained, and as many with the lowest.
+const EXPLAINED: usize = 3;
 /// Training units of the memorisation control: enough to show it, few enough to be quick.
 const CONTROL_UNITS: usize = 500;
 /// Shares of the training units of the learning curve.
@@ -64,11 +68,14 @@ pub struct ChallengeResult {
     pub accepted: Option<(AcceptedRisk, f64)>,
     /// The metric on test units to which common things happened.
     pub robustness: Vec<Disturbed>,
-    /// The metric on test units by how near they are to what was learned from, the farthest first.
+    /// The metric on test units by how near they are to what was learned from, a table for each measure.
     #[serde(default)]
-    pub nearness: Option<NearnessTable>,
+    pub distances: Vec<NearnessTable>,
     /// What the metric loses when a column is shuffled, the most important first.
     pub importance: Vec<Importance>,
+    /// What the predictions of some test units rest on, where the modality can draw it: the highest values, and the lowest.
+    #[serde(default)]
+    pub explanations: Vec<Explained>,
     /// The metric on validation against training units.
     pub learning_curve: Vec<CurvePoint>,
     /// The control with shuffled targets.
@@ -132,6 +139,19 @@ pub struct NearnessBin {
     pub score: Option<f64>,
     /// Share of the units without an answer.
     pub refused: f64,
+}
+
+/// What the prediction of a test unit rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// What is explained, in words.
+    pub what: String,
+    /// What was predicted: a probability, or a number.
+    pub predicted: f64,
+    /// What is true; `None` where it is not known.
+    pub truth: Option<String>,
+    /// The drawing and its weights.
+    pub explanation: Explanation,
 }
 
 /// What a column is worth to the model.
@@ -205,8 +225,9 @@ impl ChallengeResult {
             risk_coverage: None,
             accepted: None,
             robustness: Vec::new(),
-            nearness: None,
+            distances: Vec::new(),
             importance: Vec::new(),
+            explanations: Vec::new(),
             learning_curve: Vec::new(),
             memorisation: None,
             verdicts: Vec::new(),
@@ -265,6 +286,7 @@ impl<'a> Judge<'a> {
         self.robustness(&mut result, &self.context.clock.share(0.2))?;
         self.memorisation(&mut result, &self.context.clock.share(0.3))?;
         self.importance(&mut result, &self.context.clock.share(0.6))?;
+        self.explanations(&mut result, &self.context.clock.share(0.7))?;
         self.learning_curve(&mut result, &self.context.clock.share(0.8))?;
         self.context.go_on()?;
         result
@@ -529,10 +551,20 @@ impl<'a> Judge<'a> {
     fn nearness(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
         let prepared = &self.trained.prepared;
         let subject = prepared.subject.as_ref();
-        let Some(nearness) = subject.nearness(&self.test, &prepared.split.development()) else {
+        let measures = subject.nearness(&self.test, &prepared.split.development());
+        if measures.is_empty() {
             return Ok(());
-        };
+        }
         let answers = self.predictor.answers_of(subject.units(), &self.test)?;
+        let tables = measures
+            .iter()
+            .map(|nearness| self.by_nearness(nearness, &answers));
+        result.distances = tables.collect();
+        Ok(())
+    }
+
+    /// The metric on test units that are about as near, the farthest first.
+    fn by_nearness(&self, nearness: &Nearness, answers: &[Answer]) -> NearnessTable {
         let edges = &nearness.edges;
         let bin_of = |value: &f64| edges.iter().filter(|edge| value >= edge).count();
         let mut bins = Vec::new();
@@ -555,11 +587,10 @@ impl<'a> Judge<'a> {
                 refused: refused.count() as f64 / places.len() as f64,
             });
         }
-        result.nearness = Some(NearnessTable {
+        NearnessTable {
             what: nearness.what.to_owned(),
             bins,
-        });
-        Ok(())
+        }
     }
 
     fn robustness(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
@@ -630,6 +661,56 @@ impl<'a> Judge<'a> {
         }
         result.importance.sort_by(|a, b| b.loss.total_cmp(&a.loss));
         Ok(())
+    }
+
+    /// What the highest and the lowest predictions rest on.
+    fn explanations(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
+        let prepared = &self.trained.prepared;
+        let place = default_place(&prepared.target);
+        let values = explained_values(&self.said, place);
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+        let lowest = order.split_off(EXPLAINED.min(order.len()));
+        let lowest = lowest.into_iter().rev().take(EXPLAINED).rev();
+        order.extend(lowest);
+        let judge = |units: &Units| {
+            let said = self.predictor.distribution(units)?;
+            Ok::<_, EngineError>(explained_values(&said, place))
+        };
+        let classes = prepared.target.task.is_classification();
+        for unit in order {
+            if clock.stop().is_some() {
+                break;
+            }
+            let explained = prepared.subject.explained(self.test[unit], &judge)?;
+            let Some(explanation) = explained else {
+                break;
+            };
+            let value = values[unit];
+            result.explanations.push(Explained {
+                what: name_of_place(&prepared.target, place),
+                predicted: match classes {
+                    true => 1.0 / (1.0 + (-value).exp()),
+                    false => value,
+                },
+                truth: self.truth_of(unit, place),
+                explanation,
+            });
+        }
+        Ok(())
+    }
+
+    /// What is true of a test unit: its class, whether the label in the place applies, or the number there.
+    fn truth_of(&self, unit: usize, place: usize) -> Option<String> {
+        let target = &self.trained.prepared.target;
+        let class = |class: u32| target.classes.get(class as usize).cloned();
+        match &self.truth {
+            Targets::Classes(classes) => class(classes[unit]),
+            Targets::Labels { width, values } => class(u32::from(values[unit * width + place]?)),
+            Targets::Values { width, values } => {
+                Some(figure(f64::from(values[unit * width + place])))
+            }
+        }
     }
 
     fn fit(

@@ -12,6 +12,7 @@ mod curated;
 mod deployed;
 mod designed;
 mod error;
+mod explained;
 mod fidelity;
 mod finalists;
 mod modality;
@@ -29,8 +30,8 @@ mod trained;
 mod trial_folder;
 
 pub use challenged::{
-    ChallengeResult, CurvePoint, Disturbed, Importance, NearnessBin, NearnessTable, OtherScore,
-    Score,
+    ChallengeResult, CurvePoint, Disturbed, Explained, Importance, NearnessBin, NearnessTable,
+    OtherScore, Score,
 };
 pub use check::{CheckResult, check};
 pub use compare::{Comparison, Reached, SearchJob, SearchOf, compare};
@@ -38,12 +39,12 @@ pub use deployed::Summary;
 pub use designed::{DesignedResult, Standing};
 pub use error::EngineError;
 pub use fidelity::Fidelity;
-pub use modality::Inputs;
+pub use modality::{Explanation, Inputs, ValueOf};
 pub use model::Model;
 pub use pipeline::{fit, resume, search};
 pub use prepared::PreparedResult;
 pub use run_folder::RunFolder;
-pub use screen::{Candidate, ScreenSettings, Screened, screen};
+pub use screen::{Candidate, Found, ScreenSettings, Screened, screen};
 pub use settings::FitSettings;
 pub use sourced::{SourceResult, name_of};
 pub use subject::{Nearness, Subject};

@@ -5,7 +5,8 @@ use candor_data::{ReadOptions, Table};
 use candor_deploy::{Answer, Bundle, Parts, Predictor};
 
 use crate::EngineError;
-use crate::modality::{Input, Inputs, reader};
+use crate::explained::explained_values;
+use crate::modality::{Explanation, Input, Inputs, reader};
 
 /// A deployed model, ready to predict. Cheap to share between threads.
 pub struct Model {
@@ -82,6 +83,20 @@ impl Model {
     /// its two parts, `strangeness_p`, `abstained` and `reason`.
     pub fn table_of(&self, inputs: &Inputs, answers: &[Answer]) -> Table {
         crate::answers::table_of(&self.parts().target, inputs.names(), answers)
+    }
+
+    /// What the prediction of one unit rests on, drawn; `text` is the unit as a source has it, `place` that of the class, label or number
+    /// that is explained. `None` where the modality has no such drawing.
+    ///
+    /// # Errors
+    /// When the unit cannot be read.
+    pub fn explain(&self, text: &str, place: usize) -> Result<Option<Explanation>, EngineError> {
+        self.input.explained(text, &|units| {
+            Ok(explained_values(
+                &self.predictor.distribution(units)?,
+                place,
+            ))
+        })
     }
 
     /// Reads the units of a source.

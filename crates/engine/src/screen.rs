@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -5,12 +6,13 @@ use candor_core::{Event, Events, Modality, Seed, Step, Task};
 use candor_data::{Column, ReadOptions, Source, Table, Values};
 use candor_deploy::{Answer, Prediction};
 use candor_molecule::{
-    Fingerprint, FingerprintBank, Library, LibraryEntry, Molecule, Space, canonical_key, diverse,
-    read_molecules, structures,
+    Fingerprint, FingerprintBank, Library, LibraryEntry, Molecule, Reader, Space, canonical_key,
+    diverse, read_molecules, structures,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{EngineError, Model, PreparedResult, RunFolder, SourceResult};
+use crate::explained::{default_place, name_of_place};
+use crate::{EngineError, Explanation, Model, PreparedResult, RunFolder, SourceResult};
 
 /// How a library of molecules is ranked.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,10 @@ pub struct ScreenSettings {
     pub top: usize,
     /// Candidates that are picked to differ from each other.
     pub picks: usize,
+    /// Structures whose place in the ranking is told, however they are written.
+    pub find: Vec<String>,
+    /// Whether picks and what was found are explained.
+    pub explain: bool,
     /// All randomness: which candidate is picked first.
     pub seed: Seed,
 }
@@ -40,9 +46,20 @@ impl Default for ScreenSettings {
             lowest: false,
             top: 100,
             picks: 10,
+            find: Vec::new(),
+            explain: false,
             seed: Seed(0),
         }
     }
+}
+
+/// A structure that was looked for in a library.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// As it was asked for.
+    pub asked: String,
+    /// Where it is, stereoisomers included, the best first, with their ranks among all; empty where the library does not have it.
+    pub places: Vec<Candidate>,
 }
 
 /// A molecule of a library, ranked.
@@ -87,6 +104,12 @@ pub struct Screened {
     pub known: Option<String>,
     /// The best, in order.
     pub candidates: Vec<Candidate>,
+    /// What was looked for.
+    #[serde(default)]
+    pub found: Vec<Found>,
+    /// What the values of picks and of what was found rest on, if asked for: rows of the library and explanations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanations: Vec<(usize, Explanation)>,
 }
 
 /// Molecules that are predicted at a time.
@@ -110,6 +133,7 @@ pub fn screen(
         });
     }
     let (place, by) = ranked_by(&model, settings.by.as_deref())?;
+    let mut sought = Sought::look(&model, library, place, settings)?;
     let mut library = Library::open(library, settings.column.as_deref())?;
     let mut best = Best::new(settings);
     let (mut ranked, mut unreadable) = (0, 0);
@@ -123,6 +147,7 @@ pub fn screen(
             match value_of(&answer, place).zip(entry.structure.clone()) {
                 Some(((value, sd), structure)) => {
                     ranked += 1;
+                    sought.meet(entry.row, value);
                     best.offer(candidate(entry, structure, &answer, value, sd));
                 }
                 None => unreadable += 1,
@@ -140,35 +165,145 @@ pub fn screen(
             message: "the molecules that the model learned from are not at hand, so that nothing is said of the nearest one; name a file of them with `--known`".into(),
         });
     }
-    let candidates = finished(
-        best.ordered(),
-        known.as_ref().map(|(_, k)| k.as_slice()),
-        settings,
+    let mut candidates = best.ordered();
+    for (place, candidate) in candidates.iter_mut().enumerate() {
+        candidate.rank = place + 1;
+    }
+    let reference = Known::of(
+        known
+            .as_ref()
+            .map_or(&[][..], |(_, texts)| texts.as_slice()),
     );
+    let mut found = sought.found;
+    let places = found.iter_mut().flat_map(|found| &mut found.places);
+    reference.compare(places);
+    finish(&mut candidates, &reference, settings);
+    for found in &mut found {
+        found.places.sort_by_key(|place| place.rank);
+    }
+    let mut explanations = Vec::new();
+    if settings.explain {
+        let picks = candidates
+            .iter()
+            .filter(|candidate| candidate.pick.is_some());
+        let asked = found.iter().flat_map(|found| &found.places);
+        for candidate in picks.chain(asked) {
+            let explanation = model.explain(&candidate.structure, place)?;
+            explanations.extend(explanation.map(|explanation| (candidate.row, explanation)));
+        }
+    }
     Ok(Screened {
         by,
         ranked,
         unreadable,
         known: known.map(|(source, _)| source),
         candidates,
+        found,
+        explanations,
     })
+}
+
+/// Molecules of the library that have a structure that was asked for; how many stand before each of them is counted as the others are met.
+struct Sought {
+    found: Vec<Found>,
+    lowest: bool,
+}
+
+impl Sought {
+    /// Looks through the library for what was asked for and predicts it; nothing else is predicted yet.
+    fn look(
+        model: &Model,
+        library: &Path,
+        place: usize,
+        settings: &ScreenSettings,
+    ) -> Result<Sought, EngineError> {
+        let mut keys = Vec::new();
+        for asked in &settings.find {
+            let molecule = Molecule::from_smiles(asked).map_err(|error| EngineError::Setting {
+                setting: "find",
+                problem: format!("`{asked}` cannot be read: {error}"),
+            })?;
+            keys.push(canonical_key(&molecule, Space::Ignored));
+        }
+        let found = settings.find.iter().map(|asked| Found {
+            asked: asked.clone(),
+            places: Vec::new(),
+        });
+        let mut sought = Sought {
+            found: found.collect(),
+            lowest: settings.lowest,
+        };
+        if keys.is_empty() {
+            return Ok(sought);
+        }
+        let mut library = Library::open(library, settings.column.as_deref())?;
+        let mut reader = Reader::default();
+        let mut molecule = Molecule::default();
+        loop {
+            let entries = library.next(AT_ONCE)?;
+            if entries.is_empty() {
+                return Ok(sought);
+            }
+            for entry in entries {
+                let Some(structure) = entry.structure.clone() else {
+                    continue;
+                };
+                if reader.read(&structure, &mut molecule).is_err() {
+                    continue;
+                }
+                let key = canonical_key(&molecule, Space::Ignored);
+                for (number, _) in keys.iter().enumerate().filter(|(_, asked)| **asked == key) {
+                    let one = model.rows(&table_of(model, std::slice::from_ref(&entry)))?;
+                    let answers = model.predict(&one)?;
+                    let said = answers.first().and_then(|answer| {
+                        let (value, sd) = value_of(answer, place)?;
+                        Some(candidate(
+                            entry.clone(),
+                            structure.clone(),
+                            answer,
+                            value,
+                            sd,
+                        ))
+                    });
+                    sought.found[number]
+                        .places
+                        .extend(said.map(|said| Candidate { rank: 1, ..said }));
+                }
+            }
+        }
+    }
+
+    /// Counts a molecule of the library that is ranked before those that were found.
+    fn meet(&mut self, row: usize, value: f64) {
+        for place in self.found.iter_mut().flat_map(|found| &mut found.places) {
+            if before(self.lowest, (value, row), (place.value, place.row)).is_lt()
+                && row != place.row
+            {
+                place.rank += 1;
+            }
+        }
+    }
+}
+
+/// The order of two molecules, by value and row, in the ranking; of equal ones the earlier row comes first.
+fn before(lowest: bool, a: (f64, usize), b: (f64, usize)) -> Ordering {
+    let order = b.0.total_cmp(&a.0);
+    let order = if lowest { order.reverse() } else { order };
+    order.then(a.1.cmp(&b.1))
 }
 
 /// The place of what is ranked by among the classes, labels or targets, and its name.
 fn ranked_by(model: &Model, by: Option<&str>) -> Result<(usize, String), EngineError> {
     let target = &model.parts().target;
-    let (names, default) = match target.task {
-        Task::Binary | Task::Multiclass => {
-            (&target.classes, target.classes.len().saturating_sub(1))
-        }
-        Task::Multilabel | Task::Regression => (&target.names, 0),
+    let names = match target.task {
+        Task::Binary | Task::Multiclass => &target.classes,
+        Task::Multilabel | Task::Regression => &target.names,
     };
     let place = match by {
-        None => Some(default),
+        None => Some(default_place(target)).filter(|&place| place < names.len()),
         Some(by) => names.iter().position(|name| name == by),
     };
-    let found = place.and_then(|place| Some((place, names.get(place)?)));
-    let (place, name) = found.ok_or_else(|| EngineError::Setting {
+    let place = place.ok_or_else(|| EngineError::Setting {
         setting: "by",
         problem: format!(
             "`{}` is none of {}",
@@ -176,15 +311,7 @@ fn ranked_by(model: &Model, by: Option<&str>) -> Result<(usize, String), EngineE
             names.join(", ")
         ),
     })?;
-    let name = match target.task {
-        Task::Binary | Task::Multiclass => format!(
-            "probability that {} is {name}",
-            target.names.first().map_or("the target", String::as_str)
-        ),
-        Task::Multilabel => format!("probability of {name}"),
-        Task::Regression => name.clone(),
-    };
-    Ok((place, name))
+    Ok((place, name_of_place(target, place)))
 }
 
 /// What is ranked by, and for numbers its standard deviation; `None` for what could not be read.
@@ -266,11 +393,8 @@ impl Best {
     /// Leaves the best, in order; of equal ones the earlier row comes first.
     fn cut(&mut self) {
         let lowest = self.lowest;
-        self.held.sort_by(|a, b| {
-            let order = b.value.total_cmp(&a.value);
-            let order = if lowest { order.reverse() } else { order };
-            order.then(a.row.cmp(&b.row))
-        });
+        self.held
+            .sort_by(|a, b| before(lowest, (a.value, a.row), (b.value, b.row)));
         self.held.truncate(self.keep);
     }
 
@@ -321,42 +445,56 @@ fn known(
     Ok(Some((of_run.source, texts.collect())))
 }
 
-/// Candidates with their ranks, the nearest known molecule of each, and the picks.
-fn finished(
-    mut candidates: Vec<Candidate>,
-    known: Option<&[String]>,
-    settings: &ScreenSettings,
-) -> Vec<Candidate> {
-    let mut texts = Vec::new();
-    let mut fingerprints = Vec::new();
-    let mut keys = HashSet::new();
-    for text in known.unwrap_or_default() {
-        if let Ok(molecule) = Molecule::from_smiles(text) {
-            texts.push(text);
-            fingerprints.push(Fingerprint::of(&molecule));
-            keys.insert(canonical_key(&molecule, Space::Ignored));
+/// Molecules that are known.
+struct Known<'a> {
+    texts: Vec<&'a str>,
+    bank: FingerprintBank,
+    keys: HashSet<u128>,
+}
+
+impl<'a> Known<'a> {
+    fn of(known: &'a [String]) -> Known<'a> {
+        let (mut texts, mut fingerprints) = (Vec::new(), Vec::new());
+        let mut keys = HashSet::new();
+        for text in known {
+            if let Ok(molecule) = Molecule::from_smiles(text) {
+                texts.push(text.as_str());
+                fingerprints.push(Fingerprint::of(&molecule));
+                keys.insert(canonical_key(&molecule, Space::Ignored));
+            }
+        }
+        Known {
+            texts,
+            bank: FingerprintBank::new(&fingerprints),
+            keys,
         }
     }
-    let bank = FingerprintBank::new(&fingerprints);
-    let mut own = Vec::with_capacity(candidates.len());
-    for (place, candidate) in candidates.iter_mut().enumerate() {
-        candidate.rank = place + 1;
-        // It was read when it was predicted.
-        let molecule = Molecule::from_smiles(&candidate.structure).unwrap_or_default();
-        let fingerprint = Fingerprint::of(&molecule);
-        candidate.nearest = bank
-            .nearest(&fingerprint)
-            .map(|nearest| (nearest.similarity, texts[nearest.number].clone()));
-        candidate.known = keys.contains(&canonical_key(&molecule, Space::Ignored));
-        own.push(fingerprint);
+
+    /// Tells candidates the nearest known molecule, and whether they are known; their fingerprints, in order.
+    fn compare<'c>(&self, candidates: impl Iterator<Item = &'c mut Candidate>) -> Vec<Fingerprint> {
+        let compared = candidates.map(|candidate| {
+            // It was read when it was predicted.
+            let molecule = Molecule::from_smiles(&candidate.structure).unwrap_or_default();
+            let fingerprint = Fingerprint::of(&molecule);
+            let nearest = self.bank.nearest(&fingerprint);
+            candidate.nearest =
+                nearest.map(|found| (found.similarity, self.texts[found.number].to_owned()));
+            candidate.known = self
+                .keys
+                .contains(&canonical_key(&molecule, Space::Ignored));
+            fingerprint
+        });
+        compared.collect()
     }
-    for (number, place) in diverse(&own, settings.picks, settings.seed)
-        .into_iter()
-        .enumerate()
-    {
+}
+
+/// Adds the nearest known molecule of each candidate, and the picks.
+fn finish(candidates: &mut [Candidate], known: &Known, settings: &ScreenSettings) {
+    let own = known.compare(candidates.iter_mut());
+    let picked = diverse(&own, settings.picks, settings.seed);
+    for (number, place) in picked.into_iter().enumerate() {
         candidates[place].pick = Some(number + 1);
     }
-    candidates
 }
 
 #[cfg(test)]
@@ -403,19 +541,49 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_stands_behind_all_that_are_ranked_before_it() {
+        let mut all: Vec<(usize, f64)> =
+            (1..=50).map(|row| (row, ((row * 7) % 13) as f64)).collect();
+        for lowest in [false, true] {
+            let mut ordered = all.clone();
+            ordered.sort_by(|a, b| before(lowest, (a.1, a.0), (b.1, b.0)));
+            let places = [3, 17, 50].map(|row| Candidate {
+                rank: 1,
+                ..candidate(row, "C", ((row * 7) % 13) as f64)
+            });
+            let mut sought = Sought {
+                found: vec![Found {
+                    asked: "C".to_owned(),
+                    places: places.to_vec(),
+                }],
+                lowest,
+            };
+            all.reverse();
+            for &(row, value) in &all {
+                sought.meet(row, value);
+            }
+            for place in &sought.found[0].places {
+                assert_eq!(ordered[place.rank - 1].0, place.row);
+            }
+        }
+    }
+
+    #[test]
     fn known_molecules_are_told_however_they_are_written() {
         let candidates = vec![candidate(1, "OCC", 2.0), candidate(2, "c1ccccc1Cl", 1.0)];
         let known = ["CCO".to_owned(), "Clc1ccccc1C".to_owned()];
         let settings = ScreenSettings::default();
-        let found = finished(candidates.clone(), Some(&known), &settings);
-        assert_eq!((found[0].rank, found[0].known), (1, true));
+        let mut found = candidates.clone();
+        finish(&mut found, &Known::of(&known), &settings);
+        assert!(found[0].known);
         assert_eq!(found[0].nearest, Some((1.0, "CCO".to_owned())));
         assert!(!found[1].known);
         let (similarity, nearest) = found[1].nearest.clone().unwrap();
         assert!(similarity > 0.2 && similarity < 1.0);
         assert_eq!(nearest, known[1]);
         assert!(found.iter().all(|c| c.pick.is_some()));
-        let alone = finished(candidates, None, &settings);
+        let mut alone = candidates;
+        finish(&mut alone, &Known::of(&[]), &settings);
         assert!(alone.iter().all(|c| c.nearest.is_none() && !c.known));
     }
 }

@@ -79,11 +79,29 @@ impl Sourced {
     }
 }
 
+/// Names of columns that hold commas themselves, put together again from the pieces that a list with commas made of them.
+fn whole_names(pieces: &[String], table: &Table) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = pieces;
+    while !rest.is_empty() {
+        let whole = (1..=rest.len())
+            .rev()
+            .map(|count| (count, rest[..count].join(",")))
+            .find(|(_, name)| table.column(name).is_some());
+        // What is no column at all is refused later, as it stands.
+        let (count, name) = whole.unwrap_or((1, rest[0].clone()));
+        names.push(name);
+        rest = &rest[count..];
+    }
+    names
+}
+
 impl SourceResult {
     /// What the columns are, and what is predicted.
     pub(crate) fn of(opened: &Opened, settings: &FitSettings) -> Result<SourceResult, EngineError> {
+        let named = whole_names(&settings.target, &opened.table);
         let options = SchemaOptions {
-            target: settings.target.clone(),
+            target: named.clone(),
             group: settings.group.clone(),
             time_column: settings.time_column.clone(),
             sensitive: settings.sensitive.clone(),
@@ -91,8 +109,8 @@ impl SourceResult {
         };
         let mut schema = infer_schema(&opened.table, &options)?;
         let preferred = opened.facts.default_target.as_deref();
-        let (table, named, task) = (&opened.table, &settings.target, settings.task);
-        let decision = decide_target(table, &schema, named, preferred, task)?;
+        let (table, task) = (&opened.table, settings.task);
+        let decision = decide_target(table, &schema, &named, preferred, task)?;
         for name in &decision.target.names {
             schema.set_role(name, candor_data::Role::Target);
         }
@@ -157,5 +175,32 @@ pub fn name_of(source: &str) -> String {
         "run".to_owned()
     } else {
         stem.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candor_data::{Column, Values};
+
+    #[test]
+    fn names_with_commas_are_put_together_again() {
+        let column = |name: &str| Column {
+            name: name.to_owned(),
+            values: Values::Numeric(vec![0.0]),
+        };
+        let table = Table {
+            columns: ["a", "b", "a, malignant, and c", "c"].map(column).to_vec(),
+        };
+        let named = |text: &str| -> Vec<String> {
+            let pieces: Vec<String> = text.split(',').map(str::to_owned).collect();
+            whole_names(&pieces, &table)
+        };
+        assert_eq!(named("a,b"), ["a", "b"]);
+        assert_eq!(
+            named("b,a, malignant, and c,c"),
+            ["b", "a, malignant, and c", "c"]
+        );
+        assert_eq!(named("a, malign,c"), ["a", " malign", "c"]);
     }
 }

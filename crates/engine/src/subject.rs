@@ -4,7 +4,7 @@ use candor_train::{Learner, Units};
 use serde_json::Value;
 
 use crate::EngineError;
-use crate::modality::malformed;
+use crate::modality::{Explanation, ValueOf, malformed};
 
 /// How near units are to those that were learned from.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,10 +70,20 @@ pub trait Subject: Send + Sync {
         )))
     }
 
-    /// How near units are to those that were learned from, where the modality has a measure of its own; `None` where it has none.
-    fn nearness(&self, units: &[usize], learned: &[usize]) -> Option<Nearness> {
+    /// How near units are to those that were learned from, by each measure that the modality has; empty where it has none.
+    fn nearness(&self, units: &[usize], learned: &[usize]) -> Vec<Nearness> {
         let _ = (units, learned);
-        None
+        Vec::new()
+    }
+
+    /// What a prediction of one unit rests on, drawn; `value` is what is predicted of changed units. `None` where the modality has no
+    /// such drawing.
+    ///
+    /// # Errors
+    /// When changed units cannot be predicted.
+    fn explained(&self, unit: usize, value: ValueOf) -> Result<Option<Explanation>, EngineError> {
+        let _ = (unit, value);
+        Ok(None)
     }
 
     /// How many of the best networks are trained once more when the search is over, with the greater share of the time.

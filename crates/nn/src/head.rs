@@ -81,6 +81,8 @@ const LOG_VARIANCE: (f32, f32) = (-14.0, 10.0);
 const STEP: (f32, f32) = (-7.0, 150.0);
 /// Softplus of this is 1.
 const SOFTPLUS_OF_ONE: f32 = 0.541_324_85;
+/// What the labels of a batch count together at least, so that a batch without known labels has a loss.
+const LEAST_COUNT: f32 = 1e-6;
 /// Levels and columns at most, for saved heads that come from outside.
 const MOST: usize = 1 << 20;
 
@@ -133,14 +135,15 @@ impl HeadKind {
     }
 
     /// Loss of raw parameters `[members, units, classes]` against the class of each unit: each member is judged alone, and the mean is
-    /// taken.
+    /// taken, weighted by what each unit `counts` (alike when absent).
     ///
     /// # Errors
-    /// When there is not one class for each unit, or a class is not one of the head's.
+    /// When there is not one class for each unit, a class is not one of the head's, or a unit counts less than nothing.
     pub fn loss_of_classes(
         &self,
         raw: Tensor<3>,
         classes: impl Into<Arc<[u32]>>,
+        counts: Option<Arc<[f32]>>,
     ) -> Result<Tensor<1>, KernelError> {
         let smoothing = match self {
             HeadKind::Softmax {
@@ -149,19 +152,20 @@ impl HeadKind {
             _ => 0.0,
         };
         let truth = Truth {
+            classes: classes.into(),
+            weights: counts,
             smoothing: smoothing as f32,
-            ..Truth::new(classes)
         };
         cross_entropy(raw, &truth)
     }
 
-    /// Loss of raw parameters `[members, units, width]` against labels `[units, width]`, of which those count that are
-    /// `known` (1, else 0): `(1 - y) x - ln sigmoid(x)`, the mean over members and known labels. Zero when none is known.
+    /// Loss of raw parameters `[members, units, width]` against labels `[units, width]`, each of which `counts` (0 where it is not
+    /// known, else 1 or its weight): `(1 - y) x - ln sigmoid(x)`, the mean over members and labels. Zero when none counts.
     pub fn loss_of_labels(
         &self,
         raw: Tensor<3>,
         applies: Tensor<2>,
-        known: Tensor<2>,
+        counts: Tensor<2>,
     ) -> Tensor<1> {
         let smoothing = match self {
             HeadKind::Sigmoid {
@@ -170,10 +174,10 @@ impl HeadKind {
             _ => 0.0,
         };
         let members = raw.dims()[0] as f32;
-        let count = known.clone().sum().clamp_min(1.0) * members;
+        let total = counts.clone().sum().clamp_min(LEAST_COUNT) * members;
         let not = applies.neg() * (1.0 - smoothing) + (1.0 - 0.5 * smoothing);
         let losses = raw.clone() * not.unsqueeze() - log_sigmoid(raw);
-        (losses * known.unsqueeze()).sum() / count
+        (losses * counts.unsqueeze()).sum() / total
     }
 
     /// Loss of raw parameters `[members, units, outputs]` against numbers `[units, width]`.
@@ -395,15 +399,35 @@ mod tests {
         ];
         for (smoothing, members, values, truth, expected) in cases {
             let raw = raw([members, truth.len(), 2], values);
-            let loss = softmax_of(2, smoothing).loss_of_classes(raw, truth);
+            let loss = softmax_of(2, smoothing).loss_of_classes(raw, truth, None);
             assert_close(&loss.unwrap(), [1], &[expected]);
         }
     }
 
     #[test]
+    fn units_and_labels_count_as_they_are_weighted() {
+        let ln = f32::ln;
+        // The odds are 3 to 1; the second unit, of the rarer class, counts three times.
+        let of_classes = |counts: Option<Arc<[f32]>>| {
+            let raw = raw([1, 2, 2], &[ln(3.0), 0.0, ln(3.0), 0.0]);
+            softmax_of(2, 0.0).loss_of_classes(raw, [0, 1], counts)
+        };
+        let expected = -(ln(0.75) + 3.0 * ln(0.25)) / 4.0;
+        let weighted = of_classes(Some(Arc::from([1.0, 3.0]))).unwrap();
+        assert_close(&weighted, [1], &[expected]);
+        let plain = of_classes(Some(Arc::from([1.0, 1.0]))).unwrap();
+        assert_close(&plain, [1], &[-(ln(0.75) + ln(0.25)) / 2.0]);
+        assert!(of_classes(Some(Arc::from([1.0, -3.0]))).is_err());
+        let labels = |values: [f32; 2]| Tensor::from_data([values], &Device::flex());
+        let raw = raw([1, 1, 2], &[ln(3.0), ln(3.0)]);
+        let loss = sigmoid_of(2, 0.0).loss_of_labels(raw, labels([1.0, 0.0]), labels([1.0, 3.0]));
+        assert_close(&loss, [1], &[expected]);
+    }
+
+    #[test]
     fn classes_that_the_head_does_not_have_are_refused() {
         let raw = || raw([1, 2, 2], &[0.0; 4]);
-        let loss = |classes: &[u32]| softmax_of(2, 0.0).loss_of_classes(raw(), classes);
+        let loss = |classes: &[u32]| softmax_of(2, 0.0).loss_of_classes(raw(), classes, None);
         let outside = loss(&[0, 2]).unwrap_err().to_string();
         assert!(outside.contains("index 2 at place 1"), "{outside}");
         assert!(loss(&[0, 1, 1]).is_err());
@@ -641,7 +665,7 @@ mod tests {
             for smoothing in [0.0, 0.2] {
                 let kind = softmax_of(count, smoothing);
                 let wrong = wrong_gradients(&None::<Linear>, &x, &mut stream, |_, raw| {
-                    kind.loss_of_classes(raw, truth.as_slice()).unwrap()
+                    kind.loss_of_classes(raw, truth.as_slice(), None).unwrap()
                 });
                 assert_eq!(wrong, [""; 0]);
             }
@@ -706,7 +730,7 @@ mod tests {
             let class = u32::from(truth > 0.0);
             for smoothing in [0.0, 0.1] {
                 let kind = softmax_of(2, smoothing);
-                judge(&|x| kind.loss_of_classes(x, [class]).unwrap());
+                judge(&|x| kind.loss_of_classes(x, [class], None).unwrap());
             }
             for beta in [0.0, 0.5, 1.0] {
                 let value = Tensor::from_data([[truth]], &device);

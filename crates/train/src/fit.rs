@@ -185,7 +185,8 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             &data.training_batch(batch, &mut changing, &device),
             &mut Pass::training(&mut dropping),
         );
-        let loss = loss(head, output.raw, targets, batch, &device)?;
+        let weights = data.class_weights();
+        let loss = loss(head, output.raw, targets, batch, weights, &device)?;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let used = time_used(look_seconds);
         let done = (step as f64 * one_step).max(used.min(1.0));
@@ -333,25 +334,28 @@ fn loss(
     raw: Tensor<3>,
     targets: &Targets,
     batch: &[usize],
+    weights: Option<&[f32]>,
     device: &Device,
 ) -> Result<Tensor<1>, KernelError> {
+    let weight = |place: usize| weights.map_or(1.0, |w| w.get(place).copied().unwrap_or(1.0));
     Ok(match targets {
         Targets::Classes(classes) => {
             let picked: Vec<u32> = batch.iter().map(|&i| classes[i]).collect();
-            head.loss_of_classes(raw, picked)?
+            let counts = weights.map(|_| picked.iter().map(|&class| weight(class as usize)));
+            head.loss_of_classes(raw, picked.clone(), counts.map(Iterator::collect))?
         }
         Targets::Labels { width, values } => {
-            let cells = || {
-                batch
-                    .iter()
-                    .flat_map(|&i| &values[i * width..(i + 1) * width])
-            };
-            let table = |of: fn(&Option<bool>) -> bool| -> Tensor<2> {
-                let numbers: Vec<f32> = cells().map(|v| f32::from(u8::from(of(v)))).collect();
+            let rows = batch.iter().map(|&i| &values[i * width..(i + 1) * width]);
+            let cells = rows.flat_map(|row| row.iter().enumerate());
+            let table = |of: &dyn Fn(usize, Option<bool>) -> f32| -> Tensor<2> {
+                let numbers: Vec<f32> = cells.clone().map(|(l, value)| of(l, *value)).collect();
                 Tensor::from_data(TensorData::new(numbers, [batch.len(), *width]), device)
             };
-            let applies = table(|value| *value == Some(true));
-            head.loss_of_labels(raw, applies, table(Option::is_some))
+            let applies = table(&|_, value| f32::from(u8::from(value == Some(true))));
+            let counts = table(&|label, value| {
+                value.map_or(0.0, |value| weight(2 * label + usize::from(value)))
+            });
+            head.loss_of_labels(raw, applies, counts)
         }
         Targets::Values { width, values } => {
             let picked: Vec<f32> = batch

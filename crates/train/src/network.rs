@@ -52,6 +52,11 @@ pub trait Batches {
         self.batch(indices, device)
     }
 
+    /// What each class counts in the loss; of several labels, the absence and the presence of each in turn. `None`: all alike.
+    fn class_weights(&self) -> Option<&[f32]> {
+        None
+    }
+
     /// Units that are predicted at a time: large enough to fill the caches, small enough to keep memory flat.
     fn units_at_once(&self) -> usize {
         512

@@ -1,6 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use candor::core::Seed;
+use candor::core::{Seed, wording};
 use candor::data::{Column, Table, Values, csv_bytes};
 use candor::{Candidate, EngineError, ScreenSettings, Screened, screen};
 
@@ -21,12 +21,17 @@ pub(crate) fn run(args: &ScreenArgs, json: bool, quiet: bool) -> Result<Ending, 
         lowest: args.lowest,
         top: args.top,
         picks: args.picks,
+        find: args.find.clone(),
+        explain: args.draw.is_some(),
         seed: Seed(args.seed),
     };
     let events = progress::events(quiet, None);
     let screened = screen(&args.bundle, &args.library, &settings, &events)?;
     if let Some(path) = &args.out {
         write(path, &screened.candidates)?;
+    }
+    if let Some(folder) = &args.draw {
+        draw(folder, &screened)?;
     }
     if json {
         output::json(&screened)?;
@@ -36,7 +41,16 @@ pub(crate) fn run(args: &ScreenArgs, json: bool, quiet: bool) -> Result<Ending, 
     Ok(Ending::Done)
 }
 
-fn write(path: &std::path::Path, candidates: &[Candidate]) -> Result<(), Failure> {
+/// One drawing a molecule, called by its row in the library.
+fn draw(folder: &Path, screened: &Screened) -> Result<(), Failure> {
+    for (row, explanation) in &screened.explanations {
+        let path = folder.join(format!("row-{row}.svg"));
+        candor::deploy::write_file(&path, explanation.svg.as_bytes()).map_err(EngineError::from)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, candidates: &[Candidate]) -> Result<(), Failure> {
     let unwritable = |e: &dyn std::fmt::Display| {
         Failure::new(
             format!("the candidates cannot be written: {e}"),
@@ -80,6 +94,14 @@ fn text(screened: &Screened, out: Option<&PathBuf>) -> String {
     if let Some(known) = &screened.known {
         text += &format!("nearest: Tanimoto similarity to the molecules of {known}\n");
     }
+    for found in &screened.found {
+        if found.places.is_empty() {
+            text += &format!("{}: not in the library\n", found.asked);
+        }
+        for place in &found.places {
+            text += &told(&found.asked, place, screened);
+        }
+    }
     text += "\n";
     text += &output::columns(&head, &rows.collect::<Vec<_>>());
     if let Some(out) = out {
@@ -90,6 +112,27 @@ fn text(screened: &Screened, out: Option<&PathBuf>) -> String {
         );
     }
     text
+}
+
+/// A structure that was looked for, in a line.
+fn told(asked: &str, place: &Candidate, screened: &Screened) -> String {
+    let share = place.rank as f64 / screened.ranked.max(1) as f64;
+    let nearest = place.nearest.as_ref();
+    let known = match (&screened.known, place.known) {
+        (None, _) => "",
+        (Some(_), true) => ", known",
+        (Some(_), false) => ", not known",
+    };
+    format!(
+        "{asked}: rank {} of {} (first {}), row {}, value {}, usual p {}, nearest {}{known}\n",
+        place.rank,
+        screened.ranked,
+        wording::percent(share),
+        place.row,
+        output::figure(Some(place.value)),
+        output::figure(place.strangeness_p),
+        output::figure(nearest.map(|(similarity, _)| *similarity)),
+    )
 }
 
 /// One row a candidate.

@@ -11,7 +11,7 @@ use candor_core::{Finding, Modality, Target, Targets, Task};
 use candor_data::{ReadOptions, Schema, SourceFacts, Split, Table};
 use candor_deploy::DeployError;
 use candor_train::{Learner, Units};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{EngineError, FitSettings, Subject};
@@ -168,6 +168,32 @@ pub(crate) trait Input: Send + Sync {
 
     /// Units from rows.
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError>;
+
+    /// What a prediction of one unit rests on, drawn: `text` is the unit as its source has it, `value` what is predicted of changed units.
+    /// `None` where the modality has no such drawing.
+    ///
+    /// # Errors
+    /// When the unit cannot be read or predicted.
+    fn explained(&self, text: &str, value: ValueOf) -> Result<Option<Explanation>, EngineError> {
+        let _ = (text, value);
+        Ok(None)
+    }
+}
+
+/// One number for each unit: what is explained.
+pub type ValueOf<'a> = &'a dyn Fn(&Units) -> Result<Vec<f64>, EngineError>;
+
+/// What a prediction of one unit rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The unit.
+    pub unit: String,
+    /// What is explained: a number, or the logarithm of the odds of a class or label.
+    pub value: f64,
+    /// For each part of the unit (each atom of a molecule, in order), what the value loses without it.
+    pub weights: Vec<f64>,
+    /// The unit with its weights, as SVG: orange speaks for the value, blue against.
+    pub svg: String,
 }
 
 /// What reads the data of a bundle, and what reads its members.

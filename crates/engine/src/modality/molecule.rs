@@ -4,16 +4,19 @@ use candor_core::{Evidence, Finding, Modality, Seed, Severity, Target, Targets, 
 use candor_data::{Column, ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
 use candor_molecule::{
     AtomFeatures, Fingerprint, FingerprintBank, Limits, Molecule, MoleculeLearner, MoleculeUnits,
-    StructureChange, Survey, Unusable, atom_kinds, atoms_shuffled, curate_structures,
-    find_structures, is_molecule_file, kind_shuffled, read_molecules, scaffold_groups,
-    structure_check_names, structures, structures_across, structures_changed,
+    StructureChange, Survey, Unusable, atom_kinds, atom_weights, atoms_masked, atoms_shuffled,
+    curate_structures, draw, find_structures, is_molecule_file, kind_shuffled, murcko_scaffold,
+    read_molecules, scaffold_groups, structure_check_names, structures, structures_across,
+    structures_changed,
 };
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::table::joined;
-use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
+use super::{
+    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, malformed, to_json,
+};
 use crate::subject::Nearness;
 use crate::{EngineError, FitSettings, Subject};
 
@@ -307,6 +310,20 @@ impl Input for Described {
         self.rows(&read_table(&source, options)?.table)
     }
 
+    fn explained(&self, text: &str, value: ValueOf) -> Result<Option<Explanation>, EngineError> {
+        let molecule = Molecule::from_smiles(text).map_err(|error| {
+            malformed(format!("the structure `{text}` cannot be read: {error}"))
+        })?;
+        let values = value(&atoms_masked(&molecule, self.features))?;
+        let weights = atom_weights(&values);
+        Ok(Some(Explanation {
+            unit: text.to_owned(),
+            value: values.first().copied().unwrap_or(f64::NAN),
+            svg: draw(&molecule, Some(&weights)),
+            weights,
+        }))
+    }
+
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
         // The column may have another name than in training, if it can be told by what it holds.
         let named = table.column(&self.column);
@@ -323,6 +340,25 @@ impl Input for Described {
         let column = named.or_else(found).ok_or_else(missing)?;
         Ok(self.inputs(column))
     }
+}
+
+/// For each molecule the greatest similarity to a known one, by what of them is compared; NaN where there is nothing to compare.
+fn similarities(
+    asked: &[Option<Molecule>],
+    known: &[Option<Molecule>],
+    compared: impl Fn(&Molecule) -> Option<Fingerprint>,
+) -> Vec<f64> {
+    let print = |molecule: &Option<Molecule>| compared(molecule.as_ref()?);
+    let known: Vec<Fingerprint> = known.iter().filter_map(print).collect();
+    let bank = FingerprintBank::new(&known);
+    let similarity = |query: Option<Fingerprint>| {
+        let nearest = query.and_then(|query| bank.nearest(&query));
+        nearest.map_or(f64::NAN, |nearest| nearest.similarity)
+    };
+    asked
+        .iter()
+        .map(|molecule| similarity(print(molecule)))
+        .collect()
 }
 
 /// Molecules as the pipeline sees them.
@@ -391,24 +427,36 @@ impl Subject for MoleculeSubject {
         ))
     }
 
-    fn nearness(&self, units: &[usize], learned: &[usize]) -> Option<Nearness> {
-        let fingerprints = |units: &[usize]| {
-            let read =
-                |text: Option<&str>| Some(Fingerprint::of(&Molecule::from_smiles(text?).ok()?));
+    fn nearness(&self, units: &[usize], learned: &[usize]) -> Vec<Nearness> {
+        let read = |units: &[usize]| -> Vec<Option<Molecule>> {
             let strings = self.strings_of(units).into_iter();
-            strings.map(read).collect::<Vec<Option<Fingerprint>>>()
+            let read = |text: Option<&str>| Molecule::from_smiles(text?).ok();
+            strings.map(read).collect()
         };
-        let known: Vec<Fingerprint> = fingerprints(learned).into_iter().flatten().collect();
-        let bank = FingerprintBank::new(&known);
-        let similarity = |query: Option<Fingerprint>| {
-            let nearest = query.and_then(|query| bank.nearest(&query));
-            nearest.map_or(f64::NAN, |nearest| nearest.similarity)
-        };
-        Some(Nearness {
-            what: "the Tanimoto similarity (of Morgan fingerprints) to the most similar molecule that was learned from",
-            values: fingerprints(units).into_iter().map(similarity).collect(),
-            edges: vec![0.3, 0.5, 0.7],
-        })
+        let (asked, known) = (read(units), read(learned));
+        vec![
+            Nearness {
+                what: "the Tanimoto similarity (of Morgan fingerprints) to the most similar molecule that was learned from",
+                values: similarities(&asked, &known, |molecule| Some(Fingerprint::of(molecule))),
+                edges: vec![0.3, 0.5, 0.7],
+            },
+            Nearness {
+                what: "the similarity of their scaffolds, the rings and what links them (1 and above: the scaffold was learned from; molecules \
+                       without rings are left out)",
+                values: similarities(&asked, &known, |molecule| {
+                    let scaffold = murcko_scaffold(molecule).ok()?;
+                    (!scaffold.atoms().is_empty()).then(|| Fingerprint::of(&scaffold))
+                }),
+                edges: vec![0.5, 1.0],
+            },
+        ]
+    }
+
+    fn explained(&self, unit: usize, value: ValueOf) -> Result<Option<Explanation>, EngineError> {
+        match self.strings_of(&[unit]).first() {
+            Some(Some(text)) => self.described.explained(text, value),
+            _ => Ok(None),
+        }
     }
 
     fn judging_share(&self) -> f64 {

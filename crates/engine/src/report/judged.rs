@@ -92,32 +92,38 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
 
 /// How good it is far from what it learned from.
 pub(super) fn nearness(report: &Report) -> Option<Section> {
-    let found = report.challenged.nearness.as_ref()?;
-    let rows = found.bins.iter().map(|bin| {
-        let range = match (bin.from, bin.to) {
-            (None, Some(to)) => format!("below {to}"),
-            (Some(from), None) => format!("{from} and above"),
-            (Some(from), Some(to)) => format!("{from} to below {to}"),
-            (None, None) => "all".to_owned(),
-        };
-        vec![
-            text(range),
-            number(bin.units.to_string()),
-            number(bin.score.map_or("not defined".to_owned(), figure)),
-            number(percent(bin.refused)),
-        ]
-    });
-    let rows: Vec<_> = rows.collect();
     let units = report.words().rows;
-    let head = vec!["nearness", units, report.metric.name(), "refused"];
-    (!rows.is_empty()).then(|| Section {
+    let mut blocks = Vec::new();
+    for found in &report.challenged.distances {
+        let rows = found.bins.iter().map(|bin| {
+            let range = match (bin.from, bin.to) {
+                (None, Some(to)) => format!("below {to}"),
+                (Some(from), None) => format!("{from} and above"),
+                (Some(from), Some(to)) => format!("{from} to below {to}"),
+                (None, None) => "all".to_owned(),
+            };
+            vec![
+                text(range),
+                number(bin.units.to_string()),
+                number(bin.score.map_or("not defined".to_owned(), figure)),
+                number(percent(bin.refused)),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let head = vec!["nearness", units, report.metric.name(), "refused"];
+        blocks.push(Block::Text(format!("By {}:", found.what)));
+        blocks.push(Block::Grid(Grid { head, rows }));
+    }
+    (!blocks.is_empty()).then(|| Section {
         id: "nearness",
         title: "Far from what it learned from",
         lead: format!(
-            "Test {units} by {}. A model that only remembers is good near what it knows and bad elsewhere.",
-            found.what
+            "Test {units} by how near they are to what was learned from. A model that only remembers is good near what it knows and bad elsewhere."
         ),
-        blocks: vec![Block::Grid(Grid { head, rows })],
+        blocks,
     })
 }
 
@@ -160,6 +166,35 @@ pub(super) fn robustness(report: &Report) -> Option<Section> {
             figure(own.interval.estimate)
         ),
         blocks: vec![Block::Grid(Grid { head, rows })],
+    })
+}
+
+/// What single answers rest on.
+pub(super) fn explanations(report: &Report) -> Option<Section> {
+    let explained = &report.challenged.explanations;
+    let what = &explained.first()?.what;
+    let unit = report.words().row;
+    let pictures = explained.iter().map(|explained| {
+        let truth = explained.truth.as_ref();
+        Block::Picture(Picture {
+            title: format!("{}: {}", explained.what, figure(explained.predicted)),
+            svg: explained.explanation.svg.clone(),
+            keys: Vec::new(),
+            caption: match truth {
+                Some(truth) => format!("{} (true: {truth})", explained.explanation.unit),
+                None => explained.explanation.unit.clone(),
+            },
+        })
+    });
+    Some(Section {
+        id: "explanations",
+        title: "What single answers rest on",
+        lead: format!(
+            "The test {} with the highest and the lowest {what}. Each part of a {unit} in turn was hidden from the model: what is orange speaks \
+             for the value, which falls without it; what is blue speaks against. This says what the model looks at, not what is true.",
+            report.words().rows
+        ),
+        blocks: pictures.collect(),
     })
 }
 

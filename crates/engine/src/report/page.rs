@@ -44,6 +44,7 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
     sections.extend(judged::nearness(report));
     sections.extend(judged::robustness(report));
     sections.extend(judged::importance(report));
+    sections.extend(judged::explanations(report));
     sections.push(limits(report));
     sections.push(again(report));
     let verdicts = report.challenged.verdicts.iter();

@@ -4,8 +4,9 @@
 //! ```text
 //! cargo run --release -p candor-molecule --example moleculenet -- esol.csv --target logS --seeds 0,1,2
 //!     --design '{"model": "bond_messages", "depth": 4}'   # changes to Chemprop's defaults, or a baseline such as boosting
+//!     --target '["a, b", "c"]'                            # columns as JSON, where names hold commas
 //!     --split scaffold                                    # by Murcko scaffold, balanced
-//!     --members 5                                         # the mean of so many networks
+//!     --members 5                                         # the mean of so many networks; with a list of designs, of each in turn
 //!     --validation                                        # the test part is not looked at
 //!     --parts FILE                                        # writes the rows of the parts as JSON, for others to learn from
 //! ```
@@ -40,11 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let table = source.table;
     let schema = infer_schema(&table, &SchemaOptions::default())?;
-    let named: Vec<String> = options
-        .of("target")?
-        .split(',')
-        .map(str::to_owned)
-        .collect();
+    let named: Vec<String> = match options.of("target")? {
+        // Names may hold commas themselves.
+        list if list.starts_with('[') => serde_json::from_str(list)?,
+        list => list.split(',').map(str::to_owned).collect(),
+    };
     let target = decide_target(&table, &schema, &named, None, None)?.target;
     let encoded = encode_targets(&table, &target)?;
     let column = table
@@ -62,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => Metric::RocAuc,
     };
     let learner = MoleculeLearner::new(features, target.task)?;
-    let design = options.design()?;
+    let designs = options.designs()?;
     for seed in options.of("seeds").unwrap_or("0").split(',') {
         let seed = Seed(seed.parse()?);
         let parts = options.parts(&strings, &rows, seed)?;
@@ -73,10 +74,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             std::fs::write(path, parts.to_string())?;
         }
         let members: u64 = options.of("members").unwrap_or("1").parse()?;
+        let members = members.max(designs.len() as u64);
         let started = Instant::now();
         let fit = |member: u64| {
             learner.fit(&Assignment {
-                design: &design,
+                design: &designs[member as usize % designs.len()],
                 units: &units,
                 targets: &encoded.targets,
                 target: &target,
@@ -160,21 +162,12 @@ impl Options {
         value.ok_or_else(|| format!("--{name} is missing").into())
     }
 
-    /// Chemprop's defaults with what is asked for changed.
-    fn design(&self) -> Result<Design, Box<dyn Error>> {
-        let changes: Value = serde_json::from_str(self.of("design").unwrap_or("{}"))?;
-        let changes = changes.as_object().ok_or("--design is no JSON object")?;
-        let model = changes.get("model").and_then(Value::as_str);
-        let defaults = serde_json::to_value(MoleculeDesign::default())?;
-        let mut fields = match model {
-            Some("trivial" | "linear" | "boosting" | "forest") => serde_json::Map::new(),
-            _ => defaults.as_object().cloned().unwrap_or_default(),
-        };
-        fields.extend(changes.clone());
-        let design = Design::new();
-        Ok(fields
-            .into_iter()
-            .fold(design, |design, (name, value)| design.with(name, value)))
+    /// The designs that members of an ensemble have in turn.
+    fn designs(&self) -> Result<Vec<Design>, Box<dyn Error>> {
+        match serde_json::from_str(self.of("design").unwrap_or("{}"))? {
+            Value::Array(all) if !all.is_empty() => all.iter().map(design).collect(),
+            one => Ok(vec![design(&one)?]),
+        }
     }
 
     fn parts(
@@ -213,4 +206,22 @@ impl Options {
             other => Err(format!("no split `{other}`").into()),
         }
     }
+}
+
+/// Chemprop's defaults with what is asked for changed.
+fn design(changes: &Value) -> Result<Design, Box<dyn Error>> {
+    let changes = changes
+        .as_object()
+        .ok_or("a design of --design is no JSON object")?;
+    let model = changes.get("model").and_then(Value::as_str);
+    let defaults = serde_json::to_value(MoleculeDesign::default())?;
+    let mut fields = match model {
+        Some("trivial" | "linear" | "boosting" | "forest") => serde_json::Map::new(),
+        _ => defaults.as_object().cloned().unwrap_or_default(),
+    };
+    fields.extend(changes.clone());
+    let design = Design::new();
+    Ok(fields
+        .into_iter()
+        .fold(design, |design, (name, value)| design.with(name, value)))
 }

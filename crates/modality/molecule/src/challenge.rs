@@ -5,9 +5,9 @@
 use candor_core::Seed;
 use candor_train::Units;
 use rand::RngExt;
-use rand::seq::SliceRandom;
+use rand::seq::{IteratorRandom, SliceRandom};
 
-use crate::molecule::{Atom, Chirality, Molecule, Stereo};
+use crate::molecule::{Atom, Chirality, Molecule, Order, Stereo};
 use crate::reader::Reader;
 use crate::{AtomFeatures, Limits, MoleculeUnits};
 
@@ -75,13 +75,17 @@ pub enum StructureChange {
     LostStereochemistry,
     /// A salt is drawn beside the molecule.
     AddedSalt,
+    /// One atom became another one of its group, as in a slip of the hand or a close analogue: a halogen the next halogen, oxygen
+    /// sulphur, sulphur oxygen. Valences stay right; what is true of the molecule may change a little.
+    ExchangedAtom,
 }
 
 impl StructureChange {
     /// All of them.
-    pub const ALL: [StructureChange; 2] = [
+    pub const ALL: [StructureChange; 3] = [
         StructureChange::LostStereochemistry,
         StructureChange::AddedSalt,
+        StructureChange::ExchangedAtom,
     ];
 
     /// Its name for people.
@@ -89,6 +93,7 @@ impl StructureChange {
         match self {
             StructureChange::LostStereochemistry => "lost stereochemistry",
             StructureChange::AddedSalt => "added salt",
+            StructureChange::ExchangedAtom => "one atom exchanged within its group",
         }
     }
 }
@@ -124,9 +129,39 @@ pub fn structures_changed(
                 }
                 molecule.connect();
             }
+            StructureChange::ExchangedAtom => {
+                let exchanges = (0..molecule.atoms.len())
+                    .filter_map(|index| Some((index, exchanged(molecule, index)?)));
+                if let Some((index, number)) = exchanges.choose(&mut stream) {
+                    molecule.atoms[index].number = number;
+                }
+            }
         }
     }
     MoleculeUnits::of(&molecules, features)
+}
+
+/// The element of the same group that may stand in an atom's place, by its number.
+fn exchanged(molecule: &Molecule, index: usize) -> Option<u8> {
+    let atom = &molecule.atoms[index];
+    if atom.charge != 0 || atom.isotope != 0 || atom.radicals != 0 {
+        return None;
+    }
+    // Sulphur with more than two neighbours, or a second double bond, is nothing that oxygen could be.
+    let divalent = molecule.total_degree(index) + usize::from(doubly_bound(molecule, index)) == 2;
+    match atom.number {
+        9 => Some(17),
+        17 => Some(35),
+        35 | 53 if molecule.total_degree(index) == 1 => Some(17),
+        8 if divalent => Some(16),
+        16 if divalent => Some(8),
+        _ => None,
+    }
+}
+
+fn doubly_bound(molecule: &Molecule, index: usize) -> bool {
+    let mut bonds = molecule.neighbours(index).iter();
+    bonds.any(|next| molecule.bonds[next.bond as usize].order == Order::Double)
 }
 
 fn read(strings: &[Option<&str>]) -> Vec<Molecule> {
@@ -164,6 +199,7 @@ fn shuffle(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::to_smiles;
 
     const STRINGS: [Option<&str>; 5] = [
         Some("CCO"),
@@ -217,6 +253,44 @@ mod tests {
         let nitrogen = kind_shuffled(&STRINGS, "nitrogen", FEATURES, Seed(2)).unwrap();
         assert_eq!(total(&plain, "nitrogen"), total(&nitrogen, "nitrogen"));
         assert!(kind_shuffled(&STRINGS, "gold leaf", FEATURES, Seed(2)).is_none());
+    }
+
+    #[test]
+    fn atoms_are_exchanged_for_what_valence_allows() {
+        let cases = [
+            ("CCO", vec![(2, 16)]),
+            ("CS(=O)(=O)C", vec![(2, 16), (3, 16)]),
+            ("c1ccsc1C(=O)Cl", vec![(3, 8), (6, 16), (7, 35)]),
+            ("C[S-]", vec![]),
+            ("CC#N", vec![]),
+            ("O=S=O", vec![(0, 16), (2, 16)]),
+            ("Clc1ccccc1I", vec![(0, 35), (7, 17)]),
+        ];
+        for (text, expected) in cases {
+            let molecule = Molecule::from_smiles(text).unwrap();
+            let found: Vec<(usize, u8)> = (0..molecule.atoms().len())
+                .filter_map(|index| Some((index, exchanged(&molecule, index)?)))
+                .collect();
+            assert_eq!(found, expected, "{text}");
+            for (index, number) in found {
+                let mut edited = molecule.clone();
+                edited.atoms[index].number = number;
+                let written = to_smiles(&edited);
+                let again = Molecule::from_smiles(&written).unwrap();
+                let hydrogens = |m: &Molecule| m.atoms.iter().map(Atom::hydrogens).sum::<usize>();
+                assert_eq!(hydrogens(&again), hydrogens(&molecule), "{text}: {written}");
+            }
+        }
+        let changed = structures_changed(
+            &STRINGS,
+            StructureChange::ExchangedAtom,
+            5,
+            FEATURES,
+            Seed(4),
+        );
+        assert_eq!(total(&changed, "fluorine"), 2.0);
+        assert_eq!(total(&changed, "chlorine"), 1.0);
+        assert_eq!(total(&changed, "sulphur"), 2.0);
     }
 
     #[test]

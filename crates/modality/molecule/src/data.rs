@@ -62,7 +62,7 @@ impl MoleculeUnits {
         MoleculeUnits::wrap(features, made.collect())
     }
 
-    fn wrap(features: AtomFeatures, structures: Vec<Structure>) -> Units {
+    pub(crate) fn wrap(features: AtomFeatures, structures: Vec<Structure>) -> Units {
         let units = MoleculeUnits {
             features,
             structures,

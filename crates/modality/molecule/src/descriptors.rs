@@ -89,6 +89,26 @@ pub fn descriptors(molecule: &Molecule) -> [f32; DESCRIPTORS] {
     found
 }
 
+/// The same, but for what one atom is by itself: its element, mass, charge, hydrogens and the like. Its bonds and rings count.
+pub(crate) fn descriptors_without(molecule: &Molecule, atom: usize) -> [f32; DESCRIPTORS] {
+    let mut rest = molecule.clone();
+    let heavy = rest.atoms[atom].number != 1;
+    rest.atoms[atom] = crate::Atom {
+        rings: rest.atoms[atom].rings,
+        ..crate::Atom::new(if heavy { 0 } else { 1 })
+    };
+    let mut found = descriptors(&rest);
+    if heavy {
+        // It still stands there as an atom without a name.
+        found[0] -= 1.0;
+        found[12] -= 1.0;
+    } else {
+        found[1] -= rest.atoms[atom].mass() as f32 / 100.0;
+        found[2] -= 1.0;
+    }
+    found
+}
+
 fn flag(yes: bool) -> f32 {
     f32::from(u8::from(yes))
 }
@@ -117,6 +137,24 @@ mod tests {
     fn named(found: &[f32; DESCRIPTORS], name: &str) -> f32 {
         let place = DESCRIPTOR_NAMES.iter().position(|n| *n == name);
         found[place.unwrap()]
+    }
+
+    #[test]
+    fn what_one_atom_is_can_be_left_out() {
+        let molecule = Molecule::from_smiles("C[NH3+]").unwrap();
+        let found = descriptors_without(&molecule, 1);
+        for (name, value) in [
+            ("heavy atoms", 1.0),
+            ("hydrogens", 3.0),
+            ("nitrogen", 0.0),
+            ("other elements", 0.0),
+            ("carbon", 1.0),
+            ("charge", 0.0),
+            ("charged atoms", 0.0),
+        ] {
+            assert_eq!(named(&found, name), value, "{name}");
+        }
+        assert!((found[1] - 0.15).abs() < 0.01, "{}", found[1]);
     }
 
     #[test]

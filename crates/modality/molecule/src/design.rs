@@ -1,3 +1,4 @@
+use candor_core::Task;
 use candor_design::{Choice, DesignError, Space};
 use candor_train::Recipe;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub struct MoleculeDesign {
     pub weight_decay: f64,
     /// Label smoothing (classification).
     pub label_smoothing: f64,
+    /// How much rare classes count in training (classification): 0 as often as they occur, 1 as much as frequent ones.
+    pub balance: f64,
 }
 
 impl Default for MoleculeDesign {
@@ -72,6 +75,7 @@ impl Default for MoleculeDesign {
             learning_rate: 1e-3,
             weight_decay: 1e-5,
             label_smoothing: 0.0,
+            balance: 0.0,
         }
     }
 }
@@ -103,7 +107,8 @@ impl MoleculeDesign {
         real("dropout", self.dropout, 0.0, 0.99)?;
         real("learning_rate", self.learning_rate, 0.0, 10.0)?;
         real("weight_decay", self.weight_decay, 0.0, 100.0)?;
-        real("label_smoothing", self.label_smoothing, 0.0, 0.99)
+        real("label_smoothing", self.label_smoothing, 0.0, 0.99)?;
+        real("balance", self.balance, 0.0, 1.0)
     }
 
     /// The recipe of its training on so many molecules.
@@ -129,13 +134,16 @@ impl MoleculeDesign {
     }
 }
 
+/// Choices of a design that numbers do not have.
+pub(crate) const OF_CLASSES: [&str; 2] = ["label_smoothing", "balance"];
+
 /// The designs that a search may try.
 ///
 /// # Errors
 /// Never for the fixed choices below.
-pub fn space() -> Result<Space, DesignError> {
+pub fn space(task: Task) -> Result<Space, DesignError> {
     let graphs = ["bond_messages", "atom_messages", "isomorphism"];
-    Space::new(vec![
+    let mut choices = vec![
         Choice::categorical(
             "model",
             [
@@ -153,6 +161,11 @@ pub fn space() -> Result<Space, DesignError> {
         Choice::categorical("descriptors", [false, true]),
         Choice::log_reals("learning_rate", 2e-4, 4e-3),
         Choice::log_reals("weight_decay", 1e-6, 1e-1),
-        Choice::categorical("label_smoothing", [0.0, 0.1]),
-    ])
+    ];
+    if task.is_classification() {
+        let [smoothing, balance] = OF_CLASSES;
+        choices.push(Choice::categorical(smoothing, [0.0, 0.1]));
+        choices.push(Choice::categorical(balance, [0.0, 0.5, 1.0]));
+    }
+    Space::new(choices)
 }

@@ -3,6 +3,8 @@
 //! Rogers and Hahn, "Extended-connectivity fingerprints", J. Chem. Inf. Model. 50, 742 (2010). The numbers are those of RDKit's
 //! `GetMorganGenerator` with its defaults, so that bits mean the same in both.
 
+use std::collections::BTreeMap;
+
 use crate::element::element;
 use crate::molecule::{Molecule, Order};
 
@@ -44,7 +46,7 @@ impl Fingerprint {
     pub fn of(molecule: &Molecule) -> Fingerprint {
         let mut fingerprint = Fingerprint::default();
         for environment in environments(molecule, RADIUS) {
-            let bit = environment as usize % FINGERPRINT_BITS;
+            let bit = environment.place();
             fingerprint.words[bit / 64] |= 1 << (bit % 64);
         }
         fingerprint.ones = fingerprint.words.iter().map(|word| word.count_ones()).sum();
@@ -87,10 +89,60 @@ impl Fingerprint {
 pub fn fingerprint_counts(molecule: &Molecule) -> Vec<u16> {
     let mut counts = vec![0u16; FINGERPRINT_BITS];
     for environment in environments(molecule, RADIUS) {
-        let count = &mut counts[environment as usize % FINGERPRINT_BITS];
+        let count = &mut counts[environment.place()];
         *count = count.saturating_add(1);
     }
     counts
+}
+
+/// For each atom the places of the fingerprint that are hit by environments of which it is no part, ascending, with how often.
+pub(crate) fn fingerprints_without_atoms(molecule: &Molecule) -> Vec<Vec<(u16, u16)>> {
+    let environments = environments(molecule, RADIUS);
+    let without = |atom: usize| {
+        let far = distances(molecule, atom);
+        let mut counts = BTreeMap::new();
+        let others = environments.iter().filter(|e| far[e.center] > e.radius);
+        for environment in others {
+            let count = counts.entry(environment.place() as u16).or_insert(0u16);
+            *count = count.saturating_add(1);
+        }
+        counts.into_iter().collect()
+    };
+    (0..molecule.atoms.len()).map(without).collect()
+}
+
+/// Bonds from an atom to each other one, as far as [`RADIUS`]; greater numbers beyond.
+fn distances(molecule: &Molecule, from: usize) -> Vec<usize> {
+    let mut distances = vec![usize::MAX; molecule.atoms.len()];
+    distances[from] = 0;
+    let mut ring = vec![from];
+    for distance in 1..=RADIUS {
+        let mut next_ring = Vec::new();
+        for next in ring.iter().flat_map(|&atom| molecule.neighbours(atom)) {
+            let seen = &mut distances[next.atom as usize];
+            if *seen == usize::MAX {
+                *seen = distance;
+                next_ring.push(next.atom as usize);
+            }
+        }
+        ring = next_ring;
+    }
+    distances
+}
+
+/// What lies within some bonds around an atom.
+struct Environment {
+    hash: u32,
+    center: usize,
+    /// In bonds.
+    radius: usize,
+}
+
+impl Environment {
+    /// Its place in a fingerprint.
+    fn place(&self) -> usize {
+        self.hash as usize % FINGERPRINT_BITS
+    }
 }
 
 /// Boost's way to mix a value into a hash, as RDKit uses it.
@@ -130,13 +182,19 @@ fn hydrogens(molecule: &Molecule, index: usize) -> i32 {
     (molecule.atoms[index].hydrogens() + own.count()) as i32
 }
 
-/// The hash of each different environment of each atom, up to `radius` bonds around it. Of environments made of the same bonds
-/// only the first found counts.
-fn environments(molecule: &Molecule, radius: usize) -> Vec<u32> {
+/// Each different environment of each atom, up to `radius` bonds around it. Of environments made of the same bonds only the first
+/// found counts.
+fn environments(molecule: &Molecule, radius: usize) -> Vec<Environment> {
     let atoms = molecule.atoms.len();
     let words = molecule.bonds.len().div_ceil(64);
     let mut current: Vec<u32> = (0..atoms).map(|index| invariant(molecule, index)).collect();
-    let mut found = current.clone();
+    let environment = |hash: u32, center: usize, radius: usize| Environment {
+        hash,
+        center,
+        radius,
+    };
+    let own = current.iter().enumerate();
+    let mut found: Vec<Environment> = own.map(|(i, &hash)| environment(hash, i, 0)).collect();
     let mut next_values = vec![0u32; atoms];
     let mut dead = vec![false; atoms];
     // The bonds of each atom's environment, and of all environments that were found.
@@ -192,7 +250,7 @@ fn environments(molecule: &Molecule, radius: usize) -> Vec<u32> {
             if repeated {
                 dead[index] = true;
             } else {
-                found.push(next_values[index]);
+                found.push(environment(next_values[index], index, layer + 1));
                 seen.extend_from_slice(key(index));
             }
             last = Some(index);

@@ -11,15 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::descriptors::DESCRIPTORS;
+use crate::design::OF_CLASSES;
 use crate::network::parameters;
 use crate::{
-    AtomFeatures, BodyKind, Columns, MoleculeDesign, MoleculeNetwork, MoleculeUnits, Preparation,
-    PreparedMolecules, Readout, space,
+    AtomFeatures, BodyKind, ClassBalance, Columns, MoleculeDesign, MoleculeNetwork, MoleculeUnits,
+    Preparation, PreparedMolecules, Readout, space,
 };
 
 /// Trains and reads the models of molecules: networks, and classical baselines on fingerprints and descriptors.
 pub struct MoleculeLearner {
     space: Space,
+    task: Task,
     features: AtomFeatures,
     /// Baselines are those of tables, on columns made of molecules.
     tables: TableLearner,
@@ -37,7 +39,8 @@ impl MoleculeLearner {
     /// Never for the space as it stands.
     pub fn new(features: AtomFeatures, task: Task) -> Result<MoleculeLearner, DesignError> {
         Ok(MoleculeLearner {
-            space: space()?,
+            space: space(task)?,
+            task,
             features,
             tables: TableLearner::new(task)?,
         })
@@ -57,7 +60,7 @@ impl Learner for MoleculeLearner {
             in_full: true,
         };
         let network = |name: &'static str, design: MoleculeDesign| HandMade {
-            design: design_of(&design),
+            design: design_of(&design, self.task),
             name,
             baseline: false,
             in_full: false,
@@ -161,8 +164,8 @@ impl Learner for MoleculeLearner {
     }
 }
 
-/// The design's choices as a value of the space, without those that its body does not have.
-fn design_of(design: &MoleculeDesign) -> Design {
+/// The design's choices as a value of the space, without those that its body or the task does not have.
+fn design_of(design: &MoleculeDesign, task: Task) -> Design {
     let flat = design.body == BodyKind::Fingerprint;
     let Ok(Value::Object(fields)) = serde_json::to_value(design) else {
         return Design::new();
@@ -170,6 +173,7 @@ fn design_of(design: &MoleculeDesign) -> Design {
     fields
         .into_iter()
         .filter(|(name, _)| !(flat && matches!(name.as_str(), "depth" | "readout")))
+        .filter(|(name, _)| task.is_classification() || !OF_CLASSES.contains(&name.as_str()))
         .fold(Design::new(), |design, (name, value)| {
             design.with(name, value)
         })
@@ -319,13 +323,9 @@ impl Member for NetworkMember {
         let prepared = PreparedMolecules::new(molecules, &self.preparation);
         let device = Device::flex();
         let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
-        let scale = &self.preparation.target_scale;
+        let restored = |said| self.preparation.restored(said);
         Ok(MemberPrediction {
-            members: predicted
-                .members
-                .into_iter()
-                .map(|member| scale.unscale(member))
-                .collect(),
+            members: predicted.members.into_iter().map(restored).collect(),
             features: Some(Features {
                 width: predicted.width,
                 embedding: predicted.embedding,
@@ -378,12 +378,16 @@ fn fit_network(
         .map_err(|e| MemberError::Design(e.to_string()))?;
     let head = head_for(&design, assignment.target);
     let plan = Plan::new(design, molecules.features(), head).map_err(MemberError::Design)?;
-    let preparation = Preparation::fit(molecules, assignment.targets, assignment.train);
+    let balance = ClassBalance::fit(assignment.targets, assignment.train, plan.design.balance);
+    let preparation = Preparation {
+        class_balance: balance,
+        ..Preparation::fit(molecules, assignment.targets, assignment.train)
+    };
     let data = PreparedMolecules::new(molecules, &preparation);
     let truth = assignment.targets.select(assignment.validation);
-    let scale = &preparation.target_scale;
     let loss = |predicted: &Distribution| {
-        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
+        let said = preparation.restored(predicted.clone());
+        watched_loss(assignment.metric, &said, &truth)
     };
     let validation = Validation {
         units: assignment.validation,
@@ -392,7 +396,7 @@ fn fit_network(
     let trained = fit(
         plan.build(assignment.seed, &Device::flex().autodiff()),
         &data,
-        &scale.scale(assignment.targets),
+        &preparation.target_scale.scale(assignment.targets),
         assignment.train,
         &validation,
         &plan.head,

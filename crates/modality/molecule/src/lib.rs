@@ -6,10 +6,12 @@
 //! wrong in the world.
 
 mod aromaticity;
+mod attribution;
 mod bank;
 pub mod body;
 mod canonical;
 mod challenge;
+mod class_balance;
 mod cleanup;
 mod columns;
 mod curate;
@@ -44,11 +46,13 @@ mod structure;
 mod valence;
 mod write;
 
+pub use attribution::{atom_weights, atoms_masked};
 pub use bank::{FingerprintBank, Nearest, diverse};
 pub use canonical::{Space, canonical_key, canonical_order};
 pub use challenge::{
     StructureChange, atom_kinds, atoms_shuffled, kind_shuffled, structures_changed,
 };
+pub use class_balance::ClassBalance;
 pub use columns::Columns;
 pub use curate::{Seen, Survey, curate_structures, structure_check_names, structures_across};
 pub use data::{MoleculeUnits, Unusable};

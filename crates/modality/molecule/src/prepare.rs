@@ -1,10 +1,10 @@
 use burn::tensor::Device;
-use candor_core::Targets;
+use candor_core::{Distribution, Targets};
 use candor_train::{Batches, TargetScale};
 use serde::{Deserialize, Serialize};
 
 use crate::descriptors::DESCRIPTORS;
-use crate::{AtomFeatures, MoleculeGraph, MoleculeUnits};
+use crate::{AtomFeatures, ClassBalance, MoleculeGraph, MoleculeUnits};
 
 /// What a network needs to know of the training part: fitted on it alone, and saved with the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct Preparation {
     pub descriptors: Vec<(f32, f32)>,
     /// How numeric targets are scaled.
     pub target_scale: TargetScale,
+    /// What classes count; alike until it is set.
+    #[serde(default)]
+    pub class_balance: ClassBalance,
 }
 
 /// Standard deviations at which a network sees a descriptor no further. Distances are measured on what is not cut.
@@ -47,6 +50,7 @@ impl Preparation {
             features: molecules.features(),
             descriptors: sums.into_iter().map(moments).collect(),
             target_scale: TargetScale::fit(targets, train),
+            class_balance: ClassBalance::default(),
         }
     }
 
@@ -59,7 +63,13 @@ impl Preparation {
         if self.descriptors.len() != DESCRIPTORS || self.descriptors.iter().any(damaged) {
             return Err("scaling of the descriptors is damaged".into());
         }
+        self.class_balance.check()?;
         self.target_scale.check()
+    }
+
+    /// What a network says, in the units of the target and with the odds of the data.
+    pub fn restored(&self, said: Distribution) -> Distribution {
+        self.class_balance.undo(self.target_scale.unscale(said))
     }
 
     /// Standardised descriptors, `[indices, DESCRIPTORS]`: what distances between molecules are measured on.
@@ -107,6 +117,10 @@ impl Batches for PreparedMolecules<'_> {
         }
         let features = self.preparation.features;
         MoleculeGraph::new(&structures, features, descriptors, device)
+    }
+
+    fn class_weights(&self) -> Option<&[f32]> {
+        self.preparation.class_balance.weights()
     }
 
     fn units_at_once(&self) -> usize {

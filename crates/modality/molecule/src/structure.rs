@@ -1,6 +1,7 @@
 use crate::canonical::{Space, canonical_order};
-use crate::descriptors::{DESCRIPTORS, descriptors, sparse_fingerprint};
+use crate::descriptors::{DESCRIPTORS, descriptors, descriptors_without, sparse_fingerprint};
 use crate::features::{AtomFeatures, BOND_WIDTH, MoleculeBatch};
+use crate::fingerprint::fingerprints_without_atoms;
 use crate::molecule::Molecule;
 use crate::smiles::inversions;
 
@@ -46,6 +47,17 @@ impl Sparse {
         }
         sparse
     }
+
+    /// The same with nothing in one row.
+    fn without(&self, row: usize) -> Sparse {
+        let (start, end) = (self.starts[row], self.starts[row + 1]);
+        let mut sparse = self.clone();
+        sparse.columns.drain(start as usize..end as usize);
+        sparse.values.drain(start as usize..end as usize);
+        let moved = sparse.starts.iter_mut().skip(row + 1);
+        moved.for_each(|place| *place -= end - start);
+        sparse
+    }
 }
 
 /// Makes structures of molecules; what it needs besides is allocated once.
@@ -61,6 +73,23 @@ impl StructureMaker {
             features,
             ..StructureMaker::default()
         }
+    }
+
+    /// The molecule, and behind it for each of its atoms the molecule of which that atom shows nothing: its features are zero, what is
+    /// counted of molecules leaves it out, and so do fingerprints with the environments that it is part of. Its bonds stay.
+    pub fn make_masked(&mut self, molecule: &Molecule) -> Vec<Structure> {
+        let whole = self.make(molecule);
+        let fingerprints = fingerprints_without_atoms(molecule).into_iter();
+        let masked = fingerprints
+            .enumerate()
+            .map(|(atom, fingerprint)| Structure {
+                atoms: whole.atoms.without(atom),
+                fingerprint,
+                descriptors: descriptors_without(molecule, atom),
+                ..whole.clone()
+            });
+        let masked: Vec<Structure> = masked.collect();
+        std::iter::once(whole).chain(masked).collect()
     }
 
     /// The molecule as models take it.

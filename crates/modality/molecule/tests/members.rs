@@ -3,8 +3,11 @@
 
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
-use candor_molecule::{AtomFeatures, Limits, Molecule, MoleculeLearner, MoleculeUnits};
+use candor_molecule::{
+    AtomFeatures, Limits, Molecule, MoleculeLearner, MoleculeUnits, atom_weights, atoms_masked,
+};
 use candor_train::{Assignment, FittedMember, Learner, Member, MemberError, Units};
+use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
 /// Chains and rings with all pairs of some groups at their ends.
@@ -86,6 +89,10 @@ impl Problem {
     }
 
     fn fit(&self, design: &Design) -> Result<FittedMember, MemberError> {
+        self.fit_with(design, Seed(5))
+    }
+
+    fn fit_with(&self, design: &Design, seed: Seed) -> Result<FittedMember, MemberError> {
         let learner = MoleculeLearner::new(AtomFeatures::default(), self.target.task).unwrap();
         learner.fit(&Assignment {
             design,
@@ -95,7 +102,7 @@ impl Problem {
             metric: self.metric,
             train: &self.train,
             validation: &self.validation,
-            seed: Seed(5),
+            seed,
             clock: &Clock::unlimited(),
         })
     }
@@ -206,6 +213,113 @@ fn equal_molecules_get_one_prediction() {
         let differences = mean(&first).into_iter().zip(mean(&second));
         let most = differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(most < 1e-4, "{design}: {most}");
+    }
+}
+
+#[test]
+fn members_disagree_less_the_more_they_learned_from() {
+    let mut problem = Problem::counting();
+    let mut order: Vec<usize> = (0..problem.units.len()).collect();
+    order.shuffle(&mut Seed(11).stream("order", &[]));
+    let held_out: Vec<usize> = order.split_off(192);
+    problem.validation = Vec::new();
+    let design = &designs()[0];
+    let mut doubts = Vec::new();
+    for count in [12, 48, 192] {
+        problem.train = order[..count].to_vec();
+        let means: Vec<Vec<f32>> = (0..4)
+            .map(|member| {
+                let fitted = problem.fit_with(design, Seed(member)).unwrap();
+                let said = fitted.member.predict(&problem.units, &held_out);
+                match said.unwrap().mixture().unwrap() {
+                    Distribution::Gaussian { mean, .. } => mean,
+                    other => panic!("numbers have a normal distribution, not {other:?}"),
+                }
+            })
+            .collect();
+        doubts.push(variance_between(&means));
+    }
+    assert!(
+        doubts[1] < 0.7 * doubts[0] && doubts[2] < 0.7 * doubts[1],
+        "{doubts:?}"
+    );
+}
+
+/// The variance over members of what they say of a unit, the mean over units.
+fn variance_between(means: &[Vec<f32>]) -> f64 {
+    let units = means[0].len();
+    let of_unit = |unit: usize| {
+        let said: Vec<f64> = means.iter().map(|mean| f64::from(mean[unit])).collect();
+        let mean = said.iter().sum::<f64>() / said.len() as f64;
+        said.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / said.len() as f64
+    };
+    (0..units).map(of_unit).sum::<f64>() / units as f64
+}
+
+#[test]
+fn what_an_atom_weighs_is_what_the_model_learned_of_it() {
+    let problem = Problem::counting();
+    let text = "CN(C)c1ccc(CCO)cc1";
+    let molecule = Molecule::from_smiles(text).unwrap();
+    let masked = atoms_masked(&molecule, AtomFeatures::default());
+    let all: Vec<usize> = (0..masked.len()).collect();
+    for design in designs().into_iter().chain([baseline("boosting")]) {
+        let member = problem.fit(&design).unwrap().member;
+        let said = member.predict(&masked, &all).unwrap().mixture();
+        let Distribution::Gaussian { mean, .. } = said.unwrap() else {
+            panic!("numbers have a normal distribution")
+        };
+        let weights = atom_weights(&mean.into_iter().map(f64::from).collect::<Vec<_>>());
+        assert_eq!(weights.len(), 12);
+        let greatest = (0..12).max_by(|&a, &b| weights[a].total_cmp(&weights[b]));
+        assert_eq!(greatest, Some(1), "{design}: {weights:?}");
+        // Without the only nitrogen the model should count about none.
+        assert!(weights[1] > 0.4, "{design}: {weights:?}");
+    }
+}
+
+#[test]
+fn rare_classes_may_count_more_and_probabilities_stay_those_of_the_data() {
+    // One molecule in about ten has two nitrogen atoms.
+    let strings = strings();
+    let classes: Vec<u32> = nitrogens(&strings)
+        .iter()
+        .map(|&count| u32::from(count > 1.0))
+        .collect();
+    let share = classes.iter().sum::<u32>() as f32 / classes.len() as f32;
+    assert!(share > 0.05 && share < 0.25, "{share}");
+    let all = 0..strings.len();
+    let problem = Problem {
+        units: read(&strings),
+        targets: Targets::Classes(classes),
+        target: target(Task::Binary, &["y"], 2),
+        metric: Metric::LogLoss,
+        train: all.clone().filter(|i| i % 4 != 0).collect(),
+        validation: all.filter(|i| i % 4 == 0).collect(),
+    };
+    for balance in [0.5, 1.0] {
+        let design = designs()[0].clone().with("balance", balance);
+        let member = problem.fit(&design).unwrap().member;
+        let said = member.predict(&problem.units, &problem.validation);
+        let Distribution::Categorical { probabilities, .. } = said.unwrap().mixture().unwrap()
+        else {
+            panic!("classes have probabilities")
+        };
+        let mean: f32 =
+            probabilities.iter().skip(1).step_by(2).sum::<f32>() / problem.validation.len() as f32;
+        assert!((mean - share).abs() < 0.06, "{balance}: {mean}, {share}");
+        assert!(problem.score(&*member, &problem.validation) < 0.3);
+        let saved = member.save().unwrap();
+        let learner = MoleculeLearner::new(AtomFeatures::default(), Task::Binary).unwrap();
+        let loaded = learner.load(&saved.description, &saved.numbers).unwrap();
+        let again = loaded.predict(&problem.units, &problem.validation);
+        let Distribution::Categorical {
+            probabilities: p, ..
+        } = again.unwrap().mixture().unwrap()
+        else {
+            panic!("classes have probabilities")
+        };
+        assert_eq!(p, probabilities);
     }
 }
 

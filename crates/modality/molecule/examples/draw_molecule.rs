@@ -1,6 +1,6 @@
 //! Draws a molecule.
 //!
-//! Run with: `cargo run --release -p candor-molecule --example draw -- 'CC(=O)Oc1ccccc1C(=O)O' > aspirin.svg`
+//! Run with: `cargo run --release -p candor-molecule --example draw_molecule -- 'CC(=O)Oc1ccccc1C(=O)O' > aspirin.svg`
 
 use std::io::Write;
 
