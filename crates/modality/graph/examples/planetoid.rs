@@ -3,7 +3,8 @@
 //! `cargo run --release -p candor-graph --example planetoid -- DATA --seeds 10 --set model=gcn --set width=16`
 //!
 //! A design is what `--set` says, and defaults (Kipf & Welling 2017, section 5.2) beside it. With `--masks 10` each set of masks is used
-//! once, with its number as seed. `--part validation` judges there, and leaves the test part alone: for choosing a design.
+//! once, with its number as seed. With `--stop false` training does not look at the validation part, and keeps the last weights.
+//! `--part validation` judges there, and leaves the test part alone: for choosing a design.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::Instant;
@@ -23,6 +24,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().unwrap();
     let (mut seeds, mut masks, mut part, mut metric) = (1, 0, "test".to_owned(), Metric::Accuracy);
+    let mut stops = true;
     let mut design = Design::new();
     while let Some(argument) = arguments.next() {
         let value = arguments.next().unwrap();
@@ -30,6 +32,7 @@ fn main() {
             "--seeds" => seeds = value.parse().unwrap(),
             "--masks" => masks = value.parse().unwrap(),
             "--part" => part = value,
+            "--stop" => stops = value.parse().unwrap(),
             "--metric" => metric = value.parse().unwrap(),
             "--set" => {
                 let (name, value) = value.split_once('=').unwrap();
@@ -73,7 +76,7 @@ fn main() {
                 target: &target,
                 metric,
                 train: &parts.train,
-                validation: &parts.validation,
+                validation: if stops { &parts.validation } else { &[] },
                 seed: Seed(run as u64),
                 clock: &Clock::unlimited(),
             })

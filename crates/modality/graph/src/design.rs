@@ -1,7 +1,7 @@
 use candor_core::Task;
 use candor_design::{Choice, Design, DesignError, Space};
 use candor_train::Recipe;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::{Aggregator, Rule};
@@ -42,6 +42,38 @@ impl Body {
     }
 }
 
+/// Whether what a layer is given is added to what it makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Residual {
+    /// It is not.
+    None,
+    /// Through a linear map.
+    Linear,
+    /// Through a linear map, and as it is, too.
+    Skip,
+}
+
+impl Residual {
+    /// All of them, as a design names them.
+    pub const NAMES: [&'static str; 3] = ["none", "linear", "skip"];
+}
+
+/// By its name; bundles of earlier versions say `true` for the linear map.
+fn residual<'de, D: Deserializer<'de>>(from: D) -> Result<Residual, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Name(Residual),
+        Linear(bool),
+    }
+    Ok(match Said::deserialize(from)? {
+        Said::Name(residual) => residual,
+        Said::Linear(true) => Residual::Linear,
+        Said::Linear(false) => Residual::None,
+    })
+}
+
 /// One network for graphs, with its training: everything that a search may choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -57,8 +89,9 @@ pub struct GraphDesign {
     pub dropout: f64,
     /// Share of edges dropped in each step of training (Rong et al., ICLR 2020).
     pub edge_dropout: f64,
-    /// Whether what a layer is given is added to what it makes, through a linear map.
-    pub residual: bool,
+    /// Whether what a layer is given is added to what it makes.
+    #[serde(deserialize_with = "residual")]
+    pub residual: Residual,
     /// Whether the head sees the results of all layers.
     pub jumping: bool,
     /// Whether layers are normalised.
@@ -98,7 +131,7 @@ impl Default for GraphDesign {
             width: 16,
             dropout: 0.5,
             edge_dropout: 0.0,
-            residual: false,
+            residual: Residual::None,
             jumping: false,
             norm: false,
             heads: 8,
@@ -167,7 +200,7 @@ impl GraphDesign {
 
     /// Whether the head sees what the last layer makes, else the sum over neighbours is taken once more before it.
     pub(crate) fn has_whole_layers(&self) -> bool {
-        self.residual || self.jumping
+        self.residual != Residual::None || self.jumping
     }
 
     /// The recipe of its training on so many nodes: every step on all of them, at one rate.
@@ -225,7 +258,7 @@ pub fn space(task: Task) -> Result<Space, DesignError> {
         Choice::categorical("width", [16, 32, 64, 128]),
         Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.6, 0.8]),
         Choice::categorical("edge_dropout", [0.0, 0.2, 0.5]).when("model", on_edges),
-        Choice::categorical("residual", [false, true]).when("model", stacked),
+        Choice::categorical("residual", Residual::NAMES).when("model", stacked),
         Choice::categorical("norm", [false, true]).when("model", stacked),
         Choice::categorical("jumping", [false, true])
             .when("model", ["gcn", "sage", "gatv2", "gin"]),
@@ -263,6 +296,18 @@ mod tests {
             bodies.insert(read.body as u8);
         }
         assert_eq!(bodies.len(), Body::NAMES.len());
+    }
+
+    #[test]
+    fn residual_is_a_name_or_as_earlier_versions_wrote_it() {
+        let read = |text: &str| {
+            let text = format!(r#"{{"residual": {text}}}"#);
+            serde_json::from_str::<GraphDesign>(&text).map(|design| design.residual)
+        };
+        assert_eq!(read(r#""skip""#).unwrap(), Residual::Skip);
+        assert_eq!(read("true").unwrap(), Residual::Linear);
+        assert_eq!(read("false").unwrap(), Residual::None);
+        assert!(read(r#""both""#).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     Body, GraphDesign, GraphNetwork, GraphUnits, LabelPropagation, Preparation, PreparedGraph,
-    space,
+    Residual, space,
 };
 
 /// Trains and reads the models of graphs: networks, label propagation, and the classical models of tables, which see no edges.
@@ -86,7 +86,7 @@ impl Learner for GraphLearner {
         let deep = |body: Body| GraphDesign {
             layers: 5,
             dropout: 0.2,
-            residual: true,
+            residual: Residual::Linear,
             norm: true,
             weight_decay: 1e-5,
             learning_rate: 5e-3,

@@ -23,7 +23,7 @@ mod source;
 pub use body::Aggregator;
 pub use challenge::{Disturbance, edges_rewired, features_shuffled, features_shuffled_apart};
 pub use data::GraphUnits;
-pub use design::{Body, GraphDesign, space};
+pub use design::{Body, GraphDesign, Residual, space};
 pub use error::GraphError;
 pub use features::{NodeFeatures, SparseFeatures};
 pub use graph::{Graph, LeftOut};

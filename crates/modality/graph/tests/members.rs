@@ -89,7 +89,7 @@ fn designs() -> Vec<Design> {
     let options = [
         options
             .clone()
-            .with("residual", true)
+            .with("residual", "skip")
             .with("norm", true)
             .with("aggregator", "max"),
         options

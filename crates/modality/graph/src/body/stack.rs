@@ -10,7 +10,7 @@ use super::gcn::{self, GcnLayer};
 use super::gin::{self, GinLayer};
 use super::sage::{self, SageLayer};
 use crate::prepare::Input;
-use crate::{Body, GraphDesign, Messages};
+use crate::{Body, GraphDesign, Messages, Residual};
 
 /// One layer of a stack.
 #[derive(Module, Debug)]
@@ -69,7 +69,8 @@ impl Layer {
 
 /// Layers of one kind, each followed by ReLU and dropout, with options:
 ///
-/// - `residual`: a linear map of what a layer is given is added to what it makes (Luo, Shi & Wu, NeurIPS 2024, equation 5);
+/// - `residual`: a linear map of what a layer is given is added to what it makes, before the ReLU (Luo, Shi & Wu, NeurIPS 2024,
+///   equation 5); with `skip` what a layer is given itself is added as well, in the end (He et al., CVPR 2016, equation 1);
 /// - `norm`: layer normalisation before the ReLU;
 /// - `jumping`: the head sees the results of all layers side by side (Xu et al., ICML 2018, concatenation).
 ///
@@ -104,7 +105,11 @@ impl Stack {
         let inputs = |layer: usize| if layer == 0 { input } else { width };
         let last = if count == 0 { input } else { width };
         let attends = design.body == Body::Gatv2 && !whole;
-        let maps = if design.residual { count } else { 0 };
+        let maps = if design.residual == Residual::None {
+            0
+        } else {
+            count
+        };
         let norms = if design.norm { count } else { 0 };
         let stack = Stack {
             layers: (0..count)
@@ -142,7 +147,11 @@ impl Stack {
                     .forward(h.reshape([1, nodes, width]))
                     .reshape([nodes, width]);
             }
-            let h = dropped(relu(h), design.dropout, pass);
+            let mut h = dropped(relu(h), design.dropout, pass);
+            if let (Residual::Skip, 1.., Input::Dense(given)) = (design.residual, number, &current)
+            {
+                h = h + given.clone();
+            }
             if design.jumping {
                 made.push(h.clone());
             }
