@@ -86,7 +86,8 @@ pub(crate) fn structure_findings(graph: &Graph, left_out: LeftOut) -> Vec<Findin
         "stand more than once",
         "if the count means something, give it as a column `weight`",
     );
-    let alone: Vec<usize> = (0..nodes).filter(|&n| graph.degrees()[n] == 0).collect();
+    let degrees = graph.degrees();
+    let alone: Vec<usize> = (0..nodes).filter(|&n| degrees[n] == 0).collect();
     if !alone.is_empty() {
         findings.push(finding(
             "isolated-nodes",

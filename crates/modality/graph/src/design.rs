@@ -74,6 +74,21 @@ fn residual<'de, D: Deserializer<'de>>(from: D) -> Result<Residual, D::Error> {
     })
 }
 
+/// How a network gathers what its nodes rest on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gathering {
+    /// How messages are weighed, if edges are looked at.
+    pub rule: Option<Rule>,
+    /// Edges from a node to the farthest that its prediction rests on.
+    pub steps: usize,
+    /// Share of edges that each step of training drops.
+    pub edge_dropout: f64,
+    /// Share of the numbers of a sparse input that each step of training drops.
+    pub input_dropout: f64,
+    /// Senders of a node that a step of training looks at, at most; `None` where each looks at the whole graph.
+    pub senders: Option<usize>,
+}
+
 /// One network for graphs, with its training: everything that a search may choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -116,10 +131,14 @@ pub struct GraphDesign {
     pub inner_decay: f64,
     /// Label smoothing (classification).
     pub label_smoothing: f64,
-    /// Steps of training, each on the whole graph, at most.
+    /// Steps of training at most, each on the whole graph or on a sample of it.
     pub epochs: usize,
     /// Steps without a better validation loss after which training stops.
     pub patience: usize,
+    /// Nodes that a step of training asks for, with a sample of the nodes around them; 0: all of the training part, in the whole graph.
+    pub sample: usize,
+    /// Senders of a node that such a sample holds, at most (Hamilton et al. 2017, section 3.1).
+    pub senders: usize,
 }
 
 impl Default for GraphDesign {
@@ -146,10 +165,14 @@ impl Default for GraphDesign {
             label_smoothing: 0.0,
             epochs: 400,
             patience: 120,
+            sample: 0,
+            senders: 10,
         }
     }
 }
 
+/// Nodes that a step asks for where the whole graph is too large.
+const SAMPLE: usize = 1024;
 /// Steps between two looks at validation (`candor_train::fit`, on batches of a whole graph).
 const STEPS_BETWEEN_LOOKS: usize = 12;
 
@@ -170,6 +193,8 @@ impl GraphDesign {
         bound("`heads`", self.heads, 1, 64)?;
         bound("`steps`", self.steps, 1, 1000)?;
         bound("`epochs`", self.epochs, 1, 1_000_000)?;
+        bound("`sample`", self.sample, 0, 1 << 24)?;
+        bound("`senders`", self.senders, 1, 1 << 24)?;
         let share = |what: &str, value: f64| {
             if (0.0..1.0).contains(&value) {
                 return Ok(());
@@ -203,15 +228,58 @@ impl GraphDesign {
         self.residual != Residual::None || self.jumping
     }
 
-    /// The recipe of its training on so many nodes: every step on all of them, at one rate.
+    /// How its network gathers what nodes rest on.
+    pub fn gathering(&self) -> Gathering {
+        Gathering {
+            rule: self.body.rule(),
+            steps: match self.body {
+                Body::Mlp => 0,
+                Body::Appnp => self.steps,
+                _ => self.layers,
+            },
+            edge_dropout: self.edge_dropout,
+            input_dropout: self.dropout,
+            senders: (self.sample > 0).then_some(self.senders),
+        }
+    }
+
+    /// About how many bytes a step of training takes on a whole graph, beside the graph: what layers make is kept for the gradients, and
+    /// so is what attention gives each edge.
+    pub fn bytes_of_step(&self, nodes: usize, edges: usize, input: usize) -> u64 {
+        let layer = match self.body {
+            Body::Gatv2 => nodes * self.width * 6 + edges * self.heads * 6,
+            Body::Mlp | Body::Gcn => nodes * self.width * 4,
+            Body::Sage | Body::Gin | Body::Gcnii | Body::Appnp => nodes * self.width * 6,
+        };
+        4 * (nodes * input + layer * self.layers) as u64
+    }
+
+    /// The same design, with steps on samples if one on the whole graph would take more than so many bytes.
+    pub fn within(&self, memory: u64, nodes: usize, edges: usize, input: usize) -> GraphDesign {
+        let fits = self.bytes_of_step(nodes, edges, input) <= memory;
+        let sample = if self.sample > 0 || fits {
+            self.sample
+        } else {
+            SAMPLE
+        };
+        GraphDesign {
+            sample,
+            ..self.clone()
+        }
+    }
+
+    /// The recipe of its training on so many nodes, at one rate.
     pub fn recipe(&self, nodes: usize) -> Recipe {
+        let batch_size = if self.sample == 0 { nodes } else { self.sample };
+        let steps_of_epoch = (nodes as f64 / batch_size as f64).round().max(1.0) as usize;
+        let between_looks = steps_of_epoch.max(STEPS_BETWEEN_LOOKS);
         Recipe {
             learning_rate: self.learning_rate,
             // The papers' decay is part of the loss.
             weight_decay: 0.0,
-            batch_size: nodes,
-            epochs: self.epochs,
-            patience: self.patience.div_ceil(STEPS_BETWEEN_LOOKS).max(1),
+            batch_size,
+            epochs: self.epochs.div_ceil(steps_of_epoch),
+            patience: self.patience.div_ceil(between_looks).max(1),
             warmup: 0.0,
             final_rate: 1.0,
             averaging: 0.0,
@@ -235,6 +303,7 @@ impl GraphDesign {
             "alpha" => !stacked,
             "theta" | "inner_decay" => self.body == Body::Gcnii,
             "patience" => self.patience != GraphDesign::default().patience,
+            "sample" | "senders" => self.sample > 0,
             "label_smoothing" => task.is_classification(),
             _ => true,
         };

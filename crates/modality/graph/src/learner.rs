@@ -20,10 +20,13 @@ pub struct GraphLearner {
     space: Space,
     tables: TableLearner,
     task: Task,
+    memory: u64,
 }
 
 /// Parameters of a network at most.
 const MOST_PARAMETERS: usize = 1 << 28;
+/// Bytes that a step of training may take, where nobody says how many.
+const MEMORY: u64 = 4 << 30;
 
 impl GraphLearner {
     /// With the full design space of a task.
@@ -35,7 +38,13 @@ impl GraphLearner {
             space: space(task)?,
             tables: TableLearner::new(task)?,
             task,
+            memory: MEMORY,
         })
+    }
+
+    /// With so many bytes for a step of training, 4 GiB else: where one on the whole graph would take more, steps look at samples of it.
+    pub fn within(self, memory: u64) -> GraphLearner {
+        GraphLearner { memory, ..self }
     }
 }
 
@@ -135,7 +144,7 @@ impl Learner for GraphLearner {
         match model_of(assignment.design)? {
             Model::Table => self.fit_table(assignment),
             Model::Propagation => fit_propagation(assignment),
-            Model::Network(design) => fit_network(&design, assignment),
+            Model::Network(design) => fit_network(&design, assignment, self.memory),
         }
     }
 
@@ -374,8 +383,7 @@ fn prepared<'a>(
     preparation: &Preparation,
     units: &'a GraphUnits,
 ) -> PreparedGraph<'a> {
-    let (edges, input) = (design.edge_dropout, design.dropout);
-    PreparedGraph::new(units, preparation, design.body.rule(), edges, input)
+    PreparedGraph::new(units, preparation, design.gathering())
 }
 
 fn build(
@@ -417,7 +425,11 @@ fn head_for(design: &GraphDesign, target: &Target) -> HeadKind {
     }
 }
 
-fn fit_network(design: &GraphDesign, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+fn fit_network(
+    design: &GraphDesign,
+    assignment: &Assignment,
+    memory: u64,
+) -> Result<FittedMember, MemberError> {
     let units = GraphUnits::to_learn_from(assignment.units)?;
     let preparation = Preparation::fit(
         &units.features,
@@ -425,6 +437,8 @@ fn fit_network(design: &GraphDesign, assignment: &Assignment) -> Result<FittedMe
         assignment.train,
         design.by_rows,
     );
+    let (nodes, edges) = (units.graph.nodes(), units.graph.edges().len());
+    let design = &design.within(memory, nodes, edges, preparation.width());
     let data = prepared(design, &preparation, units);
     let head = head_for(design, assignment.target);
     let truth = assignment.targets.select(assignment.validation);

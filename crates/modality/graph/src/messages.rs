@@ -38,38 +38,48 @@ impl Messages {
             let own = (0..loops).map(|node| (node, node, 1.0));
             graph.messages().chain(own)
         };
-        let pairs: Vec<(u32, u32)> = entries().map(|(to, from, _)| (to, from)).collect();
-        let (matrix, place) = match Csr::from_pairs(nodes, nodes, &pairs) {
-            Ok(made) => made,
-            Err(error) => unreachable!("edges lie between nodes: {error}"),
-        };
+        let mut starts = vec![0usize; nodes + 1];
         let mut received = vec![0f32; nodes];
-        entries().for_each(|(to, _, weight)| received[to as usize] += weight);
-        let scaled: Box<dyn Fn((u32, u32, f32)) -> f32> = match rule {
+        for (to, _, weight) in entries() {
+            starts[to as usize + 1] += 1;
+            received[to as usize] += weight;
+        }
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        let scaled: Option<Box<dyn Fn((u32, u32, f32)) -> f32>> = match rule {
             Rule::Symmetric | Rule::SymmetricNeighbours => {
                 let root: Vec<f32> = received
                     .iter()
                     // What receives nothing has no say.
                     .map(|&sum| if sum > 0.0 { 1.0 / sum.sqrt() } else { 0.0 })
                     .collect();
-                Box::new(move |(to, from, w)| root[to as usize] * w * root[from as usize])
+                Some(Box::new(move |(to, from, w)| {
+                    root[to as usize] * w * root[from as usize]
+                }))
             }
-            Rule::Mean => Box::new(move |(to, _, w)| w / received[to as usize]),
-            Rule::Sum if graph.weights().is_some() => Box::new(|(_, _, w)| w),
-            Rule::Sum | Rule::Learned => {
-                return Messages {
-                    matrix,
-                    weights: None,
-                };
-            }
+            Rule::Mean => Some(Box::new(move |(to, _, w)| w / received[to as usize])),
+            Rule::Sum if graph.weights().is_some() => Some(Box::new(|(_, _, w)| w)),
+            Rule::Sum | Rule::Learned => None,
         };
-        let mut weights = vec![0f32; pairs.len()];
-        for (entry, &place) in entries().zip(&place) {
-            weights[place as usize] = scaled(entry);
+        // Row by row at once, without a list of pairs: graphs are large.
+        let mut next = starts.clone();
+        let mut senders = vec![0u32; starts[nodes]];
+        let mut weights = vec![0f32; if scaled.is_some() { starts[nodes] } else { 0 }];
+        for entry in entries() {
+            let (to, from, _) = entry;
+            let place = &mut next[to as usize];
+            senders[*place] = from;
+            if let Some(scaled) = &scaled {
+                weights[*place] = scaled(entry);
+            }
+            *place += 1;
         }
+        let matrix = Csr::new(nodes, starts, senders)
+            .unwrap_or_else(|e| unreachable!("edges lie between nodes: {e}"));
         Messages {
             matrix,
-            weights: Some(weights.into()),
+            weights: scaled.is_some().then(|| weights.into()),
         }
     }
 }

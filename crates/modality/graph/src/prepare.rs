@@ -1,4 +1,3 @@
-use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -9,7 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{GraphUnits, Messages, NodeFeatures, Rule};
+use crate::{Gathering, GraphUnits, Messages, Neighbourhood, NodeFeatures, Sampling};
 
 /// What a network needs to know of the training part: fitted on it alone, and saved with the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -243,14 +242,28 @@ impl Rows {
         self.width >= 32 && 5 * self.cells.len() < self.nodes() * self.width
     }
 
-    fn dense(&self, device: &Device) -> Tensor<2> {
-        let mut values = vec![0f32; self.nodes() * self.width];
-        for (node, row) in values.chunks_exact_mut(self.width).enumerate() {
+    fn dense(&self, nodes: impl ExactSizeIterator<Item = usize>, device: &Device) -> Tensor<2> {
+        let shape = [nodes.len(), self.width];
+        let mut values = vec![0f32; nodes.len() * self.width];
+        for (row, node) in values.chunks_exact_mut(self.width).zip(nodes) {
             for &(place, value) in self.row(node) {
                 row[place as usize] = value;
             }
         }
-        Tensor::from_data(TensorData::new(values, [self.nodes(), self.width]), device)
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// The places of the numbers of some nodes, and the numbers.
+    fn sparse(&self, nodes: impl Iterator<Item = usize>) -> (Csr, Arc<[f32]>) {
+        let (mut starts, mut places, mut values) = (vec![0], Vec::new(), Vec::new());
+        for node in nodes {
+            places.extend(self.row(node).iter().map(|(place, _)| *place));
+            values.extend(self.row(node).iter().map(|(_, value)| *value));
+            starts.push(places.len());
+        }
+        let csr = Csr::new(self.width, starts, places)
+            .unwrap_or_else(|e| unreachable!("rows are made in order, inside the width: {e}"));
+        (csr, values.into())
     }
 
     /// What distances between nodes are measured on: the input itself when it is short, else hashed into 64 numbers with signs; and the
@@ -287,26 +300,24 @@ impl Rows {
 pub struct PreparedGraph<'a> {
     units: &'a GraphUnits,
     rows: Rows,
-    /// Where the input is sparse: its places, and its numbers.
+    /// The input of all nodes where it is sparse: its places, and its numbers.
     sparse: Option<(Csr, Arc<[f32]>)>,
-    rule: Option<Rule>,
     messages: Option<Messages>,
-    edge_dropout: f64,
-    input_dropout: f64,
+    gathering: Gathering,
 }
 
-/// What a network sees: always the whole graph, and which nodes are asked for.
+/// What a network sees: the whole graph or a part of it, and which nodes are asked for.
 #[derive(Debug, Clone)]
 pub struct GraphBatch {
-    /// The input of all nodes.
+    /// The input of the nodes.
     pub input: Input,
     /// What neighbours send; `None` for a network that does not look at edges.
     pub messages: Option<Messages>,
-    /// The nodes that are asked for; `None` means all, in their order.
+    /// The places of the nodes that are asked for; `None` means all, in their order.
     pub asked: Option<Tensor<1, Int>>,
 }
 
-/// The input of all nodes.
+/// The input of nodes.
 #[allow(clippy::large_enum_variant, reason = "there is one of it a batch")]
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -316,31 +327,25 @@ pub enum Input {
     Sparse(Csr, Arc<[f32]>),
 }
 
+/// Share of the nodes up to which a part of the graph is looked at instead of the whole.
+const PART: f64 = 0.5;
+
 impl<'a> PreparedGraph<'a> {
-    /// All nodes of a graph; `rule` is how messages are weighed, if edges are looked at. In training, edges and numbers of a sparse input
-    /// are dropped with these probabilities.
+    /// All nodes of a graph, as a network gathers from them.
     pub fn new(
         units: &'a GraphUnits,
         preparation: &Preparation,
-        rule: Option<Rule>,
-        edge_dropout: f64,
-        input_dropout: f64,
+        gathering: Gathering,
     ) -> PreparedGraph<'a> {
         let rows = preparation.apply(units);
-        let sparse = rows.is_sparse().then(|| {
-            let places = rows.cells.iter().map(|(place, _)| *place).collect();
-            let csr = Csr::new(rows.width, rows.starts.clone(), places)
-                .unwrap_or_else(|e| unreachable!("rows are made in order, inside the width: {e}"));
-            (csr, rows.cells.iter().map(|(_, value)| *value).collect())
-        });
+        let sparse = rows.is_sparse().then(|| rows.sparse(0..rows.nodes()));
+        let rule = gathering.rule;
         PreparedGraph {
             messages: rule.map(|rule| Messages::new(&units.graph, rule)),
             units,
             rows,
             sparse,
-            rule,
-            edge_dropout,
-            input_dropout,
+            gathering,
         }
     }
 
@@ -349,32 +354,85 @@ impl<'a> PreparedGraph<'a> {
         self.rows.described(nodes, &self.units.graph.degrees())
     }
 
-    fn asked(&self, indices: &[usize], device: &Device) -> Option<Tensor<1, Int>> {
-        let nodes = self.units.graph.nodes();
-        let whole: Range<usize> = 0..nodes;
-        let asked = indices.iter().map(|&i| self.units.nodes[i] as usize);
-        if indices.len() == nodes && asked.clone().eq(whole) {
-            return None;
-        }
-        let asked: Vec<i32> = asked.map(|node| node as i32).collect();
-        Some(Tensor::from_data(
-            TensorData::new(asked, [indices.len()]),
-            device,
-        ))
+    fn nodes_of(&self, indices: &[usize]) -> Vec<u32> {
+        indices.iter().map(|&i| self.units.nodes[i]).collect()
     }
+
+    /// All nodes.
+    fn whole(&self, asked: &[u32], device: &Device) -> GraphBatch {
+        let nodes = self.rows.nodes();
+        GraphBatch {
+            input: match &self.sparse {
+                Some((csr, values)) => Input::Sparse(csr.clone(), values.clone()),
+                None => Input::Dense(self.rows.dense(0..nodes, device)),
+            },
+            messages: self.messages.clone(),
+            asked: places(asked, nodes, device),
+        }
+    }
+
+    /// Some nodes, with what they send to each other.
+    fn part(&self, part: Neighbourhood, device: &Device) -> GraphBatch {
+        GraphBatch {
+            asked: places(&part.asked, part.nodes.len(), device),
+            messages: Some(part.messages),
+            ..self.alone(&part.nodes, device)
+        }
+    }
+
+    /// Nodes by themselves, for a network that does not look at edges.
+    fn alone(&self, nodes: &[u32], device: &Device) -> GraphBatch {
+        let indices = nodes.iter().map(|&node| node as usize);
+        GraphBatch {
+            input: match &self.sparse {
+                Some(_) => {
+                    let (csr, values) = self.rows.sparse(indices);
+                    Input::Sparse(csr, values)
+                }
+                None => Input::Dense(self.rows.dense(indices, device)),
+            },
+            messages: None,
+            asked: None,
+        }
+    }
+
+    fn sampling(&self, asked: usize) -> Option<Sampling> {
+        let senders = self.gathering.senders?;
+        Some(Sampling {
+            senders,
+            dropped: self.gathering.edge_dropout,
+            most_nodes: asked.saturating_mul(MOST_OF_EACH),
+        })
+    }
+}
+
+/// Nodes of a sample for each that is asked for, at most: how much memory a step takes is then known, however many layers there are.
+const MOST_OF_EACH: usize = 128;
+
+/// `None` where they are all of so many, in their order.
+fn places(asked: &[u32], nodes: usize, device: &Device) -> Option<Tensor<1, Int>> {
+    if asked.len() == nodes && (0..).zip(asked).all(|(place, &asked)| place == asked) {
+        return None;
+    }
+    let asked: Vec<i32> = asked.iter().map(|&place| place as i32).collect();
+    let shape = [asked.len()];
+    Some(Tensor::from_data(TensorData::new(asked, shape), device))
 }
 
 impl Batches for PreparedGraph<'_> {
     type Batch = GraphBatch;
 
+    /// The whole graph, unless what is asked for rests on a small part of it: the answers are the same.
     fn batch(&self, indices: &[usize], device: &Device) -> GraphBatch {
-        GraphBatch {
-            input: match &self.sparse {
-                Some((csr, values)) => Input::Sparse(csr.clone(), values.clone()),
-                None => Input::Dense(self.rows.dense(device)),
-            },
-            messages: self.messages.clone(),
-            asked: self.asked(indices, device),
+        let asked = self.nodes_of(indices);
+        let Some(messages) = &self.messages else {
+            return self.alone(&asked, device);
+        };
+        let most = (PART * self.rows.nodes() as f64) as usize;
+        let steps = self.gathering.steps;
+        match Neighbourhood::whole(messages, &asked, steps, most) {
+            Some(part) => self.part(part, device),
+            None => self.whole(&asked, device),
         }
     }
 
@@ -384,15 +442,32 @@ impl Batches for PreparedGraph<'_> {
         stream: &mut ChaCha8Rng,
         device: &Device,
     ) -> GraphBatch {
-        let mut batch = self.batch(indices, device);
-        if let Some(rule) = self.rule.filter(|_| self.edge_dropout > 0.0) {
-            let graph = self.units.graph.thinned(self.edge_dropout, stream);
-            batch.messages = Some(Messages::new(&graph, rule));
-        }
-        if let (Some((csr, values)), true) = (&self.sparse, self.input_dropout > 0.0) {
-            let kept = 1.0 / (1.0 - self.input_dropout) as f32;
+        let asked = self.nodes_of(indices);
+        let edge_dropout = self.gathering.edge_dropout;
+        let mut batch = match (&self.messages, self.gathering.rule) {
+            (Some(messages), Some(rule)) => match self.sampling(asked.len()) {
+                Some(sampling) => {
+                    let steps = self.gathering.steps;
+                    let part =
+                        Neighbourhood::sampled(messages, rule, &asked, steps, sampling, stream);
+                    self.part(part, device)
+                }
+                None => {
+                    let mut batch = self.whole(&asked, device);
+                    if edge_dropout > 0.0 {
+                        let graph = self.units.graph.thinned(edge_dropout, stream);
+                        batch.messages = Some(Messages::new(&graph, rule));
+                    }
+                    batch
+                }
+            },
+            _ => self.alone(&asked, device),
+        };
+        let rate = self.gathering.input_dropout;
+        if let (Input::Sparse(csr, values), true) = (&batch.input, rate > 0.0) {
+            let kept = 1.0 / (1.0 - rate) as f32;
             let dropped = values.iter().map(|value| {
-                let drop = stream.random_bool(self.input_dropout);
+                let drop = stream.random_bool(rate);
                 if drop { 0.0 } else { kept * value }
             });
             batch.input = Input::Sparse(csr.clone(), dropped.collect());
@@ -434,7 +509,7 @@ mod tests {
         let scales = fitted.apart.as_ref().unwrap().scales.clone().unwrap();
         assert_eq!(scales, [(2.0, 1.0), (5.0, 1.0)]);
         assert_eq!(fitted.check(), Ok(()));
-        let dense = fitted.apply(&units).dense(&Device::flex());
+        let dense = fitted.apply(&units).dense(0..3, &Device::flex());
         assert_eq!(dense.dims(), [3, fitted.width()]);
         let values: Vec<f32> = dense.into_data().iter().collect();
         // The number, which category (unknown first), the features given apart; what is far off is cut.
