@@ -11,7 +11,7 @@ use std::time::Instant;
 use candor_baselines::{FeatureKind, Matrix};
 use candor_core::{Clock, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
-use candor_graph::{Graph, GraphLearner, GraphUnits, NodeFeatures};
+use candor_graph::{Graph, GraphLearner, GraphUnits, NodeFeatures, Unit};
 use candor_kernels::Recycler;
 use candor_train::{Assignment, Learner};
 use rand::RngExt;
@@ -64,7 +64,7 @@ fn main() {
     let (validation, test): (Vec<usize>, Vec<usize>) =
         rest.into_iter().partition(|node| node % 100 == 9);
     let started = Instant::now();
-    let fitted = GraphLearner::new(Task::Multiclass)
+    let fitted = GraphLearner::new(Task::Multiclass, Unit::Node)
         .unwrap()
         .within((memory * f64::from(1 << 30)) as u64)
         .fit(&Assignment {

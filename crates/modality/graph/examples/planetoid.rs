@@ -12,7 +12,9 @@ use std::time::Instant;
 use candor_core::{Clock, Metric, Seed};
 use candor_data::{SchemaOptions, decide_target, encode_targets, infer_schema};
 use candor_design::Design;
-use candor_graph::{GraphLearner, GraphOptions, GraphSource, GraphUnits, NodeFeatures, read_graph};
+use candor_graph::{
+    GraphLearner, GraphOptions, GraphSource, GraphUnits, NodeFeatures, Unit, read_graph,
+};
 use candor_kernels::Recycler;
 use candor_train::{Assignment, Learner};
 use serde_json::Value;
@@ -67,7 +69,7 @@ fn main() {
         };
         let units = GraphUnits::whole(read.graph, features, read.ids).units();
         let started = Instant::now();
-        let fitted = GraphLearner::new(target.task)
+        let fitted = GraphLearner::new(target.task, Unit::Node)
             .unwrap()
             .fit(&Assignment {
                 design: &design,

@@ -4,6 +4,7 @@ use candor_train::Recipe;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+pub use crate::body::Readout;
 use crate::{Aggregator, Rule};
 
 /// The layers between a node's input and its embedding; the name in a design is the value of `model`.
@@ -26,6 +27,11 @@ pub enum Body {
     Gcnii,
 }
 
+/// Bodies that look at edges.
+const ON_EDGES: [&str; 6] = ["gcn", "sage", "gatv2", "gin", "gcnii", "appnp"];
+/// Bodies for whole graphs: all but the one that passes on what is said of nodes.
+const OF_GRAPHS: [&str; 6] = ["mlp", "gcn", "sage", "gatv2", "gin", "gcnii"];
+
 impl Body {
     /// All of them, as a design names them.
     pub const NAMES: [&'static str; 7] = ["mlp", "gcn", "sage", "gatv2", "gin", "appnp", "gcnii"];
@@ -40,6 +46,15 @@ impl Body {
             Body::Gatv2 => Some(Rule::Learned),
         }
     }
+}
+
+/// What one prediction is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A node of a graph.
+    Node,
+    /// One of many graphs.
+    Graph,
 }
 
 /// Whether what a layer is given is added to what it makes.
@@ -74,6 +89,38 @@ fn residual<'de, D: Deserializer<'de>>(from: D) -> Result<Residual, D::Error> {
     })
 }
 
+/// What is brought to one mean and one spread after each layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Nothing.
+    None,
+    /// The features of each node (Ba, Kiros & Hinton 2016).
+    Layer,
+    /// Each feature over the nodes of its graph (Cai et al. 2021).
+    Graph,
+}
+
+impl Norm {
+    /// All of them, as a design names them.
+    pub const NAMES: [&'static str; 3] = ["none", "layer", "graph"];
+}
+
+/// By its name; bundles of earlier versions say `true` for that of layers.
+fn norm<'de, D: Deserializer<'de>>(from: D) -> Result<Norm, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Name(Norm),
+        Layer(bool),
+    }
+    Ok(match Said::deserialize(from)? {
+        Said::Name(norm) => norm,
+        Said::Layer(true) => Norm::Layer,
+        Said::Layer(false) => Norm::None,
+    })
+}
+
 /// How a network gathers what its nodes rest on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gathering {
@@ -87,6 +134,8 @@ pub struct Gathering {
     pub input_dropout: f64,
     /// Senders of a node that a step of training looks at, at most; `None` where each looks at the whole graph.
     pub senders: Option<usize>,
+    /// Whether what is said of a node rests on its whole graph, however far away.
+    pub whole: bool,
 }
 
 /// One network for graphs, with its training: everything that a search may choose.
@@ -109,8 +158,9 @@ pub struct GraphDesign {
     pub residual: Residual,
     /// Whether the head sees the results of all layers.
     pub jumping: bool,
-    /// Whether layers are normalised.
-    pub norm: bool,
+    /// How layers are normalised.
+    #[serde(deserialize_with = "norm")]
+    pub norm: Norm,
     /// Heads of attention (`gatv2`).
     pub heads: usize,
     /// What is made of neighbours (`sage`).
@@ -139,6 +189,10 @@ pub struct GraphDesign {
     pub sample: usize,
     /// Senders of a node that such a sample holds, at most (Hamilton et al. 2017, section 3.1).
     pub senders: usize,
+    /// What a graph is made of its nodes, where graphs are predicted.
+    pub readout: Readout,
+    /// Graphs in a step of training, where graphs are predicted; `epochs` are then passes over all of them.
+    pub batch: usize,
 }
 
 impl Default for GraphDesign {
@@ -152,7 +206,7 @@ impl Default for GraphDesign {
             edge_dropout: 0.0,
             residual: Residual::None,
             jumping: false,
-            norm: false,
+            norm: Norm::None,
             heads: 8,
             aggregator: Aggregator::Mean,
             steps: 10,
@@ -167,12 +221,18 @@ impl Default for GraphDesign {
             patience: 120,
             sample: 0,
             senders: 10,
+            readout: Readout::Mean,
+            batch: 32,
         }
     }
 }
 
 /// Nodes that a step asks for where the whole graph is too large.
 const SAMPLE: usize = 1024;
+/// Looks at validation, a pass over the training part apart, without a better one after which steps on samples stop, at least.
+const FEWEST_LOOKS: usize = 3;
+/// Looks without a better one after which training on graphs stops: a look is a pass over them, or twelve steps where that is more.
+const LOOKS_AT_GRAPHS: usize = 30;
 /// Steps between two looks at validation (`candor_train::fit`, on batches of a whole graph).
 const STEPS_BETWEEN_LOOKS: usize = 12;
 
@@ -195,6 +255,7 @@ impl GraphDesign {
         bound("`epochs`", self.epochs, 1, 1_000_000)?;
         bound("`sample`", self.sample, 0, 1 << 24)?;
         bound("`senders`", self.senders, 1, 1 << 24)?;
+        bound("`batch`", self.batch, 1, 1 << 24)?;
         let share = |what: &str, value: f64| {
             if (0.0..1.0).contains(&value) {
                 return Ok(());
@@ -240,6 +301,7 @@ impl GraphDesign {
             edge_dropout: self.edge_dropout,
             input_dropout: self.dropout,
             senders: (self.sample > 0).then_some(self.senders),
+            whole: self.norm == Norm::Graph && !matches!(self.body, Body::Appnp | Body::Gcnii),
         }
     }
 
@@ -254,17 +316,31 @@ impl GraphDesign {
         4 * (nodes * input + layer * self.layers) as u64
     }
 
-    /// The same design, with steps on samples if one on the whole graph would take more than so many bytes.
+    /// The same design, with steps on samples if one on the whole graph would take more than so many bytes. The moments of a sample are not
+    /// those of its graph: nodes are then normalised by themselves.
     pub fn within(&self, memory: u64, nodes: usize, edges: usize, input: usize) -> GraphDesign {
         let fits = self.bytes_of_step(nodes, edges, input) <= memory;
-        let sample = if self.sample > 0 || fits {
-            self.sample
-        } else {
-            SAMPLE
-        };
+        if self.sample > 0 || fits {
+            return self.clone();
+        }
         GraphDesign {
-            sample,
+            sample: SAMPLE,
+            norm: match self.norm {
+                Norm::Graph => Norm::Layer,
+                other => other,
+            },
             ..self.clone()
+        }
+    }
+
+    /// The recipe of its training on so many graphs, at a rate that falls.
+    pub fn recipe_of_graphs(&self, graphs: usize) -> Recipe {
+        Recipe {
+            batch_size: self.batch,
+            epochs: self.epochs,
+            patience: LOOKS_AT_GRAPHS,
+            final_rate: 0.1,
+            ..self.recipe(graphs)
         }
     }
 
@@ -273,13 +349,14 @@ impl GraphDesign {
         let batch_size = if self.sample == 0 { nodes } else { self.sample };
         let steps_of_epoch = (nodes as f64 / batch_size as f64).round().max(1.0) as usize;
         let between_looks = steps_of_epoch.max(STEPS_BETWEEN_LOOKS);
+        let fewest = if self.sample == 0 { 1 } else { FEWEST_LOOKS };
         Recipe {
             learning_rate: self.learning_rate,
             // The papers' decay is part of the loss.
             weight_decay: 0.0,
             batch_size,
             epochs: self.epochs.div_ceil(steps_of_epoch),
-            patience: self.patience.div_ceil(between_looks).max(1),
+            patience: self.patience.div_ceil(between_looks).max(fewest),
             warmup: 0.0,
             final_rate: 1.0,
             averaging: 0.0,
@@ -288,7 +365,7 @@ impl GraphDesign {
     }
 
     /// The design's choices as a value of the space, without those that its body does not have.
-    pub(crate) fn to_design(&self, task: Task) -> Design {
+    pub(crate) fn to_design(&self, task: Task, unit: Unit) -> Design {
         let Ok(Value::Object(fields)) = serde_json::to_value(self) else {
             return Design::new();
         };
@@ -304,6 +381,7 @@ impl GraphDesign {
             "theta" | "inner_decay" => self.body == Body::Gcnii,
             "patience" => self.patience != GraphDesign::default().patience,
             "sample" | "senders" => self.sample > 0,
+            "readout" | "batch" => unit == Unit::Graph,
             "label_smoothing" => task.is_classification(),
             _ => true,
         };
@@ -314,34 +392,51 @@ impl GraphDesign {
     }
 }
 
-/// The designs that a search over graphs may try.
+/// The designs that a search may try.
 ///
 /// # Errors
 /// Never for the fixed choices below.
-pub fn space(task: Task) -> Result<Space, DesignError> {
+pub fn space(task: Task, unit: Unit) -> Result<Space, DesignError> {
     let stacked = ["mlp", "gcn", "sage", "gatv2", "gin"];
-    let on_edges = ["gcn", "sage", "gatv2", "gin", "appnp", "gcnii"];
-    let mut choices = vec![
-        Choice::categorical("model", Body::NAMES),
-        Choice::integers("layers", 2, 16),
-        Choice::categorical("width", [16, 32, 64, 128]),
-        Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.6, 0.8]),
-        Choice::categorical("edge_dropout", [0.0, 0.2, 0.5]).when("model", on_edges),
+    let mut choices = match unit {
+        Unit::Node => vec![
+            Choice::categorical("model", Body::NAMES),
+            Choice::integers("layers", 2, 16),
+            Choice::categorical("width", [16, 32, 64, 128]),
+            Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.6, 0.8]),
+            Choice::categorical("edge_dropout", [0.0, 0.2, 0.5]).when("model", ON_EDGES),
+            Choice::categorical("steps", [5, 10, 20]).when("model", ["appnp"]),
+            Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["appnp", "gcnii"]),
+            Choice::log_reals("learning_rate", 2e-3, 2e-2),
+            Choice::log_reals("weight_decay", 1e-6, 1e-2),
+            Choice::categorical("epochs", [400, 1200]),
+        ],
+        Unit::Graph => vec![
+            Choice::categorical("model", OF_GRAPHS),
+            Choice::integers("layers", 2, 8),
+            Choice::categorical("width", [32, 64, 128]),
+            Choice::categorical("dropout", [0.0, 0.2, 0.5]),
+            Choice::categorical("edge_dropout", [0.0, 0.2])
+                .when("model", ON_EDGES.into_iter().take(5)),
+            Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["gcnii"]),
+            Choice::categorical("readout", Readout::NAMES),
+            Choice::log_reals("learning_rate", 5e-4, 1e-2),
+            Choice::log_reals("weight_decay", 1e-7, 1e-3),
+            Choice::categorical("epochs", [50, 150]),
+            Choice::categorical("batch", [16, 32, 64]),
+        ],
+    };
+    choices.extend([
         Choice::categorical("residual", Residual::NAMES).when("model", stacked),
-        Choice::categorical("norm", [false, true]).when("model", stacked),
+        Choice::categorical("norm", Norm::NAMES).when("model", stacked),
         Choice::categorical("jumping", [false, true])
             .when("model", ["gcn", "sage", "gatv2", "gin"]),
         Choice::categorical("heads", [1, 4, 8]).when("model", ["gatv2"]),
         Choice::categorical("aggregator", Aggregator::NAMES).when("model", ["sage"]),
-        Choice::categorical("steps", [5, 10, 20]).when("model", ["appnp"]),
-        Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["appnp", "gcnii"]),
         Choice::categorical("theta", [0.5, 1.0, 1.5]).when("model", ["gcnii"]),
         Choice::log_reals("inner_decay", 1e-4, 0.1).when("model", ["gcnii"]),
         Choice::categorical("by_rows", [true, false]),
-        Choice::log_reals("learning_rate", 2e-3, 2e-2),
-        Choice::log_reals("weight_decay", 1e-6, 1e-2),
-        Choice::categorical("epochs", [400, 1200]),
-    ];
+    ]);
     if task.is_classification() {
         choices.push(Choice::categorical("label_smoothing", [0.0, 0.1]));
     }
@@ -355,20 +450,45 @@ mod tests {
 
     #[test]
     fn every_point_of_the_space_can_be_built() {
-        let space = space(Task::Multiclass).unwrap();
-        let stream = &mut Seed(0).stream("space", &[]);
-        let mut bodies = std::collections::BTreeSet::new();
-        for _ in 0..300 {
-            let design = space.sample(stream).unwrap();
-            let read: GraphDesign = design.decode().unwrap();
-            assert_eq!(read.check(), Ok(()), "{design:?}");
-            bodies.insert(read.body as u8);
+        for (unit, known) in [
+            (Unit::Node, Body::NAMES.len()),
+            (Unit::Graph, OF_GRAPHS.len()),
+        ] {
+            let space = space(Task::Multiclass, unit).unwrap();
+            let stream = &mut Seed(0).stream("space", &[]);
+            let mut bodies = std::collections::BTreeSet::new();
+            for _ in 0..300 {
+                let design = space.sample(stream).unwrap();
+                let read: GraphDesign = design.decode().unwrap();
+                assert_eq!(read.check(), Ok(()), "{design:?}");
+                bodies.insert(read.body as u8);
+            }
+            assert_eq!(bodies.len(), known);
         }
-        assert_eq!(bodies.len(), Body::NAMES.len());
     }
 
     #[test]
-    fn residual_is_a_name_or_as_earlier_versions_wrote_it() {
+    fn steps_look_at_samples_where_the_whole_graph_is_too_large() {
+        let design = GraphDesign::default();
+        let (nodes, edges) = (1_000_000, 10_000_000);
+        let needed = design.bytes_of_step(nodes, edges, 16);
+        let whole = design.within(needed, nodes, edges, 16);
+        assert_eq!(whole, design);
+        assert_eq!(whole.recipe(600_000).batch_size, 600_000);
+        let sampled = design.within(needed - 1, nodes, edges, 16);
+        let recipe = sampled.recipe(600_000);
+        assert_eq!((recipe.batch_size, recipe.epochs), (1024, 1));
+        assert_eq!(sampled.gathering().senders, Some(design.senders));
+        // What a person says stands.
+        let own = GraphDesign {
+            sample: 64,
+            ..design
+        };
+        assert_eq!(own.within(1, nodes, edges, 16), own);
+    }
+
+    #[test]
+    fn residual_and_norm_are_names_or_as_earlier_versions_wrote_them() {
         let read = |text: &str| {
             let text = format!(r#"{{"residual": {text}}}"#);
             serde_json::from_str::<GraphDesign>(&text).map(|design| design.residual)
@@ -377,6 +497,12 @@ mod tests {
         assert_eq!(read("true").unwrap(), Residual::Linear);
         assert_eq!(read("false").unwrap(), Residual::None);
         assert!(read(r#""both""#).is_err());
+        let read = |text: &str| {
+            let text = format!(r#"{{"norm": {text}}}"#);
+            serde_json::from_str::<GraphDesign>(&text).map(|design| design.norm)
+        };
+        assert_eq!(read(r#""graph""#).unwrap(), Norm::Graph);
+        assert_eq!(read("true").unwrap(), Norm::Layer);
     }
 
     #[test]

@@ -174,8 +174,8 @@ impl Graph {
     }
 
     /// The graph with a random share of its edges led to a random other node instead; where such an edge was there already, there is one
-    /// fewer.
-    pub fn rewired(&self, share: f64, seed: Seed) -> Graph {
+    /// fewer. `starts` are the first nodes of graphs that lie side by side, and the number of all nodes: an edge stays inside its own.
+    pub fn rewired(&self, share: f64, starts: &[usize], seed: Seed) -> Graph {
         let stream = &mut seed.stream("rewired", &[]);
         let mut order: Vec<usize> = (0..self.edges.len()).collect();
         order.shuffle(stream);
@@ -184,7 +184,8 @@ impl Graph {
         for edge in order {
             let (from, to) = pairs[edge];
             let stays = if stream.random_bool(0.5) { from } else { to };
-            let other = stream.random_range(0..self.nodes as u32);
+            let own = starts.partition_point(|&start| start <= from as usize);
+            let other = stream.random_range(starts[own - 1] as u32..starts[own] as u32);
             pairs[edge] = if stays == from {
                 (from, other)
             } else {
@@ -273,12 +274,16 @@ mod tests {
         let left = ring.thinned(0.25, stream).edges().len();
         // The standard deviation is 19.
         assert!((1420..=1580).contains(&left), "{left}");
-        let rewired = ring.rewired(0.25, Seed(3));
+        let all = &[0, 2000];
+        let rewired = ring.rewired(0.25, all, Seed(3));
         let same = rewired.edges().iter().filter(|e| ring.edges().contains(e));
         let same = same.count();
         assert!((1490..=1510).contains(&same), "{same}");
-        assert_eq!(ring.rewired(0.0, Seed(3)), ring);
-        assert_eq!(ring.rewired(0.5, Seed(3)), ring.rewired(0.5, Seed(3)));
+        assert_eq!(ring.rewired(0.0, all, Seed(3)), ring);
+        assert_eq!(
+            ring.rewired(0.5, all, Seed(3)),
+            ring.rewired(0.5, all, Seed(3))
+        );
     }
 
     #[test]

@@ -201,6 +201,7 @@ impl Making {
             messages: Messages {
                 matrix,
                 weights: self.scaled.then(|| Arc::from(self.weights)),
+                mask: None,
             },
         }
     }
