@@ -55,7 +55,7 @@ pub(crate) enum Command {
 pub(crate) struct DataArgs {
     /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set; pictures: a folder with a folder a class, a CSV that
     /// names them, a tar archive, IDX files; molecules: a file with a column of SMILES strings, SMI, SDF; or a graph: a folder with
-    /// `nodes.csv` and `edges.csv`, a `.npz` archive.
+    /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too.
     pub source: String,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
     /// when not given.
@@ -250,8 +250,8 @@ impl Preset {
 pub(crate) struct PredictArgs {
     /// A bundle, or a run folder.
     pub bundle: PathBuf,
-    /// A file with the columns of the training data, `@name` of a built-in set, pictures for a model of pictures, or a graph, or ids of
-    /// nodes, for one of nodes.
+    /// A file with the columns of the training data, `@name` of a built-in set, pictures for a model of pictures, a graph, or ids of
+    /// nodes, for one of nodes, or a folder of graphs.
     pub source: String,
     /// How the answers are written; by the name of `--out` when not given, else CSV.
     #[arg(long, value_enum)]

@@ -245,3 +245,73 @@ fn graphs_that_cannot_be_used_end_with_status_2_and_say_what_to_do() {
         assert!(said.err.contains("\n  "), "{source}: {}", said.err);
     }
 }
+
+/// Rings of six nodes, and pairs of triangles, each with a tail; the element of a node says nothing.
+fn rings(folder: &Path, graphs: usize) {
+    let mut drawn = Drawn(9);
+    std::fs::create_dir_all(folder).unwrap();
+    let mut table = "id,kind\n".to_owned();
+    let mut nodes = "graph,id,element\n".to_owned();
+    let mut edges = "graph,source,target\n".to_owned();
+    for graph in 0..graphs {
+        writeln!(table, "g{graph},{}", ["ring", "triangles"][graph % 2]).unwrap();
+        let count = 7 + drawn.below(4);
+        for node in 0..count {
+            let element = ["C", "N", "O"][drawn.below(3)];
+            writeln!(nodes, "g{graph},{node},{element}").unwrap();
+        }
+        let next = |node: usize| match graph % 2 {
+            0 => (node + 1) % 6,
+            _ => node / 3 * 3 + (node + 1) % 3,
+        };
+        for node in 0..6 {
+            writeln!(edges, "g{graph},{node},{}", next(node)).unwrap();
+        }
+        for node in 6..count {
+            writeln!(
+                edges,
+                "g{graph},{node},{}",
+                if node == 6 { 0 } else { node - 1 }
+            )
+            .unwrap();
+        }
+    }
+    std::fs::write(folder.join("graphs.csv"), table).unwrap();
+    std::fs::write(folder.join("nodes.csv"), nodes).unwrap();
+    std::fs::write(folder.join("edges.csv"), edges).unwrap();
+}
+
+#[test]
+fn a_folder_of_many_graphs_becomes_a_model_of_graphs() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    rings(&at.join("rings"), 120);
+    let fit = candor(at, &["fit", "rings", "--trials", "4", "--out", "r"]);
+    assert!(fit.status <= 1, "{}", fit.err);
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    for part in ["in 120 graphs", "edges rewired", "on the shape of graphs"] {
+        assert!(report.contains(part), "the report lacks `{part}`");
+    }
+    // Other graphs, of which one has no node.
+    rings(&at.join("more"), 130);
+    let path = at.join("more/graphs.csv");
+    let table = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{table}bare,ring\n")).unwrap();
+    let said = candor(at, &["predict", "r", "more", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let answers = json(&said.out);
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 131);
+    let right = answers[..130].iter().enumerate().filter(|(graph, answer)| {
+        answer["prediction"]["class"] == ["ring", "triangles"][graph % 2]
+    });
+    assert!(right.count() >= 117, "of 130 graphs");
+    assert!(
+        answers[130].to_string().contains("no node"),
+        "{}",
+        answers[130]
+    );
+    // A table of rows is no folder of graphs.
+    let said = candor(at, &["predict", "r", "more/graphs.csv"]);
+    assert_eq!(said.status, 2, "{}", said.out);
+}

@@ -14,6 +14,8 @@ pub enum Modality {
     Sequence,
     /// Nodes and edges.
     Graph,
+    /// Many graphs, each of which is one unit.
+    GraphSet,
     /// Chemical structures.
     Molecule,
     /// Series of values on the nodes of a graph.
@@ -30,6 +32,7 @@ impl Modality {
             Modality::Image => "image",
             Modality::Sequence => "sequence",
             Modality::Graph => "graph",
+            Modality::GraphSet => "graph set",
             Modality::Molecule => "molecule",
             Modality::GraphSeries => "graph series",
             Modality::PointCloud => "point cloud",
@@ -73,6 +76,13 @@ impl Modality {
                 "feature",
                 "features",
                 "nodes whose features were shuffled between nodes",
+            ),
+            Modality::GraphSet => words(
+                "graph",
+                "graphs",
+                "feature of nodes",
+                "features of nodes",
+                "graphs whose nodes' features were shuffled between nodes",
             ),
             Modality::Molecule => words(
                 "molecule",

@@ -6,9 +6,9 @@ use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
 use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, read_table};
 use candor_graph::curate::{Homophily, degree_drift, duplicate_findings, duplicates};
 use candor_graph::{
-    Disturbance, Graph, GraphError, GraphLearner, GraphOptions, GraphSource, GraphUnits,
-    NodeFeatures, ReadGraph, SparseFeatures, canonical_id, edges_rewired, features_shuffled,
-    features_shuffled_apart, read_graph,
+    CollectionSource, Disturbance, Graph, GraphError, GraphLearner, GraphOptions, GraphSource,
+    GraphUnits, NodeFeatures, ReadGraph, SparseFeatures, Unit, canonical_id, edges_rewired,
+    features_shuffled, features_shuffled_apart, read_collection, read_graph,
 };
 use candor_table::TableEncoder;
 use candor_train::{Learner, Units};
@@ -34,20 +34,7 @@ pub(super) fn detect(source: &str) -> Option<GraphSource> {
 
 /// Reads the graph.
 pub(super) fn open(source: &GraphSource, settings: &FitSettings) -> Result<Opened, EngineError> {
-    if settings.test.is_some() {
-        return Err(EngineError::Setting {
-            setting: "test",
-            problem:
-                "a graph has its test nodes in itself: name them in a column `split`, or in masks"
-                    .into(),
-        });
-    }
-    let options = GraphOptions {
-        tables: settings.read.clone(),
-        directed: settings.directed.unwrap_or(false),
-        mask: settings.mask,
-        ignore: settings.ignore.clone(),
-    };
+    let options = options(settings)?;
     let ReadGraph {
         table,
         id_column,
@@ -77,7 +64,26 @@ pub(super) fn open(source: &GraphSource, settings: &FitSettings) -> Result<Opene
                 test: parts.test,
             }),
             options,
+            memory: settings.memory,
         }),
+    })
+}
+
+/// How the graphs of a source are read.
+pub(super) fn options(settings: &FitSettings) -> Result<GraphOptions, EngineError> {
+    if settings.test.is_some() {
+        return Err(EngineError::Setting {
+            setting: "test",
+            problem:
+                "graphs have their test part in themselves: name it in a column `split`, or in masks"
+                    .into(),
+        });
+    }
+    Ok(GraphOptions {
+        tables: settings.read.clone(),
+        directed: settings.directed.unwrap_or(false),
+        mask: settings.mask,
+        ignore: settings.ignore.clone(),
     })
 }
 
@@ -91,6 +97,7 @@ struct Nodes {
     names: Option<Vec<String>>,
     parts: Option<GivenParts>,
     options: GraphOptions,
+    memory: Option<u64>,
 }
 
 impl Nodes {
@@ -122,7 +129,7 @@ impl Material for Nodes {
         let columns = self.columns(schema);
         let firsts = duplicates(&self.graph, table, &columns, self.apart.as_ref());
         let Some(split) = split else {
-            let mut findings = duplicate_findings(&firsts, None);
+            let mut findings = duplicate_findings("nodes", &firsts, None);
             if let Targets::Classes(classes) = targets {
                 let target = schema.with_role(Role::Target).next();
                 let target = target.and_then(|column| table.column(&column.name));
@@ -143,7 +150,7 @@ impl Material for Nodes {
         split.test.iter().for_each(|&node| parts[node] = Some(1));
         let calibration = split.calibration.iter();
         calibration.for_each(|&node| parts[node] = Some(2));
-        let mut findings = duplicate_findings(&firsts, Some(&parts));
+        let mut findings = duplicate_findings("nodes", &firsts, Some(&parts));
         findings.extend(degree_drift(&self.graph, &development, &split.test));
         findings
     }
@@ -194,34 +201,48 @@ impl Material for Nodes {
         _seconds: Option<f64>,
     ) -> Result<Box<dyn Subject>, EngineError> {
         let described = described(input).map_err(malformed)?;
-        let features = described.features(table, self.apart)?;
+        let features = described.features(table, self.graph.nodes(), self.apart)?;
         let units = GraphUnits::whole(self.graph, features, self.ids);
         Ok(Box::new(GraphSubject {
-            learner: GraphLearner::new(target.task)?,
+            learner: learner(target.task, Unit::Node, self.memory)?,
             units: units.units(),
             described,
         }))
     }
 }
 
-/// What a bundle knows of its graph.
+/// Who learns from graphs, where a step of training may take so many bytes.
+pub(super) fn learner(
+    task: Task,
+    unit: Unit,
+    memory: Option<u64>,
+) -> Result<GraphLearner, EngineError> {
+    let learner = GraphLearner::new(task, unit)?;
+    Ok(match memory {
+        Some(memory) => learner.within(memory),
+        None => learner,
+    })
+}
+
+/// What a bundle knows of its graph, or of many graphs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Described {
-    id_column: String,
+pub(super) struct Described {
+    /// Of the nodes, or of the graphs.
+    pub id_column: String,
     /// The columns of the table of nodes, where some are features.
-    encoder: Option<TableEncoder>,
+    pub encoder: Option<TableEncoder>,
     /// How many features are given apart.
-    apart: Option<usize>,
+    pub apart: Option<usize>,
     /// Their names, where they have some.
-    names: Option<Vec<String>>,
-    options: GraphOptions,
-    /// The graph that was learned from, unless it is very large.
-    kept: Option<Kept>,
+    pub names: Option<Vec<String>>,
+    pub options: GraphOptions,
+    /// The graph that was learned from, where nodes are predicted, unless it is very large.
+    pub kept: Option<Kept>,
 }
 
 /// A graph with all that is known of its nodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Kept {
+pub(super) struct Kept {
     graph: Graph,
     ids: Vec<String>,
     /// The encoded table, row by row; what is missing has no number.
@@ -233,6 +254,9 @@ struct Kept {
 
 impl Kept {
     fn of(units: &GraphUnits) -> Option<Kept> {
+        if units.starts.is_some() {
+            return None;
+        }
         let features = &units.features;
         let apart = features.apart.as_ref().map_or(0, SparseFeatures::entries);
         let size = 2 * units.graph.edges().len() + features.table.values().len() + 2 * apart;
@@ -290,15 +314,17 @@ impl Kept {
 
 impl Described {
     /// Features of nodes as the model takes them, from a table and from what was given apart under these very numbers.
-    fn features(
+    pub fn features(
         &self,
         table: &Table,
+        nodes: usize,
         apart: Option<SparseFeatures>,
     ) -> Result<NodeFeatures, EngineError> {
         let table = match &self.encoder {
             Some(encoder) => encoder.encode(table)?,
-            None => Matrix::new(table.rows(), Vec::new(), Vec::new())
-                .map_err(|e| malformed(e.to_string()))?,
+            None => {
+                Matrix::new(nodes, Vec::new(), Vec::new()).map_err(|e| malformed(e.to_string()))?
+            }
         };
         Ok(NodeFeatures { table, apart })
     }
@@ -336,7 +362,7 @@ impl Described {
     }
 }
 
-fn described(input: &Value) -> Result<Described, String> {
+pub(super) fn described(input: &Value) -> Result<Described, String> {
     serde_json::from_value(input.clone()).map_err(|e| format!("what is known of its graph: {e}"))
 }
 
@@ -344,14 +370,55 @@ fn described(input: &Value) -> Result<Described, String> {
 struct GraphInput {
     described: Described,
     kept: Option<GraphUnits>,
+    unit: Unit,
 }
 
-pub(super) fn reader(input: &Value, task: Task) -> Result<Readers, ReaderError> {
+pub(super) fn reader(input: &Value, task: Task, unit: Unit) -> Result<Readers, ReaderError> {
     let described = described(input).map_err(ReaderError::Damaged)?;
     let kept = described.kept.as_ref().map(Kept::units).transpose();
     let kept = kept.map_err(ReaderError::Damaged)?;
-    let learner = GraphLearner::new(task).map_err(|e| ReaderError::Engine(e.into()))?;
-    Ok((Box::new(GraphInput { described, kept }), Box::new(learner)))
+    let unit = if described.graphs {
+        Unit::Graph
+    } else {
+        Unit::Node
+    };
+    let learner = learner(task, unit, None).map_err(ReaderError::Engine)?;
+    let input = GraphInput {
+        described,
+        kept,
+        unit,
+    };
+    Ok((Box::new(input), Box::new(learner)))
+}
+
+impl GraphInput {
+    /// A folder of many graphs.
+    fn collection(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        let Some(found) = CollectionSource::detect(Path::new(source)) else {
+            return Err(EngineError::WrongModality {
+                what: format!("`{source}`"),
+                expected: Modality::GraphSet,
+            });
+        };
+        let options = GraphOptions {
+            tables: options.clone(),
+            mask: None,
+            ..self.described.options.clone()
+        };
+        let read = read_collection(&found, &options)?;
+        let why = |graph| (graph, "The graph has no node.".to_owned());
+        let unreadable = read.empty().into_iter().map(why).collect();
+        let features = self
+            .described
+            .features(&read.nodes, read.graph.nodes(), None)?;
+        let ids = read.ids.clone();
+        let units = GraphUnits::collection(read.graph, features, read.ids, read.starts);
+        Ok(Inputs {
+            units: units.units(),
+            names: Some(ids),
+            unreadable,
+        })
+    }
 }
 
 impl Input for GraphInput {
@@ -362,8 +429,12 @@ impl Input for GraphInput {
         }
     }
 
-    /// A graph is read anew, and all its nodes are answered for; a table names nodes of the graph that was learned from.
+    /// A graph is read anew, and all its nodes are answered for; a table names nodes of the graph that was learned from. Of many graphs
+    /// each is answered for.
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        if self.unit == Unit::Graph {
+            return self.collection(source, options);
+        }
         let Some(found) = detect(source) else {
             // A column of ids must be named; among words alone a name looks like any of them.
             let options = ReadOptions {
@@ -379,7 +450,9 @@ impl Input for GraphInput {
         };
         let read = read_graph(&found, &options)?;
         let apart = self.described.renamed(read.ids.len(), read.apart)?;
-        let features = self.described.features(&read.table, apart)?;
+        let features = self
+            .described
+            .features(&read.table, read.graph.nodes(), apart)?;
         let units = GraphUnits::whole(read.graph, features, read.ids.clone());
         Ok(Inputs {
             units: units.units(),
@@ -393,7 +466,10 @@ impl Input for GraphInput {
         else {
             return Err(EngineError::WrongModality {
                 what: "a table without the ids of nodes".to_owned(),
-                expected: Modality::Graph,
+                expected: match self.unit {
+                    Unit::Node => Modality::Graph,
+                    Unit::Graph => Modality::GraphSet,
+                },
             });
         };
         let places: std::collections::HashMap<&str, usize> = kept
@@ -427,11 +503,11 @@ impl Input for GraphInput {
     }
 }
 
-/// A graph as the pipeline sees it.
-struct GraphSubject {
-    described: Described,
-    learner: GraphLearner,
-    units: Units,
+/// A graph, or many, as the pipeline sees them.
+pub(super) struct GraphSubject {
+    pub described: Described,
+    pub learner: GraphLearner,
+    pub units: Units,
 }
 
 impl GraphSubject {
@@ -477,7 +553,12 @@ impl Subject for GraphSubject {
     }
 
     fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
-        Ok(features_shuffled_apart(self.graph()?, units, seed).units())
+        let graph = self.graph()?;
+        // Where nodes have no features, what can be strange are edges.
+        Ok(match graph.features.width() {
+            0 => edges_rewired(graph, units, seed).units(),
+            _ => features_shuffled_apart(graph, units, seed).units(),
+        })
     }
 
     fn parts(&self) -> Vec<String> {

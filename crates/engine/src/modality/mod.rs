@@ -1,5 +1,6 @@
 //! What each modality gives to the pipeline: one file a modality, behind the traits of this one.
 
+mod collection;
 mod graph;
 mod image;
 mod molecule;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use candor_core::{Finding, Modality, Target, Targets, Task};
 use candor_data::{ReadOptions, Schema, SourceFacts, Split, Table};
 use candor_deploy::DeployError;
+use candor_graph::Unit;
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -109,6 +111,9 @@ pub(crate) trait Material: Send + Sync {
 
 /// Reads the source, and the second one if there is one.
 pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
+    if let Some(source) = collection::detect(&settings.source) {
+        return collection::open(&source, settings);
+    }
     // A folder may hold a picture beside its graph.
     if let Some(source) = graph::detect(&settings.source) {
         return graph::open(&source, settings);
@@ -207,7 +212,8 @@ pub(crate) fn reader(
 ) -> Result<Readers, ReaderError> {
     match modality {
         Modality::Table => table::reader(input, task),
-        Modality::Graph => graph::reader(input, task),
+        Modality::Graph => graph::reader(input, task, Unit::Node),
+        Modality::GraphSet => graph::reader(input, task, Unit::Graph),
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
         other => Err(ReaderError::Damaged(format!(

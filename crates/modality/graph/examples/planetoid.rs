@@ -3,7 +3,8 @@
 //! `cargo run --release -p candor-graph --example planetoid -- DATA --seeds 10 --set model=gcn --set width=16`
 //!
 //! A design is what `--set` says, and defaults (Kipf & Welling 2017, section 5.2) beside it. With `--masks 10` each set of masks is used
-//! once, with its number as seed. `--part validation` judges there, and leaves the test part alone: for choosing a design.
+//! once, with its number as seed. With `--stop false` training does not look at the validation part, and keeps the last weights.
+//! `--part validation` judges there, and leaves the test part alone: for choosing a design.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::Instant;
@@ -11,7 +12,9 @@ use std::time::Instant;
 use candor_core::{Clock, Metric, Seed};
 use candor_data::{SchemaOptions, decide_target, encode_targets, infer_schema};
 use candor_design::Design;
-use candor_graph::{GraphLearner, GraphOptions, GraphSource, GraphUnits, NodeFeatures, read_graph};
+use candor_graph::{
+    GraphLearner, GraphOptions, GraphSource, GraphUnits, NodeFeatures, Unit, read_graph,
+};
 use candor_kernels::Recycler;
 use candor_train::{Assignment, Learner};
 use serde_json::Value;
@@ -23,6 +26,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().unwrap();
     let (mut seeds, mut masks, mut part, mut metric) = (1, 0, "test".to_owned(), Metric::Accuracy);
+    let mut stops = true;
     let mut design = Design::new();
     while let Some(argument) = arguments.next() {
         let value = arguments.next().unwrap();
@@ -30,6 +34,7 @@ fn main() {
             "--seeds" => seeds = value.parse().unwrap(),
             "--masks" => masks = value.parse().unwrap(),
             "--part" => part = value,
+            "--stop" => stops = value.parse().unwrap(),
             "--metric" => metric = value.parse().unwrap(),
             "--set" => {
                 let (name, value) = value.split_once('=').unwrap();
@@ -64,7 +69,7 @@ fn main() {
         };
         let units = GraphUnits::whole(read.graph, features, read.ids).units();
         let started = Instant::now();
-        let fitted = GraphLearner::new(target.task)
+        let fitted = GraphLearner::new(target.task, Unit::Node)
             .unwrap()
             .fit(&Assignment {
                 design: &design,
@@ -73,7 +78,7 @@ fn main() {
                 target: &target,
                 metric,
                 train: &parts.train,
-                validation: &parts.validation,
+                validation: if stops { &parts.validation } else { &[] },
                 seed: Seed(run as u64),
                 clock: &Clock::unlimited(),
             })

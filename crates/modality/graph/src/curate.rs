@@ -86,7 +86,8 @@ pub(crate) fn structure_findings(graph: &Graph, left_out: LeftOut) -> Vec<Findin
         "stand more than once",
         "if the count means something, give it as a column `weight`",
     );
-    let alone: Vec<usize> = (0..nodes).filter(|&n| graph.degrees()[n] == 0).collect();
+    let degrees = graph.degrees();
+    let alone: Vec<usize> = (0..nodes).filter(|&n| degrees[n] == 0).collect();
     if !alone.is_empty() {
         findings.push(finding(
             "isolated-nodes",
@@ -251,9 +252,57 @@ pub fn duplicates(
     (0..graph.nodes()).map(first).collect()
 }
 
-/// What duplicates mean before there are parts, or, with `parts` (0 is learned from, any other number is set aside, nothing for nodes that
+/// Rounds of refinement that tell graphs apart.
+const ROUNDS: usize = 4;
+
+/// For each of many graphs the first that is its duplicate, itself where there is none before it: two graphs whose nodes have the same
+/// features and the same neighbours, as far as four rounds of colour refinement can tell.
+///
+/// # Reference
+/// Weisfeiler & Leman, "The reduction of a graph to canonical form", 1968; as in Shervashidze et al., "Weisfeiler-Lehman Graph Kernels", JMLR
+/// 2011, section 2.
+pub fn same_graphs(graph: &Graph, starts: &[usize], nodes: &Table) -> Vec<usize> {
+    let hash = |of: &dyn Fn(&mut DefaultHasher)| {
+        let mut hasher = DefaultHasher::new();
+        of(&mut hasher);
+        hasher.finish()
+    };
+    let senders = graph.senders();
+    let own = |node: usize| {
+        hash(&|hasher| {
+            let columns = nodes.columns.iter();
+            columns.for_each(|column| column.values.text(node).hash(hasher));
+        })
+    };
+    let mut colours: Vec<u64> = (0..graph.nodes()).map(own).collect();
+    for _ in 0..ROUNDS {
+        let refined = |node: usize| {
+            let entries = senders.row(node);
+            let mut around: Vec<u64> = senders.indices()[entries]
+                .iter()
+                .map(|&sender| colours[sender as usize])
+                .collect();
+            around.sort_unstable();
+            hash(&|hasher| (colours[node], &around).hash(hasher))
+        };
+        colours = (0..graph.nodes()).map(refined).collect();
+    }
+    let mut firsts = HashMap::new();
+    let first = |(number, ends): (usize, &[usize])| {
+        let mut all = colours[ends[0]..ends[1]].to_vec();
+        all.sort_unstable();
+        *firsts.entry(all).or_insert(number)
+    };
+    starts.windows(2).enumerate().map(first).collect()
+}
+
+/// What duplicates of `units` ("nodes", "graphs") mean before there are parts, or, with `parts` (0 is learned from, any other number is set aside, nothing for nodes that
 /// are in none), across them.
-pub fn duplicate_findings(firsts: &[usize], parts: Option<&[Option<u8>]>) -> Vec<Finding> {
+pub fn duplicate_findings(
+    units: &str,
+    firsts: &[usize],
+    parts: Option<&[Option<u8>]>,
+) -> Vec<Finding> {
     let nodes = firsts.len();
     let repeated = || (0..nodes).filter(|&node| firsts[node] != node);
     let Some(parts) = parts else {
@@ -262,10 +311,10 @@ pub fn duplicate_findings(firsts: &[usize], parts: Option<&[Option<u8>]>) -> Vec
             return Vec::new();
         }
         return vec![finding(
-            "duplicate-nodes",
+            &format!("duplicate-{units}"),
             by_share(copies.len(), nodes),
             format!(
-                "{} of {nodes} nodes have the features of an earlier one",
+                "{} of {nodes} {units} have the features of an earlier one",
                 copies.len()
             ),
             &copies,
@@ -289,10 +338,10 @@ pub fn duplicate_findings(firsts: &[usize], parts: Option<&[Option<u8>]>) -> Vec
         return Vec::new();
     }
     vec![finding(
-        "nodes-across-parts",
+        &format!("{units}-across-parts"),
         by_share(known.len(), aside.len()),
         format!(
-            "{} of {} nodes that are set aside are duplicates of one that is learned from",
+            "{} of {} {units} that are set aside are duplicates of one that is learned from",
             known.len(),
             aside.len()
         ),
@@ -395,6 +444,7 @@ mod tests {
         let firsts = duplicates(&graph, &Table::default(), &[], Some(&apart));
         assert_eq!(firsts, [0, 1, 0, 3, 3, 5]);
         let across = duplicate_findings(
+            "nodes",
             &firsts,
             Some(&[Some(0), Some(0), Some(1), None, Some(1), Some(1)]),
         );
@@ -411,6 +461,37 @@ mod tests {
         };
         let firsts = duplicates(&graph, &table, &["colour"], Some(&apart));
         assert_eq!(firsts[2], 2, "another colour, another node");
+    }
+
+    #[test]
+    fn graphs_are_the_same_whatever_the_order_of_their_nodes() {
+        // A path of three, the same with its nodes in another order, a triangle, a path with other colours.
+        let pairs = [
+            (0, 1),
+            (1, 2),
+            (3, 4),
+            (3, 5),
+            (6, 7),
+            (7, 8),
+            (6, 8),
+            (9, 10),
+            (10, 11),
+        ];
+        let (graph, _) = Graph::new(12, &pairs, None, false);
+        let colours = Column {
+            name: "colour".into(),
+            values: Values::Text {
+                codes: vec![0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 1],
+                dictionary: vec!["red".into(), "blue".into()],
+            },
+        };
+        let nodes = Table {
+            columns: vec![colours],
+        };
+        let firsts = same_graphs(&graph, &[0, 3, 6, 9, 12], &nodes);
+        assert_eq!(firsts, [0, 0, 2, 3]);
+        let across = duplicate_findings("graphs", &firsts, Some(&[Some(0), Some(1), None, None]));
+        assert_eq!(across[0].kind, "graphs-across-parts");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 use candor_core::Task;
 use candor_design::{Choice, Design, DesignError, Space};
 use candor_train::Recipe;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+pub use crate::body::Readout;
 use crate::{Aggregator, Rule};
 
 /// The layers between a node's input and its embedding; the name in a design is the value of `model`.
@@ -26,6 +27,11 @@ pub enum Body {
     Gcnii,
 }
 
+/// Bodies that look at edges.
+const ON_EDGES: [&str; 6] = ["gcn", "sage", "gatv2", "gin", "gcnii", "appnp"];
+/// Bodies for whole graphs: all but the one that passes on what is said of nodes.
+const OF_GRAPHS: [&str; 6] = ["mlp", "gcn", "sage", "gatv2", "gin", "gcnii"];
+
 impl Body {
     /// All of them, as a design names them.
     pub const NAMES: [&'static str; 7] = ["mlp", "gcn", "sage", "gatv2", "gin", "appnp", "gcnii"];
@@ -40,6 +46,96 @@ impl Body {
             Body::Gatv2 => Some(Rule::Learned),
         }
     }
+}
+
+/// What one prediction is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A node of a graph.
+    Node,
+    /// One of many graphs.
+    Graph,
+}
+
+/// Whether what a layer is given is added to what it makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Residual {
+    /// It is not.
+    None,
+    /// Through a linear map.
+    Linear,
+    /// Through a linear map, and as it is, too.
+    Skip,
+}
+
+impl Residual {
+    /// All of them, as a design names them.
+    pub const NAMES: [&'static str; 3] = ["none", "linear", "skip"];
+}
+
+/// By its name; bundles of earlier versions say `true` for the linear map.
+fn residual<'de, D: Deserializer<'de>>(from: D) -> Result<Residual, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Name(Residual),
+        Linear(bool),
+    }
+    Ok(match Said::deserialize(from)? {
+        Said::Name(residual) => residual,
+        Said::Linear(true) => Residual::Linear,
+        Said::Linear(false) => Residual::None,
+    })
+}
+
+/// What is brought to one mean and one spread after each layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// Nothing.
+    None,
+    /// The features of each node (Ba, Kiros & Hinton 2016).
+    Layer,
+    /// Each feature over the nodes of its graph (Cai et al. 2021).
+    Graph,
+}
+
+impl Norm {
+    /// All of them, as a design names them.
+    pub const NAMES: [&'static str; 3] = ["none", "layer", "graph"];
+}
+
+/// By its name; bundles of earlier versions say `true` for that of layers.
+fn norm<'de, D: Deserializer<'de>>(from: D) -> Result<Norm, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Name(Norm),
+        Layer(bool),
+    }
+    Ok(match Said::deserialize(from)? {
+        Said::Name(norm) => norm,
+        Said::Layer(true) => Norm::Layer,
+        Said::Layer(false) => Norm::None,
+    })
+}
+
+/// How a network gathers what its nodes rest on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gathering {
+    /// How messages are weighed, if edges are looked at.
+    pub rule: Option<Rule>,
+    /// Edges from a node to the farthest that its prediction rests on.
+    pub steps: usize,
+    /// Share of edges that each step of training drops.
+    pub edge_dropout: f64,
+    /// Share of the numbers of a sparse input that each step of training drops.
+    pub input_dropout: f64,
+    /// Senders of a node that a step of training looks at, at most; `None` where each looks at the whole graph.
+    pub senders: Option<usize>,
+    /// Whether what is said of a node rests on its whole graph, however far away.
+    pub whole: bool,
 }
 
 /// One network for graphs, with its training: everything that a search may choose.
@@ -57,12 +153,14 @@ pub struct GraphDesign {
     pub dropout: f64,
     /// Share of edges dropped in each step of training (Rong et al., ICLR 2020).
     pub edge_dropout: f64,
-    /// Whether what a layer is given is added to what it makes, through a linear map.
-    pub residual: bool,
+    /// Whether what a layer is given is added to what it makes.
+    #[serde(deserialize_with = "residual")]
+    pub residual: Residual,
     /// Whether the head sees the results of all layers.
     pub jumping: bool,
-    /// Whether layers are normalised.
-    pub norm: bool,
+    /// How layers are normalised.
+    #[serde(deserialize_with = "norm")]
+    pub norm: Norm,
     /// Heads of attention (`gatv2`).
     pub heads: usize,
     /// What is made of neighbours (`sage`).
@@ -83,10 +181,18 @@ pub struct GraphDesign {
     pub inner_decay: f64,
     /// Label smoothing (classification).
     pub label_smoothing: f64,
-    /// Steps of training, each on the whole graph, at most.
+    /// Steps of training at most, each on the whole graph or on a sample of it.
     pub epochs: usize,
     /// Steps without a better validation loss after which training stops.
     pub patience: usize,
+    /// Nodes that a step of training asks for, with a sample of the nodes around them; 0: all of the training part, in the whole graph.
+    pub sample: usize,
+    /// Senders of a node that such a sample holds, at most (Hamilton et al. 2017, section 3.1).
+    pub senders: usize,
+    /// What a graph is made of its nodes, where graphs are predicted.
+    pub readout: Readout,
+    /// Graphs in a step of training, where graphs are predicted; `epochs` are then passes over all of them.
+    pub batch: usize,
 }
 
 impl Default for GraphDesign {
@@ -98,9 +204,9 @@ impl Default for GraphDesign {
             width: 16,
             dropout: 0.5,
             edge_dropout: 0.0,
-            residual: false,
+            residual: Residual::None,
             jumping: false,
-            norm: false,
+            norm: Norm::None,
             heads: 8,
             aggregator: Aggregator::Mean,
             steps: 10,
@@ -113,10 +219,20 @@ impl Default for GraphDesign {
             label_smoothing: 0.0,
             epochs: 400,
             patience: 120,
+            sample: 0,
+            senders: 10,
+            readout: Readout::Mean,
+            batch: 32,
         }
     }
 }
 
+/// Nodes that a step asks for where the whole graph is too large.
+const SAMPLE: usize = 1024;
+/// Looks at validation, a pass over the training part apart, without a better one after which steps on samples stop, at least.
+const FEWEST_LOOKS: usize = 3;
+/// Looks without a better one after which training on graphs stops: a look is a pass over them, or twelve steps where that is more.
+const LOOKS_AT_GRAPHS: usize = 30;
 /// Steps between two looks at validation (`candor_train::fit`, on batches of a whole graph).
 const STEPS_BETWEEN_LOOKS: usize = 12;
 
@@ -137,6 +253,9 @@ impl GraphDesign {
         bound("`heads`", self.heads, 1, 64)?;
         bound("`steps`", self.steps, 1, 1000)?;
         bound("`epochs`", self.epochs, 1, 1_000_000)?;
+        bound("`sample`", self.sample, 0, 1 << 24)?;
+        bound("`senders`", self.senders, 1, 1 << 24)?;
+        bound("`batch`", self.batch, 1, 1 << 24)?;
         let share = |what: &str, value: f64| {
             if (0.0..1.0).contains(&value) {
                 return Ok(());
@@ -167,18 +286,77 @@ impl GraphDesign {
 
     /// Whether the head sees what the last layer makes, else the sum over neighbours is taken once more before it.
     pub(crate) fn has_whole_layers(&self) -> bool {
-        self.residual || self.jumping
+        self.residual != Residual::None || self.jumping
     }
 
-    /// The recipe of its training on so many nodes: every step on all of them, at one rate.
+    /// How its network gathers what nodes rest on.
+    pub fn gathering(&self) -> Gathering {
+        Gathering {
+            rule: self.body.rule(),
+            steps: match self.body {
+                Body::Mlp => 0,
+                Body::Appnp => self.steps,
+                _ => self.layers,
+            },
+            edge_dropout: self.edge_dropout,
+            input_dropout: self.dropout,
+            senders: (self.sample > 0).then_some(self.senders),
+            whole: self.norm == Norm::Graph && !matches!(self.body, Body::Appnp | Body::Gcnii),
+        }
+    }
+
+    /// About how many bytes a step of training takes on a whole graph, beside the graph: what layers make is kept for the gradients, and
+    /// so is what attention gives each edge.
+    pub fn bytes_of_step(&self, nodes: usize, edges: usize, input: usize) -> u64 {
+        let layer = match self.body {
+            Body::Gatv2 => nodes * self.width * 6 + edges * self.heads * 6,
+            Body::Mlp | Body::Gcn => nodes * self.width * 4,
+            Body::Sage | Body::Gin | Body::Gcnii | Body::Appnp => nodes * self.width * 6,
+        };
+        4 * (nodes * input + layer * self.layers) as u64
+    }
+
+    /// The same design, with steps on samples if one on the whole graph would take more than so many bytes. The moments of a sample are not
+    /// those of its graph: nodes are then normalised by themselves.
+    pub fn within(&self, memory: u64, nodes: usize, edges: usize, input: usize) -> GraphDesign {
+        let fits = self.bytes_of_step(nodes, edges, input) <= memory;
+        if self.sample > 0 || fits {
+            return self.clone();
+        }
+        GraphDesign {
+            sample: SAMPLE,
+            norm: match self.norm {
+                Norm::Graph => Norm::Layer,
+                other => other,
+            },
+            ..self.clone()
+        }
+    }
+
+    /// The recipe of its training on so many graphs, at a rate that falls.
+    pub fn recipe_of_graphs(&self, graphs: usize) -> Recipe {
+        Recipe {
+            batch_size: self.batch,
+            epochs: self.epochs,
+            patience: LOOKS_AT_GRAPHS,
+            final_rate: 0.1,
+            ..self.recipe(graphs)
+        }
+    }
+
+    /// The recipe of its training on so many nodes, at one rate.
     pub fn recipe(&self, nodes: usize) -> Recipe {
+        let batch_size = if self.sample == 0 { nodes } else { self.sample };
+        let steps_of_epoch = (nodes as f64 / batch_size as f64).round().max(1.0) as usize;
+        let between_looks = steps_of_epoch.max(STEPS_BETWEEN_LOOKS);
+        let fewest = if self.sample == 0 { 1 } else { FEWEST_LOOKS };
         Recipe {
             learning_rate: self.learning_rate,
             // The papers' decay is part of the loss.
             weight_decay: 0.0,
-            batch_size: nodes,
-            epochs: self.epochs,
-            patience: self.patience.div_ceil(STEPS_BETWEEN_LOOKS).max(1),
+            batch_size,
+            epochs: self.epochs.div_ceil(steps_of_epoch),
+            patience: self.patience.div_ceil(between_looks).max(fewest),
             warmup: 0.0,
             final_rate: 1.0,
             averaging: 0.0,
@@ -188,7 +366,7 @@ impl GraphDesign {
     }
 
     /// The design's choices as a value of the space, without those that its body does not have.
-    pub(crate) fn to_design(&self, task: Task) -> Design {
+    pub(crate) fn to_design(&self, task: Task, unit: Unit) -> Design {
         let Ok(Value::Object(fields)) = serde_json::to_value(self) else {
             return Design::new();
         };
@@ -203,6 +381,8 @@ impl GraphDesign {
             "alpha" => !stacked,
             "theta" | "inner_decay" => self.body == Body::Gcnii,
             "patience" => self.patience != GraphDesign::default().patience,
+            "sample" | "senders" => self.sample > 0,
+            "readout" | "batch" => unit == Unit::Graph,
             "label_smoothing" => task.is_classification(),
             _ => true,
         };
@@ -213,34 +393,51 @@ impl GraphDesign {
     }
 }
 
-/// The designs that a search over graphs may try.
+/// The designs that a search may try.
 ///
 /// # Errors
 /// Never for the fixed choices below.
-pub fn space(task: Task) -> Result<Space, DesignError> {
+pub fn space(task: Task, unit: Unit) -> Result<Space, DesignError> {
     let stacked = ["mlp", "gcn", "sage", "gatv2", "gin"];
-    let on_edges = ["gcn", "sage", "gatv2", "gin", "appnp", "gcnii"];
-    let mut choices = vec![
-        Choice::categorical("model", Body::NAMES),
-        Choice::integers("layers", 2, 16),
-        Choice::categorical("width", [16, 32, 64, 128]),
-        Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.6, 0.8]),
-        Choice::categorical("edge_dropout", [0.0, 0.2, 0.5]).when("model", on_edges),
-        Choice::categorical("residual", [false, true]).when("model", stacked),
-        Choice::categorical("norm", [false, true]).when("model", stacked),
+    let mut choices = match unit {
+        Unit::Node => vec![
+            Choice::categorical("model", Body::NAMES),
+            Choice::integers("layers", 2, 16),
+            Choice::categorical("width", [16, 32, 64, 128]),
+            Choice::categorical("dropout", [0.0, 0.2, 0.35, 0.5, 0.6, 0.8]),
+            Choice::categorical("edge_dropout", [0.0, 0.2, 0.5]).when("model", ON_EDGES),
+            Choice::categorical("steps", [5, 10, 20]).when("model", ["appnp"]),
+            Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["appnp", "gcnii"]),
+            Choice::log_reals("learning_rate", 2e-3, 2e-2),
+            Choice::log_reals("weight_decay", 1e-6, 1e-2),
+            Choice::categorical("epochs", [400, 1200]),
+        ],
+        Unit::Graph => vec![
+            Choice::categorical("model", OF_GRAPHS),
+            Choice::integers("layers", 2, 8),
+            Choice::categorical("width", [32, 64, 128]),
+            Choice::categorical("dropout", [0.0, 0.2, 0.5]),
+            Choice::categorical("edge_dropout", [0.0, 0.2])
+                .when("model", ON_EDGES.into_iter().take(5)),
+            Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["gcnii"]),
+            Choice::categorical("readout", Readout::NAMES),
+            Choice::log_reals("learning_rate", 5e-4, 1e-2),
+            Choice::log_reals("weight_decay", 1e-7, 1e-3),
+            Choice::categorical("epochs", [50, 150]),
+            Choice::categorical("batch", [16, 32, 64]),
+        ],
+    };
+    choices.extend([
+        Choice::categorical("residual", Residual::NAMES).when("model", stacked),
+        Choice::categorical("norm", Norm::NAMES).when("model", stacked),
         Choice::categorical("jumping", [false, true])
             .when("model", ["gcn", "sage", "gatv2", "gin"]),
         Choice::categorical("heads", [1, 4, 8]).when("model", ["gatv2"]),
         Choice::categorical("aggregator", Aggregator::NAMES).when("model", ["sage"]),
-        Choice::categorical("steps", [5, 10, 20]).when("model", ["appnp"]),
-        Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["appnp", "gcnii"]),
         Choice::categorical("theta", [0.5, 1.0, 1.5]).when("model", ["gcnii"]),
         Choice::log_reals("inner_decay", 1e-4, 0.1).when("model", ["gcnii"]),
         Choice::categorical("by_rows", [true, false]),
-        Choice::log_reals("learning_rate", 2e-3, 2e-2),
-        Choice::log_reals("weight_decay", 1e-6, 1e-2),
-        Choice::categorical("epochs", [400, 1200]),
-    ];
+    ]);
     if task.is_classification() {
         choices.push(Choice::categorical("label_smoothing", [0.0, 0.1]));
     }
@@ -254,16 +451,59 @@ mod tests {
 
     #[test]
     fn every_point_of_the_space_can_be_built() {
-        let space = space(Task::Multiclass).unwrap();
-        let stream = &mut Seed(0).stream("space", &[]);
-        let mut bodies = std::collections::BTreeSet::new();
-        for _ in 0..300 {
-            let design = space.sample(stream).unwrap();
-            let read: GraphDesign = design.decode().unwrap();
-            assert_eq!(read.check(), Ok(()), "{design:?}");
-            bodies.insert(read.body as u8);
+        for (unit, known) in [
+            (Unit::Node, Body::NAMES.len()),
+            (Unit::Graph, OF_GRAPHS.len()),
+        ] {
+            let space = space(Task::Multiclass, unit).unwrap();
+            let stream = &mut Seed(0).stream("space", &[]);
+            let mut bodies = std::collections::BTreeSet::new();
+            for _ in 0..300 {
+                let design = space.sample(stream).unwrap();
+                let read: GraphDesign = design.decode().unwrap();
+                assert_eq!(read.check(), Ok(()), "{design:?}");
+                bodies.insert(read.body as u8);
+            }
+            assert_eq!(bodies.len(), known);
         }
-        assert_eq!(bodies.len(), Body::NAMES.len());
+    }
+
+    #[test]
+    fn steps_look_at_samples_where_the_whole_graph_is_too_large() {
+        let design = GraphDesign::default();
+        let (nodes, edges) = (1_000_000, 10_000_000);
+        let needed = design.bytes_of_step(nodes, edges, 16);
+        let whole = design.within(needed, nodes, edges, 16);
+        assert_eq!(whole, design);
+        assert_eq!(whole.recipe(600_000).batch_size, 600_000);
+        let sampled = design.within(needed - 1, nodes, edges, 16);
+        let recipe = sampled.recipe(600_000);
+        assert_eq!((recipe.batch_size, recipe.epochs), (1024, 1));
+        assert_eq!(sampled.gathering().senders, Some(design.senders));
+        // What a person says stands.
+        let own = GraphDesign {
+            sample: 64,
+            ..design
+        };
+        assert_eq!(own.within(1, nodes, edges, 16), own);
+    }
+
+    #[test]
+    fn residual_and_norm_are_names_or_as_earlier_versions_wrote_them() {
+        let read = |text: &str| {
+            let text = format!(r#"{{"residual": {text}}}"#);
+            serde_json::from_str::<GraphDesign>(&text).map(|design| design.residual)
+        };
+        assert_eq!(read(r#""skip""#).unwrap(), Residual::Skip);
+        assert_eq!(read("true").unwrap(), Residual::Linear);
+        assert_eq!(read("false").unwrap(), Residual::None);
+        assert!(read(r#""both""#).is_err());
+        let read = |text: &str| {
+            let text = format!(r#"{{"norm": {text}}}"#);
+            serde_json::from_str::<GraphDesign>(&text).map(|design| design.norm)
+        };
+        assert_eq!(read(r#""graph""#).unwrap(), Norm::Graph);
+        assert_eq!(read("true").unwrap(), Norm::Layer);
     }
 
     #[test]

@@ -21,6 +21,34 @@ pub enum GraphError {
         /// What is not.
         lacks: &'static str,
     },
+    /// A folder with a table of graphs, and not both of the others.
+    #[error("`{}` has a table of graphs and none of {lacks}", path.display())]
+    HalfACollection {
+        /// The folder.
+        path: PathBuf,
+        /// What is not there.
+        lacks: &'static str,
+    },
+    /// No graph of many has a node.
+    #[error("none of the {graphs} graphs of `{}` has a node", path.display())]
+    NoNodes {
+        /// The source.
+        path: PathBuf,
+        /// Graphs.
+        graphs: usize,
+    },
+    /// Two nodes of one graph with one id.
+    #[error("`{}`, row {row}: graph `{graph}` has a node `{id}` already", path.display())]
+    DuplicateNode {
+        /// The file.
+        path: PathBuf,
+        /// Row of data, from 1.
+        row: usize,
+        /// The graph.
+        graph: String,
+        /// The node.
+        id: String,
+    },
     /// A table has fewer columns than are needed.
     #[error("`{}` should have {needed}", path.display())]
     Columns {
@@ -103,6 +131,16 @@ pub enum GraphError {
         /// What is wrong.
         problem: String,
     },
+    /// A file of nodes and edges that cannot be read.
+    #[error("`{}` cannot be read as {format}: {problem}", path.display())]
+    Listed {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        format: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The word of a node's part is not known.
     #[error("`{}`, row {row}: `{word}` in column `{column}` is no part", path.display())]
     Part {
@@ -143,6 +181,14 @@ impl Hints for GraphError {
                 "a graph is a folder with `nodes.csv` (a row a node: its id, its features, what is predicted) and `edges.csv` (a row an \
                  edge: the ids of its two nodes)"
             }
+            GraphError::HalfACollection { .. } => {
+                "many graphs are a folder with `graphs.csv` (a row a graph: its id, what is predicted), `nodes.csv` (graph, id, features) and \
+                 `edges.csv` (graph, source, target)"
+            }
+            GraphError::NoNodes { .. } => {
+                "name the graph of each node in the first column of `nodes.csv`, or in one called `graph`"
+            }
+            GraphError::DuplicateNode { .. } => "number the nodes of each graph, each once",
             GraphError::Columns { .. } => "add the columns, or a header that names them",
             GraphError::MissingId { .. } => "give each row the id of its node",
             GraphError::InexactId { .. } => {
@@ -161,6 +207,9 @@ impl Hints for GraphError {
             GraphError::Arrays { .. } => {
                 "an archive needs edges (`edges`, `edge_index`, or `adj_indptr` and `adj_indices`), and may have features (`x`, \
                  `node_features`), labels (`y`, `node_labels`) and masks (`train_mask` or `train_masks`, and the others)"
+            }
+            GraphError::Listed { .. } => {
+                "write the file anew with the program that it comes from, or give two tables, `nodes.csv` and `edges.csv`"
             }
             GraphError::Part { .. } => {
                 "write `train`, `validation` or `test`, and nothing for nodes of no part; or leave the column out with `--ignore`"

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use candor_core::Seed;
 use candor_kernels::Csr;
 use rand::seq::SliceRandom;
@@ -39,8 +37,8 @@ impl Graph {
         directed: bool,
     ) -> (Graph, LeftOut) {
         let mut left_out = LeftOut::default();
-        // The sum of weights, how often, and whether the first had its lesser node first.
-        let mut found: BTreeMap<(u32, u32), (f32, u32, bool)> = BTreeMap::new();
+        // From node, to node, and the place in the list with, in its lowest bit, whether the two were exchanged.
+        let mut found: Vec<((u32, u32), u64)> = Vec::with_capacity(pairs.len());
         for (place, &(from, to)) in pairs.iter().enumerate() {
             if from == to {
                 left_out.loops += 1;
@@ -49,23 +47,32 @@ impl Graph {
             if from.max(to) as usize >= nodes {
                 continue;
             }
-            let forwards = directed || from < to;
-            let key = if forwards { (from, to) } else { (to, from) };
-            let weight = weights.map_or(1.0, |weights| weights[place]);
-            let entry = found.entry(key).or_insert((0.0, 0, forwards));
-            if entry.1 > 0 {
-                left_out.repeated += 1;
-                left_out.mirrored += usize::from(entry.2 != forwards);
-            }
-            *entry = (entry.0 + weight, entry.1 + 1, entry.2);
+            let exchanged = !directed && from > to;
+            let key = if exchanged { (to, from) } else { (from, to) };
+            found.push((key, 2 * place as u64 + u64::from(exchanged)));
         }
-        let mean = |(sum, count, _): &(f32, u32, bool)| sum / *count as f32;
-        let graph = Graph {
+        // Places differ, so that the order is one.
+        found.sort_unstable();
+        let mut graph = Graph {
             nodes,
-            weights: weights.map(|_| found.values().map(mean).collect()),
-            edges: found.into_keys().collect(),
+            edges: Vec::with_capacity(found.len()),
+            weights: weights.map(|_| Vec::with_capacity(found.len())),
             directed,
         };
+        for same in found.chunk_by(|(a, _), (b, _)| a == b) {
+            let (edge, first) = same[0];
+            left_out.repeated += same.len() - 1;
+            let turned = same.iter().filter(|(_, place)| (place ^ first) & 1 == 1);
+            left_out.mirrored += turned.count();
+            graph.edges.push(edge);
+            if let (Some(kept), Some(weights)) = (&mut graph.weights, weights) {
+                let sum: f32 = same
+                    .iter()
+                    .map(|(_, place)| weights[(place / 2) as usize])
+                    .sum();
+                kept.push(sum / same.len() as f32);
+            }
+        }
         (graph, left_out)
     }
 
@@ -167,8 +174,8 @@ impl Graph {
     }
 
     /// The graph with a random share of its edges led to a random other node instead; where such an edge was there already, there is one
-    /// fewer.
-    pub fn rewired(&self, share: f64, seed: Seed) -> Graph {
+    /// fewer. `starts` are the first nodes of graphs that lie side by side, and the number of all nodes: an edge stays inside its own.
+    pub fn rewired(&self, share: f64, starts: &[usize], seed: Seed) -> Graph {
         let stream = &mut seed.stream("rewired", &[]);
         let mut order: Vec<usize> = (0..self.edges.len()).collect();
         order.shuffle(stream);
@@ -177,7 +184,8 @@ impl Graph {
         for edge in order {
             let (from, to) = pairs[edge];
             let stays = if stream.random_bool(0.5) { from } else { to };
-            let other = stream.random_range(0..self.nodes as u32);
+            let own = starts.partition_point(|&start| start <= from as usize);
+            let other = stream.random_range(starts[own - 1] as u32..starts[own] as u32);
             pairs[edge] = if stays == from {
                 (from, other)
             } else {
@@ -266,12 +274,16 @@ mod tests {
         let left = ring.thinned(0.25, stream).edges().len();
         // The standard deviation is 19.
         assert!((1420..=1580).contains(&left), "{left}");
-        let rewired = ring.rewired(0.25, Seed(3));
+        let all = &[0, 2000];
+        let rewired = ring.rewired(0.25, all, Seed(3));
         let same = rewired.edges().iter().filter(|e| ring.edges().contains(e));
         let same = same.count();
         assert!((1490..=1510).contains(&same), "{same}");
-        assert_eq!(ring.rewired(0.0, Seed(3)), ring);
-        assert_eq!(ring.rewired(0.5, Seed(3)), ring.rewired(0.5, Seed(3)));
+        assert_eq!(ring.rewired(0.0, all, Seed(3)), ring);
+        assert_eq!(
+            ring.rewired(0.5, all, Seed(3)),
+            ring.rewired(0.5, all, Seed(3))
+        );
     }
 
     #[test]

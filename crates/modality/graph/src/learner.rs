@@ -1,18 +1,19 @@
 use burn::tensor::Device;
+use candor_baselines::Matrix;
 use candor_core::{Distribution, Seed, Target, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+    SavedMember, TargetScale, TrainError, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Body, GraphDesign, GraphNetwork, GraphUnits, LabelPropagation, Preparation, PreparedGraph,
-    space,
+    Body, Explanation, GraphDesign, GraphNetwork, GraphUnits, LabelPropagation, Norm, Preparation,
+    PreparedGraph, Readout, Residual, Unit, described_graphs, space,
 };
 
 /// Trains and reads the models of graphs: networks, label propagation, and the classical models of tables, which see no edges.
@@ -20,22 +21,67 @@ pub struct GraphLearner {
     space: Space,
     tables: TableLearner,
     task: Task,
+    unit: Unit,
+    memory: u64,
 }
 
 /// Parameters of a network at most.
 const MOST_PARAMETERS: usize = 1 << 28;
+/// Bytes that a step of training may take, where nobody says how many.
+const MEMORY: u64 = 4 << 30;
 
 impl GraphLearner {
-    /// With the full design space of a task.
+    /// Predicts nodes, or whole graphs, with the full design space of a task.
     ///
     /// # Errors
     /// Never for the space as it stands.
-    pub fn new(task: Task) -> Result<GraphLearner, DesignError> {
+    pub fn new(task: Task, unit: Unit) -> Result<GraphLearner, DesignError> {
         Ok(GraphLearner {
-            space: space(task)?,
+            space: space(task, unit)?,
             tables: TableLearner::new(task)?,
             task,
+            unit,
+            memory: MEMORY,
         })
+    }
+
+    /// What the prediction of a unit rests on, if a saved member is a network.
+    ///
+    /// # Errors
+    /// When the member is damaged, or the units do not fit it.
+    pub fn explain(
+        &self,
+        description: &Value,
+        numbers: &[u8],
+        units: &Units,
+        index: usize,
+    ) -> Result<Option<Explanation>, MemberError> {
+        let description: Description = serde_json::from_value(description.clone())
+            .map_err(|e| MemberError::Malformed(format!("its description: {e}")))?;
+        let Description::Network {
+            design,
+            preparation,
+            head,
+        } = description
+        else {
+            return Ok(None);
+        };
+        let device = Device::flex().autodiff();
+        let network = loaded(&design, &preparation, &head, numbers, &device)?;
+        let units = units.get::<GraphUnits>()?;
+        preparation
+            .check_features(&units.features)
+            .map_err(MemberError::Malformed)?;
+        let data = prepared(&design, &preparation, units);
+        let sources = preparation.sources();
+        Ok(Some(Explanation::learn(
+            &network, &data, index, &head, &sources,
+        )))
+    }
+
+    /// With so many bytes for a step of training, 4 GiB else: where one on the whole graph would take more, steps look at samples of it.
+    pub fn within(self, memory: u64) -> GraphLearner {
+        GraphLearner { memory, ..self }
     }
 }
 
@@ -73,7 +119,7 @@ impl Learner for GraphLearner {
             in_full: model != "boosting",
         };
         let network = |name: &'static str, design: GraphDesign| HandMade {
-            design: design.to_design(self.task),
+            design: design.to_design(self.task, self.unit),
             name,
             baseline: false,
             in_full: false,
@@ -86,13 +132,54 @@ impl Learner for GraphLearner {
         let deep = |body: Body| GraphDesign {
             layers: 5,
             dropout: 0.2,
-            residual: true,
-            norm: true,
+            residual: Residual::Linear,
+            norm: Norm::Layer,
             weight_decay: 1e-5,
             learning_rate: 5e-3,
             epochs: 1200,
             ..of(body)
         };
+        if self.unit == Unit::Graph {
+            let of = |body: Body, readout: Readout| GraphDesign {
+                body,
+                layers: 4,
+                width: 64,
+                dropout: 0.2,
+                norm: Norm::Graph,
+                weight_decay: 1e-6,
+                learning_rate: 3e-3,
+                epochs: 150,
+                readout,
+                ..GraphDesign::default()
+            };
+            return vec![
+                baseline("majority or mean", "trivial"),
+                baseline("linear, on the shape of graphs", "linear"),
+                // Early, so that a short search has a network, and with it a test for strange graphs.
+                network("sums of neighbours (GIN)", of(Body::Gin, Readout::Sum)),
+                baseline("gradient boosting, on the shape of graphs", "boosting"),
+                network("nodes without edges", of(Body::Mlp, Readout::Mean)),
+                network(
+                    "sums of neighbours (GIN), all layers",
+                    GraphDesign {
+                        jumping: true,
+                        ..of(Body::Gin, Readout::Mean)
+                    },
+                ),
+                network("graph convolution (GCN)", of(Body::Gcn, Readout::Mean)),
+                network(
+                    "a node beside its neighbours (GraphSAGE), with residuals",
+                    GraphDesign {
+                        residual: Residual::Linear,
+                        ..of(Body::Sage, Readout::Max)
+                    },
+                ),
+                network(
+                    "attention between neighbours (GATv2)",
+                    of(Body::Gatv2, Readout::Mean),
+                ),
+            ];
+        }
         vec![
             baseline("majority or mean", "trivial"),
             baseline("linear, without edges", "linear"),
@@ -110,7 +197,14 @@ impl Learner for GraphLearner {
                     ..of(Body::Gatv2)
                 },
             ),
-            network("deep graph convolution with residuals", deep(Body::Gcn)),
+            network(
+                "deep graph convolution, each feature normalised over the graph",
+                GraphDesign {
+                    layers: 10,
+                    norm: Norm::Graph,
+                    ..deep(Body::Gcn)
+                },
+            ),
             network("deep GraphSAGE with residuals", deep(Body::Sage)),
             network(
                 "deep convolution that keeps to its input (GCNII)",
@@ -124,7 +218,7 @@ impl Learner for GraphLearner {
             network(
                 "sums of neighbours (GIN)",
                 GraphDesign {
-                    norm: true,
+                    norm: Norm::Layer,
                     ..of(Body::Gin)
                 },
             ),
@@ -132,10 +226,18 @@ impl Learner for GraphLearner {
     }
 
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
-        match model_of(assignment.design)? {
-            Model::Table => self.fit_table(assignment),
-            Model::Propagation => fit_propagation(assignment),
-            Model::Network(design) => fit_network(&design, assignment),
+        let nodes_only = |what: &str| {
+            let problem = format!("{what} says something of nodes, not of whole graphs");
+            Err(MemberError::Design(problem))
+        };
+        match (model_of(assignment.design)?, self.unit) {
+            (Model::Table, _) => self.fit_table(assignment),
+            (Model::Propagation, Unit::Node) => fit_propagation(assignment),
+            (Model::Propagation, Unit::Graph) => nodes_only("label propagation"),
+            (Model::Network(design), Unit::Graph) if design.body == Body::Appnp => {
+                nodes_only("`appnp`")
+            }
+            (Model::Network(design), _) => fit_network(&design, assignment, self.memory),
         }
     }
 
@@ -158,16 +260,7 @@ impl Learner for GraphLearner {
                 preparation,
                 head,
             } => {
-                design.check().map_err(malformed)?;
-                preparation.check().map_err(malformed)?;
-                head.check().map_err(malformed)?;
-                let weights =
-                    Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
-                let network = build(&design, &preparation, &head, Seed(0), &Device::flex())
-                    .map_err(malformed)?;
-                let network = weights
-                    .load_into(network)
-                    .map_err(|e| malformed(e.to_string()))?;
+                let network = loaded(&design, &preparation, &head, numbers, &Device::flex())?;
                 Ok(Box::new(NetworkMember {
                     design,
                     preparation,
@@ -231,23 +324,31 @@ impl Member for TableMember {
     }
 }
 
-/// Some nodes' features as rows of a table, all of which may be learned from.
+/// Some units as rows of a table, all of which may be learned from.
 fn as_rows(units: &GraphUnits, indices: &[usize]) -> Result<Units, MemberError> {
-    let nodes = units.nodes_at(indices);
-    let matrix = units.features.rows(&nodes, &units.graph.degrees())?;
+    let matrix = matrix_of(units, indices)?;
     Ok(TableUnits::units(matrix, (0..indices.len()).collect()))
 }
 
+fn matrix_of(units: &GraphUnits, indices: &[usize]) -> Result<Matrix, MemberError> {
+    match units.starts {
+        None => {
+            let nodes = units.nodes_at(indices);
+            units.features.rows(&nodes, &units.graph.degrees())
+        }
+        Some(_) => described_graphs(units, indices),
+    }
+}
+
 impl GraphLearner {
-    /// Only the nodes that the fit asks for become rows: first those to learn from, then those to validate on.
+    /// Only the units that the fit asks for become rows: first those to learn from, then those to validate on.
     fn fit_table(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let units = GraphUnits::to_learn_from(assignment.units)?;
         let asked = [assignment.train, assignment.validation].concat();
-        let nodes = units.nodes_at(&asked);
-        let matrix = units.features.rows(&nodes, &units.graph.degrees())?;
+        let matrix = matrix_of(units, &asked)?;
         let learnt = assignment.train.len();
         let fitted = self.tables.fit(&Assignment {
-            // Bins are cut from training nodes alone.
+            // Bins are cut from the training part alone.
             units: &TableUnits::units(matrix, (0..learnt).collect()),
             targets: &assignment.targets.select(&asked),
             train: &(0..learnt).collect::<Vec<_>>(),
@@ -336,7 +437,7 @@ impl Member for NetworkMember {
         let data = prepared(&self.design, &self.preparation, units);
         let predicted = predict(&self.network, &data, indices, &self.head, &Device::flex());
         let scale = self.preparation.target_scale();
-        let (input_width, input) = data.described(&units.nodes_at(indices));
+        let (input_width, input) = data.described(indices);
         Ok(MemberPrediction {
             members: predicted
                 .members
@@ -374,8 +475,7 @@ fn prepared<'a>(
     preparation: &Preparation,
     units: &'a GraphUnits,
 ) -> PreparedGraph<'a> {
-    let (edges, input) = (design.edge_dropout, design.dropout);
-    PreparedGraph::new(units, preparation, design.body.rule(), edges, input)
+    PreparedGraph::new(units, preparation, design.gathering())
 }
 
 fn build(
@@ -401,6 +501,25 @@ fn build(
     Ok(GraphNetwork::new(design, input, head, &mut stream, device))
 }
 
+/// A saved network; all that is said of it is checked.
+fn loaded(
+    design: &GraphDesign,
+    preparation: &Preparation,
+    head: &HeadKind,
+    numbers: &[u8],
+    device: &Device,
+) -> Result<GraphNetwork, MemberError> {
+    let malformed = MemberError::Malformed;
+    design.check().map_err(malformed)?;
+    preparation.check().map_err(malformed)?;
+    head.check().map_err(malformed)?;
+    let weights = Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
+    let network = build(design, preparation, head, Seed(0), device).map_err(malformed)?;
+    weights
+        .load_into(network)
+        .map_err(|e| malformed(e.to_string()))
+}
+
 fn head_for(design: &GraphDesign, target: &Target) -> HeadKind {
     let width = target.width();
     let label_smoothing = design.label_smoothing;
@@ -417,14 +536,31 @@ fn head_for(design: &GraphDesign, target: &Target) -> HeadKind {
     }
 }
 
-fn fit_network(design: &GraphDesign, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+fn fit_network(
+    design: &GraphDesign,
+    assignment: &Assignment,
+    memory: u64,
+) -> Result<FittedMember, MemberError> {
     let units = GraphUnits::to_learn_from(assignment.units)?;
     let preparation = Preparation::fit(
         &units.features,
-        assignment.targets,
-        assignment.train,
+        &units.nodes_at(assignment.train),
+        TargetScale::fit(assignment.targets, assignment.train),
         design.by_rows,
     );
+    let (nodes, edges) = (units.graph.nodes(), units.graph.edges().len());
+    let (design, recipe) = match units.starts {
+        None => {
+            let design = design.within(memory, nodes, edges, preparation.width());
+            let recipe = design.recipe(assignment.train.len());
+            (design, recipe)
+        }
+        Some(_) => (
+            design.clone(),
+            design.recipe_of_graphs(assignment.train.len()),
+        ),
+    };
+    let design = &design;
     let data = prepared(design, &preparation, units);
     let head = head_for(design, assignment.target);
     let truth = assignment.targets.select(assignment.validation);
@@ -446,7 +582,7 @@ fn fit_network(design: &GraphDesign, assignment: &Assignment) -> Result<FittedMe
         assignment.train,
         &validation,
         &head,
-        &design.recipe(assignment.train.len()),
+        &recipe,
         assignment.seed,
         assignment.clock,
     )

@@ -1,35 +1,48 @@
-//! The modality `graph`: one prediction is about one node of a graph.
+//! The modality `graph`: one prediction is about one node of a graph, or about one of many graphs.
 //!
 //! `source` reads graphs; `graph` holds the edges, `features` what is known of each node, `data` both as units; `curate` tells what is
-//! wrong with them. `prepare` fits what a network needs on the training part, `messages` weighs what neighbours send; `design` names the
-//! networks and the space of a search, `body` has one file a paper; `propagation` is the baseline that knows edges and labels alone;
-//! `challenge` is what can go wrong in the world.
+//! wrong with them. `descriptors` tells
+//! of a whole graph in numbers. `prepare` fits what a network needs on the training part, `messages` weighs what neighbours send, `neighbourhood`
+//! is the part of a graph that some nodes rest on; `design` names the networks and the space of a search, `body` has one file a paper; `propagation` is the baseline that knows edges and labels alone;
+//! `explain` tells what a prediction owes to which edge and which feature, `draw`
+//! draws it; `challenge` is what can go wrong in the world.
 
 mod body;
 mod challenge;
 pub mod curate;
 mod data;
+mod descriptors;
 mod design;
+mod draw;
 mod error;
+mod explain;
 mod features;
 mod graph;
 mod learner;
 mod messages;
+mod neighbourhood;
 mod network;
 mod prepare;
 mod propagation;
 mod source;
 
-pub use body::Aggregator;
+pub use body::{Aggregator, Graphs};
 pub use challenge::{Disturbance, edges_rewired, features_shuffled, features_shuffled_apart};
 pub use data::GraphUnits;
-pub use design::{Body, GraphDesign, space};
+pub use descriptors::described_graphs;
+pub use design::{Body, Gathering, GraphDesign, Norm, Readout, Residual, Unit, space};
+pub use draw::{Drawing, draw};
 pub use error::GraphError;
+pub use explain::Explanation;
 pub use features::{NodeFeatures, SparseFeatures};
 pub use graph::{Graph, LeftOut};
 pub use learner::GraphLearner;
 pub use messages::{Messages, Rule};
+pub use neighbourhood::{Neighbourhood, Sampling};
 pub use network::GraphNetwork;
-pub use prepare::{GraphBatch, Preparation, PreparedGraph, Rows};
+pub use prepare::{GraphBatch, InputSource, Preparation, PreparedGraph, Rows};
 pub use propagation::LabelPropagation;
-pub use source::{GivenParts, GraphOptions, GraphSource, ReadGraph, canonical_id, read_graph};
+pub use source::{
+    CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection, ReadGraph,
+    canonical_id, read_collection, read_graph,
+};

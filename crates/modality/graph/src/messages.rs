@@ -1,6 +1,10 @@
+use std::ops::Range;
 use std::sync::Arc;
 
+use burn::tensor::{Tensor, TensorData};
 use candor_kernels::Csr;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
 use crate::Graph;
 
@@ -26,6 +30,8 @@ pub struct Messages {
     pub matrix: Csr,
     /// A number for each entry; all one if there are none.
     pub weights: Option<Arc<[f32]>>,
+    /// `[entries, 1]`: what each entry is multiplied by beside that, with a gradient; the maximum over neighbours does not look at it.
+    pub mask: Option<Tensor<2>>,
 }
 
 impl Messages {
@@ -38,39 +44,111 @@ impl Messages {
             let own = (0..loops).map(|node| (node, node, 1.0));
             graph.messages().chain(own)
         };
-        let pairs: Vec<(u32, u32)> = entries().map(|(to, from, _)| (to, from)).collect();
-        let (matrix, place) = match Csr::from_pairs(nodes, nodes, &pairs) {
-            Ok(made) => made,
-            Err(error) => unreachable!("edges lie between nodes: {error}"),
-        };
+        let mut starts = vec![0usize; nodes + 1];
         let mut received = vec![0f32; nodes];
-        entries().for_each(|(to, _, weight)| received[to as usize] += weight);
-        let scaled: Box<dyn Fn((u32, u32, f32)) -> f32> = match rule {
+        for (to, _, weight) in entries() {
+            starts[to as usize + 1] += 1;
+            received[to as usize] += weight;
+        }
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        let scaled: Option<Box<dyn Fn((u32, u32, f32)) -> f32>> = match rule {
             Rule::Symmetric | Rule::SymmetricNeighbours => {
                 let root: Vec<f32> = received
                     .iter()
                     // What receives nothing has no say.
                     .map(|&sum| if sum > 0.0 { 1.0 / sum.sqrt() } else { 0.0 })
                     .collect();
-                Box::new(move |(to, from, w)| root[to as usize] * w * root[from as usize])
+                Some(Box::new(move |(to, from, w)| {
+                    root[to as usize] * w * root[from as usize]
+                }))
             }
-            Rule::Mean => Box::new(move |(to, _, w)| w / received[to as usize]),
-            Rule::Sum if graph.weights().is_some() => Box::new(|(_, _, w)| w),
-            Rule::Sum | Rule::Learned => {
-                return Messages {
-                    matrix,
-                    weights: None,
-                };
-            }
+            Rule::Mean => Some(Box::new(move |(to, _, w)| w / received[to as usize])),
+            Rule::Sum if graph.weights().is_some() => Some(Box::new(|(_, _, w)| w)),
+            Rule::Sum | Rule::Learned => None,
         };
-        let mut weights = vec![0f32; pairs.len()];
-        for (entry, &place) in entries().zip(&place) {
-            weights[place as usize] = scaled(entry);
+        // Row by row at once, without a list of pairs: graphs are large.
+        let mut next = starts.clone();
+        let mut senders = vec![0u32; starts[nodes]];
+        let mut weights = vec![0f32; if scaled.is_some() { starts[nodes] } else { 0 }];
+        for entry in entries() {
+            let (to, from, _) = entry;
+            let place = &mut next[to as usize];
+            senders[*place] = from;
+            if let Some(scaled) = &scaled {
+                weights[*place] = scaled(entry);
+            }
+            *place += 1;
         }
+        let matrix = Csr::new(nodes, starts, senders)
+            .unwrap_or_else(|e| unreachable!("edges lie between nodes: {e}"));
         Messages {
             matrix,
-            weights: Some(weights.into()),
+            weights: scaled.is_some().then(|| weights.into()),
+            mask: None,
         }
+    }
+
+    /// Some of many graphs beside each other, each the nodes of a range that no edge leaves; in training without a share of their edges, what is
+    /// left counting for all.
+    pub(crate) fn of_graphs(
+        &self,
+        graphs: &[Range<usize>],
+        rule: Rule,
+        mut dropping: Option<(f64, &mut ChaCha8Rng)>,
+    ) -> Messages {
+        let (mut starts, mut senders, mut weights) = (vec![0], Vec::new(), Vec::new());
+        let scaled = self.weights.is_some() || (dropping.is_some() && rule != Rule::Learned);
+        let mut first = 0;
+        for nodes in graphs {
+            for node in nodes.clone() {
+                let (begin, mut others) = (senders.len(), 0);
+                for entry in self.matrix.row(node) {
+                    let sender = self.matrix.indices()[entry];
+                    if sender as usize != node {
+                        others += 1;
+                        let dropped = dropping.as_mut();
+                        if dropped.is_some_and(|(rate, stream)| stream.random_bool(*rate)) {
+                            continue;
+                        }
+                    }
+                    senders.push((first + sender as usize - nodes.start) as u32);
+                    if scaled {
+                        weights.push(self.weights.as_ref().map_or(1.0, |w| w[entry]));
+                    }
+                }
+                let place = (first + node - nodes.start) as u32;
+                let left = senders[begin..].iter().filter(|s| **s != place).count();
+                if scaled && left < others && left > 0 {
+                    let scale = others as f32 / left as f32;
+                    let kept = senders[begin..].iter().zip(&mut weights[begin..]);
+                    kept.filter(|(sender, _)| **sender != place)
+                        .for_each(|(_, weight)| *weight *= scale);
+                }
+                starts.push(senders.len());
+            }
+            first += nodes.len();
+        }
+        let matrix = Csr::new(first, starts, senders)
+            .unwrap_or_else(|e| unreachable!("no edge leaves a graph: {e}"));
+        Messages {
+            matrix,
+            weights: scaled.then(|| weights.into()),
+            mask: None,
+        }
+    }
+
+    /// `[entries, 1]`: the mask times the weights; `None` without a mask.
+    pub fn masked_weights(&self) -> Option<Tensor<2>> {
+        let mask = self.mask.clone()?;
+        Some(match &self.weights {
+            Some(weights) => {
+                let data = TensorData::new(weights.to_vec(), [weights.len(), 1]);
+                mask.clone() * Tensor::from_data(data, &mask.device())
+            }
+            None => mask,
+        })
     }
 }
 
@@ -119,6 +197,34 @@ mod tests {
         );
         let learned = rows(&Messages::new(&path, Rule::Learned));
         assert_eq!(learned[0], [(0, 1.0), (1, 1.0)]);
+    }
+
+    #[test]
+    fn graphs_beside_each_other_keep_their_edges_and_may_stand_twice() {
+        let (two, _) = Graph::new(5, &[(0, 1), (2, 3), (3, 4)], None, false);
+        let all = Messages::new(&two, Rule::Symmetric);
+        let beside = all.of_graphs(&[2..5, 0..2, 2..5], Rule::Symmetric, None);
+        let (whole, part) = (rows(&all), rows(&beside));
+        assert_eq!(part.len(), 8);
+        let moved = |row: &[(u32, f32)], from: u32, to: u32| {
+            let moved = row.iter().map(|&(sender, w)| (sender - from + to, w));
+            moved.collect::<Vec<_>>()
+        };
+        for place in 0..3 {
+            assert_eq!(part[place], moved(&whole[2 + place], 2, 0));
+            assert_eq!(part[5 + place], moved(&whole[2 + place], 2, 5));
+        }
+        assert_eq!(part[4], moved(&whole[1], 0, 3));
+        // What is left of dropped edges counts for all.
+        let pairs: Vec<(u32, u32)> = (1..41).map(|leaf| (0, leaf)).collect();
+        let (star, _) = Graph::new(41, &pairs, None, false);
+        let stream = &mut candor_core::Seed(1).stream("dropped", &[]);
+        let all = Messages::new(&star, Rule::Sum);
+        let left = all.of_graphs(&[0..41], Rule::Sum, Some((0.5, stream)));
+        let centre = &rows(&left)[0];
+        assert!((8..=32).contains(&centre.len()), "{}", centre.len());
+        let sum: f32 = centre.iter().map(|(_, weight)| weight).sum();
+        assert!((sum - 40.0).abs() < 1e-3, "{sum}");
     }
 
     #[test]

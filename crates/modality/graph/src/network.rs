@@ -68,7 +68,10 @@ impl GraphNetwork {
     fn embed(&self, batch: &GraphBatch, pass: &mut Pass) -> (Tensor<2>, Option<Tensor<2>>) {
         let (x, messages, design) = (&batch.input, batch.messages.as_ref(), &self.design);
         match (&self.layers, messages) {
-            (Layers::Stack(stack), messages) => (stack.forward(x, messages, pass), None),
+            (Layers::Stack(stack), messages) => {
+                let graphs = batch.graphs.as_ref();
+                (stack.forward(x, messages, graphs, pass), None)
+            }
             (Layers::Gcnii(gcnii), Some(messages)) => (gcnii.forward(x, messages, pass), None),
             (Layers::Appnp(layers), Some(messages)) => {
                 let mut x = x.clone();
@@ -115,8 +118,11 @@ impl Network for GraphNetwork {
     fn forward(&self, batch: &GraphBatch, pass: &mut Pass) -> Output {
         let (embedding, said) = self.embed(batch, pass);
         let asked = batch.asked.as_ref();
-        let embedding = picked(embedding, asked);
-        let raw = match said {
+        let embedding = match &batch.graphs {
+            Some(graphs) => self.design.readout.of(embedding, &graphs.rows),
+            None => picked(embedding, asked),
+        };
+        let raw = match said.filter(|_| batch.graphs.is_none()) {
             Some(said) => picked(said, asked),
             None => self.said(embedding.clone()),
         };

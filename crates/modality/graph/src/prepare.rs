@@ -9,7 +9,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{GraphUnits, Messages, NodeFeatures, Rule};
+use crate::body::Graphs;
+use crate::{Gathering, GraphUnits, Messages, Neighbourhood, NodeFeatures, Sampling};
 
 /// What a network needs to know of the training part: fitted on it alone, and saved with the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,17 +32,28 @@ pub struct ApartPreparation {
     pub by_rows: bool,
 }
 
+/// What a number of a node's input is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InputSource {
+    /// A feature of the encoded table of nodes.
+    Table(usize),
+    /// A feature that was given apart.
+    Apart(usize),
+    /// The number of its edges, of a graph without features.
+    Edges,
+}
+
 /// Scaled values are cut here, so that a wild number cannot drown a node.
 const CUT: f32 = 10.0;
 /// Numbers a node may have to be described as it is; more are hashed into so many.
 const DESCRIBED: usize = 64;
 
 impl Preparation {
-    /// Fits on the nodes `train`.
+    /// Fits on the nodes `train`; `target_scale` is that of the units that are learned from.
     pub fn fit(
         features: &NodeFeatures,
-        targets: &Targets,
         train: &[usize],
+        target_scale: TargetScale,
         by_rows: bool,
     ) -> Preparation {
         let apart = features.apart.as_ref().map(|apart| {
@@ -71,10 +83,11 @@ impl Preparation {
                 scales,
             }
         });
-        Preparation {
-            table: candor_table::Preparation::fit(&features.table, targets, train),
-            apart,
-        }
+        // Its targets would be those of rows, and a unit may be a whole graph.
+        let none = Targets::Classes(Vec::new());
+        let mut table = candor_table::Preparation::fit(&features.table, &none, train);
+        table.target_scale = target_scale;
+        Preparation { table, apart }
     }
 
     /// How numeric targets are scaled.
@@ -127,6 +140,28 @@ impl Preparation {
             numbers + categories,
             numbers + categories + apart,
         ]
+    }
+
+    /// What each number of a node's input is of.
+    pub(crate) fn sources(&self) -> Vec<InputSource> {
+        let [.., width] = self.layout();
+        if width == 0 {
+            return vec![InputSource::Edges; 2];
+        }
+        let numeric = &self.table.numeric;
+        let indicators = numeric.iter().filter(|column| column.indicator);
+        let numbers = numeric
+            .iter()
+            .chain(indicators)
+            .map(|column| column.feature);
+        let coded = self.table.categorical.iter();
+        let codes = coded.flat_map(|column| vec![column.feature; column.size]);
+        let apart = 0..self.apart.as_ref().map_or(0, |apart| apart.width);
+        numbers
+            .chain(codes)
+            .map(InputSource::Table)
+            .chain(apart.map(InputSource::Apart))
+            .collect()
     }
 
     /// Numbers of a node's input.
@@ -243,14 +278,28 @@ impl Rows {
         self.width >= 32 && 5 * self.cells.len() < self.nodes() * self.width
     }
 
-    fn dense(&self, device: &Device) -> Tensor<2> {
-        let mut values = vec![0f32; self.nodes() * self.width];
-        for (node, row) in values.chunks_exact_mut(self.width).enumerate() {
+    fn dense(&self, nodes: impl ExactSizeIterator<Item = usize>, device: &Device) -> Tensor<2> {
+        let shape = [nodes.len(), self.width];
+        let mut values = vec![0f32; nodes.len() * self.width];
+        for (row, node) in values.chunks_exact_mut(self.width).zip(nodes) {
             for &(place, value) in self.row(node) {
                 row[place as usize] = value;
             }
         }
-        Tensor::from_data(TensorData::new(values, [self.nodes(), self.width]), device)
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    /// The places of the numbers of some nodes, and the numbers.
+    fn sparse(&self, nodes: impl Iterator<Item = usize>) -> (Csr, Arc<[f32]>) {
+        let (mut starts, mut places, mut values) = (vec![0], Vec::new(), Vec::new());
+        for node in nodes {
+            places.extend(self.row(node).iter().map(|(place, _)| *place));
+            values.extend(self.row(node).iter().map(|(_, value)| *value));
+            starts.push(places.len());
+        }
+        let csr = Csr::new(self.width, starts, places)
+            .unwrap_or_else(|e| unreachable!("rows are made in order, inside the width: {e}"));
+        (csr, values.into())
     }
 
     /// What distances between nodes are measured on: the input itself when it is short, else hashed into 64 numbers with signs; and the
@@ -287,26 +336,26 @@ impl Rows {
 pub struct PreparedGraph<'a> {
     units: &'a GraphUnits,
     rows: Rows,
-    /// Where the input is sparse: its places, and its numbers.
+    /// The input of all nodes where it is sparse: its places, and its numbers.
     sparse: Option<(Csr, Arc<[f32]>)>,
-    rule: Option<Rule>,
     messages: Option<Messages>,
-    edge_dropout: f64,
-    input_dropout: f64,
+    gathering: Gathering,
 }
 
-/// What a network sees: always the whole graph, and which nodes are asked for.
+/// What a network sees: the whole graph or a part of it, and which nodes are asked for.
 #[derive(Debug, Clone)]
 pub struct GraphBatch {
-    /// The input of all nodes.
+    /// The input of the nodes.
     pub input: Input,
     /// What neighbours send; `None` for a network that does not look at edges.
     pub messages: Option<Messages>,
-    /// The nodes that are asked for; `None` means all, in their order.
+    /// The places of the nodes that are asked for; `None` means all, in their order.
     pub asked: Option<Tensor<1, Int>>,
+    /// Where graphs are asked for and not nodes.
+    pub graphs: Option<Graphs>,
 }
 
-/// The input of all nodes.
+/// The input of nodes.
 #[allow(clippy::large_enum_variant, reason = "there is one of it a batch")]
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -316,65 +365,218 @@ pub enum Input {
     Sparse(Csr, Arc<[f32]>),
 }
 
+/// Share of the nodes up to which a part of the graph is looked at instead of the whole.
+const PART: f64 = 0.5;
+
 impl<'a> PreparedGraph<'a> {
-    /// All nodes of a graph; `rule` is how messages are weighed, if edges are looked at. In training, edges and numbers of a sparse input
-    /// are dropped with these probabilities.
+    /// All nodes of a graph, as a network gathers from them.
     pub fn new(
         units: &'a GraphUnits,
         preparation: &Preparation,
-        rule: Option<Rule>,
-        edge_dropout: f64,
-        input_dropout: f64,
+        gathering: Gathering,
     ) -> PreparedGraph<'a> {
         let rows = preparation.apply(units);
-        let sparse = rows.is_sparse().then(|| {
-            let places = rows.cells.iter().map(|(place, _)| *place).collect();
-            let csr = Csr::new(rows.width, rows.starts.clone(), places)
-                .unwrap_or_else(|e| unreachable!("rows are made in order, inside the width: {e}"));
-            (csr, rows.cells.iter().map(|(_, value)| *value).collect())
-        });
+        let sparse = rows.is_sparse().then(|| rows.sparse(0..rows.nodes()));
+        let rule = gathering.rule;
         PreparedGraph {
             messages: rule.map(|rule| Messages::new(&units.graph, rule)),
             units,
             rows,
             sparse,
-            rule,
-            edge_dropout,
-            input_dropout,
+            gathering,
         }
     }
 
-    /// See [`Rows::described`].
-    pub(crate) fn described(&self, nodes: &[usize]) -> (usize, Vec<f32>) {
-        self.rows.described(nodes, &self.units.graph.degrees())
+    /// What distances between units are measured on: see [`Rows::described`]; of graphs the mean over their nodes, and the logarithm of
+    /// how many there are.
+    pub(crate) fn described(&self, indices: &[usize]) -> (usize, Vec<f32>) {
+        let nodes = self.units.nodes_at(indices);
+        let (width, values) = self.rows.described(&nodes, &self.units.graph.degrees());
+        if self.units.starts.is_none() {
+            return (width, values);
+        }
+        let mut rows = values.chunks_exact(width);
+        let mut means = vec![0f32; indices.len() * (width + 1)];
+        for (mean, &index) in means.chunks_exact_mut(width + 1).zip(indices) {
+            let count = self.units.nodes_of(index).len();
+            for row in rows.by_ref().take(count) {
+                let cells = mean.iter_mut().zip(row);
+                cells.for_each(|(mean, value)| *mean += value / count as f32);
+            }
+            mean[width] = (1.0 + count as f32).ln();
+        }
+        (width + 1, means)
     }
 
-    fn asked(&self, indices: &[usize], device: &Device) -> Option<Tensor<1, Int>> {
-        let nodes = self.units.graph.nodes();
-        let whole: Range<usize> = 0..nodes;
-        let asked = indices.iter().map(|&i| self.units.nodes[i] as usize);
-        if indices.len() == nodes && asked.clone().eq(whole) {
-            return None;
-        }
-        let asked: Vec<i32> = asked.map(|node| node as i32).collect();
-        Some(Tensor::from_data(
-            TensorData::new(asked, [indices.len()]),
-            device,
-        ))
+    fn nodes_of(&self, indices: &[usize]) -> Vec<u32> {
+        let nodes = self.units.nodes_at(indices);
+        nodes.into_iter().map(|node| node as u32).collect()
     }
+
+    /// Whole graphs beside each other.
+    fn graphs(
+        &self,
+        indices: &[usize],
+        dropping: Option<&mut ChaCha8Rng>,
+        device: &Device,
+    ) -> GraphBatch {
+        let graphs: Vec<Range<usize>> = indices.iter().map(|&i| self.units.nodes_of(i)).collect();
+        let rate = self.gathering.edge_dropout;
+        let dropping = dropping.filter(|_| rate > 0.0).map(|stream| (rate, stream));
+        let messages = self.messages.as_ref().zip(self.gathering.rule);
+        GraphBatch {
+            messages: messages.map(|(all, rule)| all.of_graphs(&graphs, rule, dropping)),
+            graphs: Some(beside(graphs.iter().map(Range::len), device)),
+            ..self.alone(&self.nodes_of(indices), device)
+        }
+    }
+
+    /// All nodes.
+    fn whole(&self, asked: &[u32], device: &Device) -> GraphBatch {
+        let nodes = self.rows.nodes();
+        GraphBatch {
+            input: match &self.sparse {
+                Some((csr, values)) => Input::Sparse(csr.clone(), values.clone()),
+                None => Input::Dense(self.rows.dense(0..nodes, device)),
+            },
+            messages: self.messages.clone(),
+            asked: places(asked, nodes, device),
+            graphs: None,
+        }
+    }
+
+    /// Some nodes, with what they send to each other.
+    fn part(&self, part: Neighbourhood, device: &Device) -> GraphBatch {
+        GraphBatch {
+            asked: places(&part.asked, part.nodes.len(), device),
+            messages: Some(part.messages),
+            ..self.alone(&part.nodes, device)
+        }
+    }
+
+    /// Nodes by themselves, for a network that does not look at edges.
+    fn alone(&self, nodes: &[u32], device: &Device) -> GraphBatch {
+        let indices = nodes.iter().map(|&node| node as usize);
+        GraphBatch {
+            input: match &self.sparse {
+                Some(_) => {
+                    let (csr, values) = self.rows.sparse(indices);
+                    Input::Sparse(csr, values)
+                }
+                None => Input::Dense(self.rows.dense(indices, device)),
+            },
+            messages: None,
+            asked: None,
+            graphs: None,
+        }
+    }
+
+    /// The node that a unit is; `None` if it is a graph.
+    pub(crate) fn node(&self, index: usize) -> Option<u32> {
+        match self.units.starts {
+            None => Some(self.units.which[index]),
+            Some(_) => None,
+        }
+    }
+
+    /// What the prediction of a unit rests on: the nodes by their numbers in the whole graph, and the batch, dense.
+    pub(crate) fn around(&self, index: usize, device: &Device) -> (Vec<u32>, GraphBatch) {
+        let own = self.nodes_of(&[index]);
+        if self.gathering.whole && self.units.starts.is_none() {
+            let mut batch = self.whole(&own, device);
+            batch.input = Input::Dense(self.rows.dense(0..self.rows.nodes(), device));
+            return ((0..self.rows.nodes() as u32).collect(), batch);
+        }
+        let steps = match self.units.starts {
+            None => self.gathering.steps,
+            // No edge leads out of a graph.
+            Some(_) => 1,
+        };
+        let found = self.messages.as_ref().map(|messages| {
+            Neighbourhood::whole(messages, &own, steps, usize::MAX)
+                .unwrap_or_else(|| unreachable!("there is no bound"))
+        });
+        let nodes = found
+            .as_ref()
+            .map_or(own.clone(), |found| found.nodes.clone());
+        let rows = nodes.iter().map(|&node| node as usize);
+        let input = Input::Dense(self.rows.dense(rows, device));
+        let graphs = self.units.starts.as_ref();
+        let graphs = graphs.map(|_| beside(std::iter::once(own.len()), device));
+        let batch = GraphBatch {
+            input,
+            messages: found.map(|found| found.messages),
+            asked: match graphs {
+                Some(_) => None,
+                None => places(&[0], nodes.len(), device),
+            },
+            graphs,
+        };
+        (nodes, batch)
+    }
+
+    fn sampling(&self, asked: usize) -> Option<Sampling> {
+        let senders = self.gathering.senders?;
+        Some(Sampling {
+            senders,
+            dropped: self.gathering.edge_dropout,
+            most_nodes: asked.saturating_mul(MOST_OF_EACH),
+        })
+    }
+}
+
+/// Nodes of a sample for each that is asked for, at most: how much memory a step takes is then known, however many layers there are.
+const MOST_OF_EACH: usize = 128;
+
+/// Graphs of so many nodes that lie after each other.
+fn beside(sizes: impl Iterator<Item = usize>, device: &Device) -> Graphs {
+    let (mut starts, mut of) = (vec![0], Vec::new());
+    for (graph, size) in sizes.enumerate() {
+        of.resize(of.len() + size, graph as i32);
+        starts.push(of.len());
+    }
+    let places = (0..of.len() as u32).collect();
+    let rows = Csr::new(of.len(), starts, places)
+        .unwrap_or_else(|e| unreachable!("the nodes of one graph after those of another: {e}"));
+    let shape = [of.len()];
+    Graphs {
+        rows,
+        of: Tensor::from_data(TensorData::new(of, shape), device),
+    }
+}
+
+/// Graphs that are predicted at a time.
+const GRAPHS_AT_ONCE: usize = 128;
+
+/// `None` where they are all of so many, in their order.
+fn places(asked: &[u32], nodes: usize, device: &Device) -> Option<Tensor<1, Int>> {
+    if asked.len() == nodes && (0..).zip(asked).all(|(place, &asked)| place == asked) {
+        return None;
+    }
+    let asked: Vec<i32> = asked.iter().map(|&place| place as i32).collect();
+    let shape = [asked.len()];
+    Some(Tensor::from_data(TensorData::new(asked, shape), device))
 }
 
 impl Batches for PreparedGraph<'_> {
     type Batch = GraphBatch;
 
+    /// The whole graph, unless what is asked for rests on a small part of it: the answers are the same.
     fn batch(&self, indices: &[usize], device: &Device) -> GraphBatch {
-        GraphBatch {
-            input: match &self.sparse {
-                Some((csr, values)) => Input::Sparse(csr.clone(), values.clone()),
-                None => Input::Dense(self.rows.dense(device)),
-            },
-            messages: self.messages.clone(),
-            asked: self.asked(indices, device),
+        if self.units.starts.is_some() {
+            return self.graphs(indices, None, device);
+        }
+        let asked = self.nodes_of(indices);
+        let messages = match &self.messages {
+            _ if self.gathering.whole => return self.whole(&asked, device),
+            None => return self.alone(&asked, device),
+            Some(messages) => messages,
+        };
+        let most = (PART * self.rows.nodes() as f64) as usize;
+        let steps = self.gathering.steps;
+        match Neighbourhood::whole(messages, &asked, steps, most) {
+            Some(part) => self.part(part, device),
+            None => self.whole(&asked, device),
         }
     }
 
@@ -384,15 +586,34 @@ impl Batches for PreparedGraph<'_> {
         stream: &mut ChaCha8Rng,
         device: &Device,
     ) -> GraphBatch {
-        let mut batch = self.batch(indices, device);
-        if let Some(rule) = self.rule.filter(|_| self.edge_dropout > 0.0) {
-            let graph = self.units.graph.thinned(self.edge_dropout, stream);
-            batch.messages = Some(Messages::new(&graph, rule));
-        }
-        if let (Some((csr, values)), true) = (&self.sparse, self.input_dropout > 0.0) {
-            let kept = 1.0 / (1.0 - self.input_dropout) as f32;
+        let asked = self.nodes_of(indices);
+        let edge_dropout = self.gathering.edge_dropout;
+        let mut batch = match (&self.messages, self.gathering.rule) {
+            _ if self.units.starts.is_some() => self.graphs(indices, Some(&mut *stream), device),
+            (Some(messages), Some(rule)) => match self.sampling(asked.len()) {
+                Some(sampling) => {
+                    let steps = self.gathering.steps;
+                    let part =
+                        Neighbourhood::sampled(messages, rule, &asked, steps, sampling, stream);
+                    self.part(part, device)
+                }
+                None => {
+                    let mut batch = self.whole(&asked, device);
+                    if edge_dropout > 0.0 {
+                        let graph = self.units.graph.thinned(edge_dropout, stream);
+                        batch.messages = Some(Messages::new(&graph, rule));
+                    }
+                    batch
+                }
+            },
+            _ if self.gathering.whole => self.whole(&asked, device),
+            _ => self.alone(&asked, device),
+        };
+        let rate = self.gathering.input_dropout;
+        if let (Input::Sparse(csr, values), true) = (&batch.input, rate > 0.0) {
+            let kept = 1.0 / (1.0 - rate) as f32;
             let dropped = values.iter().map(|value| {
-                let drop = stream.random_bool(self.input_dropout);
+                let drop = stream.random_bool(rate);
                 if drop { 0.0 } else { kept * value }
             });
             batch.input = Input::Sparse(csr.clone(), dropped.collect());
@@ -400,9 +621,12 @@ impl Batches for PreparedGraph<'_> {
         batch
     }
 
-    /// The whole graph is computed for each batch, whatever is asked of it.
+    /// A whole graph is computed for each batch, whatever is asked of it; of many graphs a few at a time.
     fn units_at_once(&self) -> usize {
-        usize::MAX
+        match self.units.starts {
+            None => usize::MAX,
+            Some(_) => GRAPHS_AT_ONCE,
+        }
     }
 }
 
@@ -429,12 +653,11 @@ mod tests {
         let table = Matrix::new(3, kinds, vec![10.0, 0.0, 20.0, 1.0, 999.0, 0.0]).unwrap();
         let apart = SparseFeatures::of_dense(2, &[1.0, 5.0, 3.0, 5.0, 9.0, 5.0]);
         let units = units(table, Some(apart));
-        let targets = Targets::Classes(vec![0, 1, 0]);
-        let fitted = Preparation::fit(&units.features, &targets, &[0, 1], true);
+        let fitted = Preparation::fit(&units.features, &[0, 1], TargetScale::default(), true);
         let scales = fitted.apart.as_ref().unwrap().scales.clone().unwrap();
         assert_eq!(scales, [(2.0, 1.0), (5.0, 1.0)]);
         assert_eq!(fitted.check(), Ok(()));
-        let dense = fitted.apply(&units).dense(&Device::flex());
+        let dense = fitted.apply(&units).dense(0..3, &Device::flex());
         assert_eq!(dense.dims(), [3, fitted.width()]);
         let values: Vec<f32> = dense.into_data().iter().collect();
         // The number, which category (unknown first), the features given apart; what is far off is cut.
@@ -448,8 +671,7 @@ mod tests {
         let none = Matrix::new(3, vec![], vec![]).unwrap();
         let cells = vec![(0, 3, 2.0), (0, 40, 6.0), (2, 1, 5.0)];
         let units = units(none, Some(SparseFeatures::new(3, 50, cells)));
-        let targets = Targets::Classes(vec![0, 1, 0]);
-        let fitted = Preparation::fit(&units.features, &targets, &[0, 1], true);
+        let fitted = Preparation::fit(&units.features, &[0, 1], TargetScale::default(), true);
         let rows = fitted.apply(&units);
         assert!(rows.is_sparse());
         assert_eq!(rows.row(0), [(3, 0.25), (40, 0.75)]);
@@ -457,7 +679,7 @@ mod tests {
             (rows.row(1), rows.row(2)),
             ([].as_slice(), [(1, 1.0)].as_slice())
         );
-        let plain = Preparation::fit(&units.features, &targets, &[0, 1], false);
+        let plain = Preparation::fit(&units.features, &[0, 1], TargetScale::default(), false);
         assert_eq!(plain.apply(&units).row(0), [(3, 2.0), (40, 6.0)]);
         let other = NodeFeatures {
             table: Matrix::new(3, vec![], vec![]).unwrap(),
@@ -469,7 +691,7 @@ mod tests {
     #[test]
     fn a_graph_without_features_is_described_by_its_edges() {
         let units = units(Matrix::new(3, vec![], vec![]).unwrap(), None);
-        let fitted = Preparation::fit(&units.features, &Targets::Classes(vec![0; 3]), &[0], true);
+        let fitted = Preparation::fit(&units.features, &[0], TargetScale::default(), true);
         assert_eq!(fitted.width(), 2);
         assert_eq!(fitted.apply(&units).row(0), [(0, 1.0), (1, 3f32.ln())]);
     }

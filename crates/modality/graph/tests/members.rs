@@ -4,7 +4,7 @@
 use candor_baselines::{FeatureKind, Matrix};
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
-use candor_graph::{Body, Graph, GraphLearner, GraphUnits, NodeFeatures, SparseFeatures};
+use candor_graph::{Body, Graph, GraphLearner, GraphUnits, NodeFeatures, SparseFeatures, Unit};
 use candor_train::{Assignment, FittedMember, Learner, Member};
 use rand::RngExt;
 
@@ -54,7 +54,7 @@ fn target() -> Target {
 
 fn fitted(design: &Design, units: &GraphUnits, targets: &Targets) -> FittedMember {
     let order: Vec<usize> = (0..NODES).collect();
-    GraphLearner::new(Task::Binary)
+    GraphLearner::new(Task::Binary, Unit::Node)
         .unwrap()
         .fit(&Assignment {
             design,
@@ -89,13 +89,23 @@ fn designs() -> Vec<Design> {
     let options = [
         options
             .clone()
-            .with("residual", true)
-            .with("norm", true)
+            .with("residual", "skip")
+            .with("norm", "layer")
             .with("aggregator", "max"),
         options
+            .clone()
+            .with("residual", "linear")
+            .with("norm", "graph")
+            .with("model", "gcn"),
+        options
+            .clone()
             .with("jumping", true)
             .with("by_rows", false)
             .with("model", "gatv2"),
+        options
+            .with("sample", 16)
+            .with("senders", 3)
+            .with("edge_dropout", 0.2),
     ];
     networks.chain(others).chain(options).collect()
 }
@@ -149,7 +159,7 @@ fn another_order_of_nodes_changes_nothing_and_neither_do_other_questions() {
 #[test]
 fn saved_and_loaded_every_member_says_the_same() {
     let (units, targets) = blocks();
-    let learner = GraphLearner::new(Task::Binary).unwrap();
+    let learner = GraphLearner::new(Task::Binary, Unit::Node).unwrap();
     let all: Vec<usize> = (0..NODES).collect();
     for design in designs() {
         let member = fitted(&design, &units, &targets).member;
@@ -226,6 +236,21 @@ fn edges_help_where_they_tell_the_class() {
 }
 
 #[test]
+fn steps_on_samples_learn_what_steps_on_the_whole_graph_do() {
+    let (units, targets) = blocks();
+    let test: Vec<usize> = (70..NODES).collect();
+    for model in ["gcn", "sage", "gatv2", "gin"] {
+        let design = Design::new().with("model", model).with("width", 16);
+        let design = design.with("sample", 20).with("senders", 4);
+        let member = fitted(&design, &units, &targets).member;
+        let said = member.predict(&units.clone().units(), &test).unwrap();
+        let said = said.mixture().unwrap();
+        let accuracy = Metric::Accuracy.score(&said, &targets.select(&test));
+        assert!(accuracy.clone().unwrap() >= 0.8, "{model}: {accuracy:?}");
+    }
+}
+
+#[test]
 fn labels_of_other_nodes_than_the_training_ones_are_never_looked_at() {
     let (units, targets) = blocks();
     let Targets::Classes(classes) = &targets else {
@@ -252,7 +277,7 @@ fn labels_of_other_nodes_than_the_training_ones_are_never_looked_at() {
 #[test]
 fn designs_by_human_hand_are_in_the_space() {
     for task in [Task::Binary, Task::Regression] {
-        let learner = GraphLearner::new(task).unwrap();
+        let learner = GraphLearner::new(task, Unit::Node).unwrap();
         for by_hand in learner.hand_made().iter().filter(|h| !h.baseline) {
             let checked = learner.space().check(&by_hand.design);
             assert!(checked.is_ok(), "{}: {checked:?}", by_hand.name);
@@ -287,7 +312,7 @@ fn numbers_and_labels_are_predicted_too() {
             vec!["one".to_owned(), "other".to_owned()],
         ),
     ] {
-        let learner = GraphLearner::new(task).unwrap();
+        let learner = GraphLearner::new(task, Unit::Node).unwrap();
         for model in ["gcn", "mlp", "label_propagation", "linear", "boosting"] {
             let target = Target {
                 task,

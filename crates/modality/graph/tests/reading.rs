@@ -5,7 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use candor_core::Hints;
-use candor_graph::{GraphError, GraphOptions, GraphSource, ReadGraph, read_graph};
+use candor_graph::{
+    CollectionSource, GraphError, GraphOptions, GraphSource, ReadCollection, ReadGraph,
+    read_collection, read_graph,
+};
 
 const NODES: &str = "id,colour,size,label\na,red,1,x\nb,blue,2,y\nc,red,,x\nd,blue,4,\n";
 const EDGES: &str = "source,target\na,b\nb,a\nb,c\nc,c\nb,c\n";
@@ -320,4 +323,82 @@ fn damaged_archives_are_named_and_foreign_ones_left_to_others() {
     std::fs::write(&path, b"PK\x03\x04 and no more").unwrap();
     assert_eq!(GraphSource::detect(&path), None);
     assert_eq!(GraphSource::detect(&folder.path().join("absent")), None);
+}
+
+fn read_many(files: &[(&str, &str)]) -> Result<ReadCollection, GraphError> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let source = CollectionSource::detect(folder.path()).unwrap();
+    read_collection(&source, &GraphOptions::default())
+}
+
+const GRAPHS: (&str, &str) = (
+    "graphs.csv",
+    "id,toxic,split\nm1,yes,train\nm2,no,test\nm3,no,\n",
+);
+
+#[test]
+fn three_tables_are_many_graphs() {
+    let nodes = "graph,id,element\nm2,1,C\nm1,1,N\nm2,2,O\nm1,x,C\n";
+    let edges = "graph,source,target\nm1,1,x\nm2,2,1\nm2,1,2\n";
+    let read = read_many(&[GRAPHS, ("nodes.csv", nodes), ("edges.csv", edges)]).unwrap();
+    assert_eq!(read.ids, ["m1", "m2", "m3"]);
+    assert_eq!(
+        (read.starts.as_slice(), read.empty()),
+        ([0, 2, 4, 4].as_slice(), vec![2])
+    );
+    assert_eq!(read.graph.edges(), [(0, 1), (2, 3)]);
+    assert_eq!(read.nodes.columns.len(), 1);
+    let elements: Vec<_> = (0..4)
+        .map(|n| read.nodes.columns[0].values.text(n))
+        .collect();
+    assert_eq!(elements, ["N", "C", "C", "O"].map(|e| Some(e.to_owned())));
+    assert_eq!(read.parts.unwrap().test, [1]);
+    assert_eq!(read.table.columns.len(), 2);
+    assert_eq!(read.findings[0].kind, "graphs-without-nodes");
+}
+
+#[test]
+fn many_graphs_that_do_not_fit_together_are_refused() {
+    let nodes = ("nodes.csv", "graph,id\nm1,1\nm1,2\n");
+    let edges = ("edges.csv", "graph,source,target\nm1,1,2\n");
+    let cases = [
+        (vec![GRAPHS, nodes], "none of edges"),
+        (vec![GRAPHS, edges], "none of nodes"),
+        (
+            vec![GRAPHS, ("nodes.csv", "graph,id\nm1,1\nm1,1\n"), edges],
+            "a node `1` already",
+        ),
+        (
+            vec![GRAPHS, ("nodes.csv", "graph,id\nm9,1\nm9,2\n"), edges],
+            "`m9`",
+        ),
+        (
+            vec![
+                GRAPHS,
+                nodes,
+                ("edges.csv", "graph,source,target\nm1,1,7\n"),
+            ],
+            "`7`",
+        ),
+        (
+            vec![GRAPHS, nodes, ("edges.csv", "source,target\n1,2\n")],
+            "three columns",
+        ),
+        (
+            vec![GRAPHS, ("nodes.csv", "graph\nm1\n"), edges],
+            "two columns",
+        ),
+        (
+            vec![("graphs.csv", "id,y\nm1,1\nm1,2\n"), nodes, edges],
+            "repeat the id",
+        ),
+    ];
+    for (files, part) in cases {
+        let error = read_many(&files).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}: {part}");
+        assert!(!error.hints().is_empty());
+    }
 }

@@ -61,6 +61,10 @@ impl Gatv2Layer {
         let received = self.receiver.forward(x);
         let scores = additive_scores(matrix, self.heads, received, sent, self.attention.val());
         let shares = scores.and_then(|scores| segment_softmax(matrix, scores));
+        let shares = shares.map(|shares| match &messages.mask {
+            Some(mask) => shares * mask.clone(),
+            None => shares,
+        });
         let sums = shares.and_then(|shares| attention_product(matrix, shares, values));
         sums.unwrap_or_else(|e| unreachable!("shapes are those of the design: {e}"))
     }

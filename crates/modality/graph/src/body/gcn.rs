@@ -29,12 +29,12 @@ impl GcnLayer {
     pub fn forward(&self, x: &Input, messages: &Messages) -> Tensor<2> {
         let weight = self.affine.weight();
         let y = match x {
-            Input::Dense(x) => {
+            Input::Dense(x) if messages.mask.is_none() => {
                 let (matrix, weights) = (&messages.matrix, messages.weights.as_ref());
                 let y = graph_convolution(matrix, weights, x.clone(), weight, None, false);
                 y.unwrap_or_else(|e| unreachable!("shapes are those of the design: {e}"))
             }
-            Input::Sparse(..) => propagated(messages, project(x, weight)),
+            _ => propagated(messages, project(x, weight)),
         };
         self.affine.with_bias(y)
     }

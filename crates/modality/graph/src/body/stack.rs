@@ -8,9 +8,10 @@ use super::affine::{Affine, dropped};
 use super::gatv2::Gatv2Layer;
 use super::gcn::{self, GcnLayer};
 use super::gin::{self, GinLayer};
+use super::graph_norm::{GraphNorm, Graphs};
 use super::sage::{self, SageLayer};
 use crate::prepare::Input;
-use crate::{Body, GraphDesign, Messages};
+use crate::{Body, GraphDesign, Messages, Norm, Residual};
 
 /// One layer of a stack.
 #[derive(Module, Debug)]
@@ -69,8 +70,9 @@ impl Layer {
 
 /// Layers of one kind, each followed by ReLU and dropout, with options:
 ///
-/// - `residual`: a linear map of what a layer is given is added to what it makes (Luo, Shi & Wu, NeurIPS 2024, equation 5);
-/// - `norm`: layer normalisation before the ReLU;
+/// - `residual`: a linear map of what a layer is given is added to what it makes, before the ReLU (Luo, Shi & Wu, NeurIPS 2024,
+///   equation 5); with `skip` what a layer is given itself is added as well, in the end (He et al., CVPR 2016, equation 1);
+/// - `norm`: normalisation before the ReLU, of each node by itself (Ba et al. 2016), or of each feature over its graph ([`GraphNorm`]);
 /// - `jumping`: the head sees the results of all layers side by side (Xu et al., ICML 2018, concatenation).
 ///
 /// A linear map and a weighted sum over neighbours can change places. So the last of `layers` is a sum alone whose weights are the
@@ -80,6 +82,7 @@ pub struct Stack {
     layers: Vec<Layer>,
     maps: Vec<Affine>,
     norms: Vec<LayerNorm>,
+    graph_norms: Vec<GraphNorm>,
     /// The attention of the last sum.
     attention: Option<Gatv2Layer>,
     #[module(skip)]
@@ -104,8 +107,12 @@ impl Stack {
         let inputs = |layer: usize| if layer == 0 { input } else { width };
         let last = if count == 0 { input } else { width };
         let attends = design.body == Body::Gatv2 && !whole;
-        let maps = if design.residual { count } else { 0 };
-        let norms = if design.norm { count } else { 0 };
+        let maps = if design.residual == Residual::None {
+            0
+        } else {
+            count
+        };
+        let norms = |kind: Norm| if design.norm == kind { count } else { 0 };
         let stack = Stack {
             layers: (0..count)
                 .map(|layer| Layer::new(design, [inputs(layer), width], stream, device))
@@ -113,8 +120,11 @@ impl Stack {
             maps: (0..maps)
                 .map(|layer| Affine::new([inputs(layer), width], false, stream, device))
                 .collect(),
-            norms: (0..norms)
+            norms: (0..norms(Norm::Layer))
                 .map(|_| LayerNormConfig { width }.init(device))
+                .collect(),
+            graph_norms: (0..norms(Norm::Graph))
+                .map(|_| GraphNorm::new(width, device))
                 .collect(),
             attention: attends.then(|| Gatv2Layer::new([last, width], 1, stream, device)),
             design: design.clone(),
@@ -127,8 +137,14 @@ impl Stack {
         (stack, embedding)
     }
 
-    /// `[nodes, embedding]`.
-    pub fn forward(&self, x: &Input, messages: Option<&Messages>, pass: &mut Pass) -> Tensor<2> {
+    /// `[nodes, embedding]`. `graphs`: where there are several.
+    pub fn forward(
+        &self,
+        x: &Input,
+        messages: Option<&Messages>,
+        graphs: Option<&Graphs>,
+        pass: &mut Pass,
+    ) -> Tensor<2> {
         let design = &self.design;
         let (mut current, mut made) = (x.clone(), Vec::new());
         for (number, layer) in self.layers.iter().enumerate() {
@@ -142,7 +158,14 @@ impl Stack {
                     .forward(h.reshape([1, nodes, width]))
                     .reshape([nodes, width]);
             }
-            let h = dropped(relu(h), design.dropout, pass);
+            if let Some(norm) = self.graph_norms.get(number) {
+                h = norm.forward(h, graphs);
+            }
+            let mut h = dropped(relu(h), design.dropout, pass);
+            if let (Residual::Skip, 1.., Input::Dense(given)) = (design.residual, number, &current)
+            {
+                h = h + given.clone();
+            }
             if design.jumping {
                 made.push(h.clone());
             }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use candor_core::Seed;
 
-use crate::GraphUnits;
+use crate::{Graph, GraphUnits};
 
 /// What commonly is wrong with the edges of a graph that was collected in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +42,11 @@ impl Disturbance {
             Disturbance::EdgesDropped => units
                 .graph
                 .thinned(share, &mut seed.stream("edges dropped", &[])),
-            Disturbance::EdgesRewired => units.graph.rewired(share, seed),
+            Disturbance::EdgesRewired => rewired(units, share, seed),
         };
         GraphUnits {
             graph: Arc::new(graph),
-            ..units.only(&units.nodes_at(indices))
+            ..units.at(indices)
         }
     }
 }
@@ -54,7 +54,42 @@ impl Disturbance {
 /// These units in a graph of which each edge is led to a random node at one end: what a model loses is what it owes to the edges.
 pub fn edges_rewired(units: &GraphUnits, indices: &[usize], seed: Seed) -> GraphUnits {
     GraphUnits {
-        graph: Arc::new(units.graph.rewired(1.0, seed)),
-        ..units.only(&units.nodes_at(indices))
+        graph: Arc::new(rewired(units, 1.0, seed)),
+        ..units.at(indices)
+    }
+}
+
+/// Inside its own graph, where there are many.
+fn rewired(units: &GraphUnits, share: f64, seed: Seed) -> Graph {
+    let all = [0, units.graph.nodes()];
+    let starts = units
+        .starts
+        .as_ref()
+        .map_or(&all[..], |starts| starts.as_slice());
+    units.graph.rewired(share, starts, seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NodeFeatures;
+    use candor_baselines::Matrix;
+
+    #[test]
+    fn edges_of_many_graphs_stay_inside_their_own() {
+        let ring = |first: u32| (0..10).map(move |i| (first + i, first + (i + 1) % 10));
+        let pairs: Vec<(u32, u32)> = ring(0).chain(ring(10)).chain(ring(20)).collect();
+        let (graph, _) = Graph::new(30, &pairs, None, false);
+        let features = NodeFeatures {
+            table: Matrix::new(30, vec![], vec![]).unwrap(),
+            apart: None,
+        };
+        let ids = (0..3).map(|graph| graph.to_string()).collect();
+        let units = GraphUnits::collection(graph, features, ids, vec![0, 10, 20, 30]);
+        let changed = edges_rewired(&units, &[2, 0], Seed(1));
+        assert_eq!(changed.which, [2, 0]);
+        assert_ne!(changed.graph.edges(), units.graph.edges());
+        let inside = |&(a, b): &(u32, u32)| a / 10 == b / 10;
+        assert!(changed.graph.edges().iter().all(inside));
     }
 }

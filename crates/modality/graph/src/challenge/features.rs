@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 
 use crate::{GraphUnits, NodeFeatures, SparseFeatures};
 
-/// These units with some of their features shuffled between them: those at `table` of the encoded table of nodes, and those at `apart`
+/// These units with some of their nodes' features shuffled between them: those at `table` of the encoded table of nodes, and those at `apart`
 /// of the features that were given apart. All other nodes, and all edges, stay as they are.
 ///
 /// # Reference
@@ -34,7 +34,7 @@ pub fn features_shuffled(
     let moved = moved(features, &nodes, |place, feature| {
         apart.contains(&(feature as usize)).then(|| order[place])
     });
-    with_features(units, &nodes, values, moved)
+    with_features(units, indices, values, moved)
 }
 
 /// These units with every feature shuffled between them on its own: each number is one that occurs, their combinations are not. A model
@@ -55,7 +55,7 @@ pub fn features_shuffled_apart(units: &GraphUnits, indices: &[usize], seed: Seed
         let made = || shuffled(nodes.len(), seed, "apart", &[feature.into()]);
         Some(orders.entry(feature).or_insert_with(made)[place])
     });
-    with_features(units, &nodes, values, moved)
+    with_features(units, indices, values, moved)
 }
 
 /// The numbers `0..count` in a random order.
@@ -89,7 +89,7 @@ fn moved(
 
 fn with_features(
     units: &GraphUnits,
-    nodes: &[usize],
+    indices: &[usize],
     values: Vec<f32>,
     apart: Option<SparseFeatures>,
 ) -> GraphUnits {
@@ -98,7 +98,7 @@ fn with_features(
     let table = table.unwrap_or_else(|e| unreachable!("as many cells as before: {e}"));
     GraphUnits {
         features: Arc::new(NodeFeatures { table, apart }),
-        ..units.only(nodes)
+        ..units.at(indices)
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
         let units = units();
         let indices: Vec<usize> = (0..30).collect();
         let changed = features_shuffled(&units, &indices, 1..2, 0..1, Seed(4));
-        assert_eq!(changed.nodes.len(), 30);
+        assert_eq!(changed.which.len(), 30);
         assert_eq!(column(&changed, 0..40, 0), column(&units, 0..40, 0));
         assert_eq!(given(&changed, 0..40, 1), given(&units, 0..40, 1));
         for (all, of) in [(1, column as fn(&_, _, _) -> _), (0, given)] {

@@ -17,9 +17,9 @@ const ENDINGS: [&str; 8] = [
     "csv", "csv.gz", "tsv", "tsv.gz", "parquet", "arrow", "feather", "txt",
 ];
 /// Names of the column of ids, in lower case; else it is the first.
-const IDS: [&str; 5] = ["id", "node", "node_id", "nodeid", "name"];
+pub(super) const IDS: [&str; 5] = ["id", "node", "node_id", "nodeid", "name"];
 /// Names of the first and the second node of an edge; else they are the first two columns.
-const ENDS: [(&str, &str); 6] = [
+pub(super) const ENDS: [(&str, &str); 6] = [
     ("source", "target"),
     ("src", "dst"),
     ("from", "to"),
@@ -27,16 +27,20 @@ const ENDS: [(&str, &str); 6] = [
     ("node1", "node2"),
     ("a", "b"),
 ];
-const WEIGHTS: [&str; 3] = ["weight", "w", "edge_weight"];
+/// Names of the column that says which of many graphs a row belongs to; else it is the first.
+pub(super) const GRAPHS: [&str; 4] = ["graph", "graph_id", "graphid", "graph_index"];
+pub(super) const WEIGHTS: [&str; 3] = ["weight", "w", "edge_weight"];
 /// Share of edges that may name a node that does not exist.
 const MOST_DANGLING: f64 = 0.05;
 
 /// The files of a graph in a folder.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    nodes: Option<PathBuf>,
-    edges: Option<PathBuf>,
+    pub nodes: Option<PathBuf>,
+    pub edges: Option<PathBuf>,
     features: Option<PathBuf>,
+    /// Of many graphs.
+    pub graphs: Option<PathBuf>,
 }
 
 impl Files {
@@ -51,6 +55,7 @@ impl Files {
             nodes: find("nodes"),
             edges: find("edges"),
             features: find("features"),
+            graphs: find("graphs"),
         }
     }
 
@@ -131,7 +136,7 @@ pub(super) fn read(folder: &Path, options: &GraphOptions) -> Result<ReadGraph, G
     })
 }
 
-fn table(path: &Path, options: &ReadOptions) -> Result<Read, GraphError> {
+pub(super) fn table(path: &Path, options: &ReadOptions) -> Result<Read, GraphError> {
     // Rows of one table are named in another: none may be left out to save memory.
     let whole = ReadOptions {
         memory_bytes: None,
@@ -144,7 +149,7 @@ fn table(path: &Path, options: &ReadOptions) -> Result<Read, GraphError> {
     let is_name = |column: &Column| {
         let text = column.values.text(0).unwrap_or_default();
         let ends = ENDS.iter().flat_map(|(a, b)| [a, b]);
-        let mut names = IDS.iter().chain(&WEIGHTS).chain(ends);
+        let mut names = IDS.iter().chain(&GRAPHS).chain(&WEIGHTS).chain(ends);
         names.any(|name| text.eq_ignore_ascii_case(name))
     };
     if found || whole.header.is_some() || !read.table.columns.iter().any(is_name) {
@@ -211,8 +216,12 @@ pub fn canonical_id(text: &str, number: bool) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn unique_ids(path: &Path, column: &Column) -> Result<Vec<String>, GraphError> {
-    let ids = ids_of(path, column)?;
+pub(super) fn unique_ids(path: &Path, column: &Column) -> Result<Vec<String>, GraphError> {
+    unique(path, ids_of(path, column)?)
+}
+
+/// The ids, if none is there twice.
+pub(super) fn unique(path: &Path, ids: Vec<String>) -> Result<Vec<String>, GraphError> {
     let mut seen = std::collections::HashSet::new();
     let repeated: Vec<usize> = (0..ids.len())
         .filter(|&row| !seen.insert(&ids[row]))
@@ -228,7 +237,7 @@ fn unique_ids(path: &Path, column: &Column) -> Result<Vec<String>, GraphError> {
     }
 }
 
-fn texts(ids: &[String]) -> Values {
+pub(super) fn texts(ids: &[String]) -> Values {
     Values::Text {
         codes: (0..ids.len() as u32).collect(),
         dictionary: ids.to_vec(),
@@ -281,7 +290,7 @@ fn matched(
 }
 
 /// An error when too many rows name nodes that do not exist, else a finding when some do.
-fn refuse_or_tell(
+pub(super) fn refuse_or_tell(
     path: &Path,
     rows: usize,
     dangling: &[(usize, &String)],
@@ -319,7 +328,11 @@ fn refuse_or_tell(
     Ok(())
 }
 
-fn weights(path: &Path, table: &Table, rows: &[usize]) -> Result<Option<Vec<f32>>, GraphError> {
+pub(super) fn weights(
+    path: &Path,
+    table: &Table,
+    rows: &[usize],
+) -> Result<Option<Vec<f32>>, GraphError> {
     let is_weight = |column: &&Column| {
         WEIGHTS
             .iter()
@@ -392,7 +405,7 @@ fn sparse(
     Ok((features, Some(names)))
 }
 
-fn take_parts(
+pub(super) fn take_parts(
     path: &Path,
     table: &mut Table,
     options: &GraphOptions,
@@ -415,7 +428,7 @@ fn take_parts(
     GivenParts::of_column(path, &column).map(Some)
 }
 
-fn facts(
+pub(super) fn facts(
     folder: &Path,
     table: &Table,
     files: [Option<&SourceFacts>; 3],

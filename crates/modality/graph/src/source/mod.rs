@@ -1,7 +1,11 @@
 //! Where graphs come from: one file a format.
 
 mod arrays;
+mod collection;
 mod folder;
+mod gml;
+mod graphml;
+mod listed;
 mod npz;
 mod npz_graph;
 mod parts;
@@ -13,6 +17,7 @@ use candor_core::Finding;
 use candor_data::{ReadOptions, SourceFacts, Table};
 use serde::{Deserialize, Serialize};
 
+pub use collection::{CollectionSource, ReadCollection, read_collection};
 pub use folder::canonical_id;
 pub use parts::GivenParts;
 
@@ -26,6 +31,10 @@ pub enum GraphSource {
     Folder(PathBuf),
     /// NumPy arrays in one archive, as of Planetoid, of Shchur et al., of Platonov et al., and of OGB.
     Arrays(PathBuf),
+    /// A file in GraphML.
+    GraphMl(PathBuf),
+    /// A file in GML.
+    Gml(PathBuf),
 }
 
 impl GraphSource {
@@ -38,16 +47,22 @@ impl GraphSource {
             let archive = npz::only_archive(path)?;
             return npz_graph::holds_edges(&archive).then_some(GraphSource::Arrays(archive));
         }
-        let is_archive = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("npz"));
-        (is_archive && npz_graph::holds_edges(path)).then(|| GraphSource::Arrays(path.to_owned()))
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "npz" => npz_graph::holds_edges(path).then(|| GraphSource::Arrays(path.to_owned())),
+            "graphml" => Some(GraphSource::GraphMl(path.to_owned())),
+            "gml" => Some(GraphSource::Gml(path.to_owned())),
+            _ => None,
+        }
     }
 
     /// The file or folder.
     pub fn path(&self) -> &Path {
         match self {
-            GraphSource::Folder(path) | GraphSource::Arrays(path) => path,
+            GraphSource::Folder(path)
+            | GraphSource::Arrays(path)
+            | GraphSource::GraphMl(path)
+            | GraphSource::Gml(path) => path,
         }
     }
 }
@@ -102,7 +117,30 @@ pub fn read_graph(source: &GraphSource, options: &GraphOptions) -> Result<ReadGr
     match source {
         GraphSource::Folder(path) => folder::read(path, options),
         GraphSource::Arrays(path) => npz_graph::read(path, options),
+        GraphSource::GraphMl(path) => read_listed(path, "GraphML", graphml::parse, options),
+        GraphSource::Gml(path) => read_listed(path, "GML", gml::parse, options),
     }
+}
+
+/// Reads a file that lists nodes and edges.
+fn read_listed(
+    path: &Path,
+    format: &str,
+    parse: fn(&str) -> Result<listed::Listed, String>,
+    options: &GraphOptions,
+) -> Result<ReadGraph, GraphError> {
+    let fault = |problem| GraphError::Listed {
+        path: path.to_owned(),
+        format: format.to_owned(),
+        problem,
+    };
+    let bytes = std::fs::read(path).map_err(|e| fault(e.to_string()))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|e| fault(format!("it is no UTF-8 text from byte {}", e.valid_up_to())))?;
+    // Some programs write a mark of the order of bytes first.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let listed = parse(text).map_err(fault)?;
+    listed.graph(path, format, &bytes, options)
 }
 
 /// What the reading of edges says of them, for the facts of a source.

@@ -1,0 +1,115 @@
+//! What predictions rest on, where it is known.
+#![allow(clippy::unwrap_used)]
+
+use candor_baselines::{FeatureKind, Matrix};
+use candor_core::{Clock, Metric, Seed, Target, Targets, Task};
+use candor_design::Design;
+use candor_graph::{Graph, GraphLearner, GraphUnits, InputSource, NodeFeatures, Unit};
+use candor_train::{Assignment, Learner};
+use rand::RngExt;
+
+const STARS: usize = 80;
+/// Nodes of a star: its centre, the one that tells, and others that do not.
+const NODES: usize = 6;
+
+/// Stars whose centre has the class of one of its neighbours' first number, which all others lack; the second number is noise.
+fn stars() -> (GraphUnits, Targets, Vec<u32>) {
+    let stream = &mut Seed(3).stream("stars", &[]);
+    let (mut pairs, mut values, mut classes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut tellers = Vec::new();
+    for star in 0..STARS {
+        let first = (star * NODES) as u32;
+        let teller = first + stream.random_range(1..NODES as u32);
+        let class = u32::from(stream.random_bool(0.5));
+        for node in first..first + NODES as u32 {
+            let told = if node == teller {
+                2.0 * class as f32 - 1.0
+            } else {
+                0.0
+            };
+            values.extend([told, stream.random_range(-1.0..1.0)]);
+            classes.push(class);
+            if node > first {
+                pairs.push((first, node));
+            }
+        }
+        tellers.push(teller);
+    }
+    let nodes = STARS * NODES;
+    let features = NodeFeatures {
+        table: Matrix::new(nodes, vec![FeatureKind::Numeric; 2], values).unwrap(),
+        apart: None,
+    };
+    let (graph, _) = Graph::new(nodes, &pairs, None, false);
+    let ids = (0..nodes).map(|node| node.to_string()).collect();
+    let units = GraphUnits::whole(graph, features, ids);
+    (units, Targets::Classes(classes), tellers)
+}
+
+#[test]
+fn the_edge_and_the_feature_that_tell_are_found() {
+    let (units, targets, tellers) = stars();
+    let centres: Vec<usize> = (0..STARS).map(|star| star * NODES).collect();
+    let units = units.units();
+    let learner = GraphLearner::new(Task::Binary, Unit::Node).unwrap();
+    for model in ["gcn", "sage", "gatv2", "gin"] {
+        let design = Design::new().with("model", model).with("width", 16);
+        let fitted = learner
+            .fit(&Assignment {
+                design: &design.with("dropout", 0.0).with("weight_decay", 0.0),
+                units: &units,
+                targets: &targets,
+                target: &Target {
+                    task: Task::Binary,
+                    names: vec!["class".into()],
+                    classes: vec!["0".into(), "1".into()],
+                },
+                metric: Metric::LogLoss,
+                train: &centres[..50],
+                validation: &centres[50..60],
+                seed: Seed(1),
+                clock: &Clock::unlimited(),
+            })
+            .unwrap();
+        let saved = fitted.member.save().unwrap();
+        let (mut edges, mut features) = (0, 0);
+        for star in 60..STARS {
+            let (centre, teller) = ((star * NODES) as u32, tellers[star]);
+            let explained = learner
+                .explain(&saved.description, &saved.numbers, &units, star * NODES)
+                .unwrap()
+                .unwrap();
+            assert_eq!(explained.node, Some(centre));
+            let (a, b, worth) = explained.edges[0];
+            assert!((0.0..=1.0).contains(&worth));
+            edges += usize::from((a, b) == (centre.min(teller), centre.max(teller)));
+            features += usize::from(explained.features[0].0 == InputSource::Table(0));
+        }
+        assert!(
+            edges >= 17 && features >= 17,
+            "{model}: {edges} edges, {features} features of 20"
+        );
+    }
+    // What is no network has no masks.
+    let design = Design::new().with("model", "label_propagation");
+    let fitted = learner
+        .fit(&Assignment {
+            design: &design,
+            units: &units,
+            targets: &targets,
+            target: &Target {
+                task: Task::Binary,
+                names: vec!["class".into()],
+                classes: vec!["0".into(), "1".into()],
+            },
+            metric: Metric::LogLoss,
+            train: &centres[..50],
+            validation: &centres[50..60],
+            seed: Seed(1),
+            clock: &Clock::unlimited(),
+        })
+        .unwrap();
+    let saved = fitted.member.save().unwrap();
+    let explained = learner.explain(&saved.description, &saved.numbers, &units, 0);
+    assert_eq!(explained.unwrap(), None);
+}
