@@ -130,7 +130,7 @@ impl Prepared {
                 count: self.subject.finalists(),
                 rung: self.fidelity.top(),
                 metric: self.metric,
-                endurance: &|design| learner.endurance(design),
+                for_long: &|record| objective.for_long(record),
                 objective: &objective,
                 jobs: settings.jobs,
                 clock: &training,

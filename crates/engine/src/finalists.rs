@@ -16,6 +16,8 @@ pub(crate) const ORIGIN: &str = "finalist";
 const STACK_BYTES: usize = 16 << 20;
 /// A network that is so many times as far from perfect as the best, where both learned from as much, is not worth a place.
 const WORSE: f64 = 1.1;
+/// A network with a smaller share of the best one's parameters has less to gain from a long training.
+const LEAST_SIZE: f64 = 0.75;
 
 /// Trains the best networks of a search once more, from fresh seeds and with the time that was kept for it, and returns them as
 /// trials that follow those of the search. Where too few are good, the best has their places, too: two networks that differ in nothing
@@ -31,8 +33,8 @@ pub(crate) struct Finalists<'a> {
     /// What selection minimises is this metric as a loss.
     pub metric: Metric,
     pub objective: &'a dyn Objective,
-    /// How much longer trainings than those of the search suit a design.
-    pub endurance: &'a (dyn Fn(&Design) -> u32 + Sync),
+    /// The design of a trial as it should be trained for long.
+    pub for_long: &'a (dyn Fn(&JobRecord) -> Design + Sync),
     /// Trained side by side, one thread each.
     pub jobs: usize,
     pub clock: &'a Clock,
@@ -41,7 +43,8 @@ pub(crate) struct Finalists<'a> {
 
 impl Finalists<'_> {
     pub fn train(&self, records: &[JobRecord]) -> Result<Vec<JobRecord>, EngineError> {
-        let designs = finalists(records, self.count, self.metric, self.endurance);
+        let designs = finalists(records, self.count, self.metric);
+        let designs: Vec<Design> = designs.into_iter().map(self.for_long).collect();
         let next = |of: fn(&JobRecord) -> usize| records.iter().map(of).max().map_or(0, |n| n + 1);
         let (job, trial) = (next(|r| r.job), next(|r| r.trial));
         let assignments = designs
@@ -128,17 +131,12 @@ impl Finalists<'_> {
     }
 }
 
-/// So many designs of networks: of the best and those that come close to it the ones with the greatest endurance, the first of them again
-/// where there are too few.
+/// So many networks: the best, then those that come close to it, then the best again.
 ///
 /// Two networks are compared at the highest rung that both reached. A trial rises by being among the best of those that were done
 /// before it, so that early ones rise which later ones would beat: the rung alone does not make a finalist.
-fn finalists(
-    records: &[JobRecord],
-    count: usize,
-    metric: Metric,
-    endurance: &dyn Fn(&Design) -> u32,
-) -> Vec<Design> {
+/// After little training small networks do well: below the highest rung only one that is not much smaller than the best is close.
+fn finalists(records: &[JobRecord], count: usize, metric: Metric) -> Vec<&JobRecord> {
     let network = |record: &&JobRecord| match &record.result {
         JobResult::Scored { detail, .. } => detail["network"].as_bool() == Some(true),
         JobResult::Failed { .. } => false,
@@ -157,6 +155,8 @@ fn finalists(
         .filter(whole)
         .filter_map(|record| Some(((record.trial, record.rung), record.loss()?)))
         .collect();
+    let top = records.iter().map(|record| record.rung).max().unwrap_or(0);
+    let size = |record: &JobRecord| record.parameters().unwrap_or(0) as f64;
     let perfect = metric.perfect().map(|value| metric.as_loss(value));
     // How far from perfect it is, as a multiple of how far the best is; without a perfect value whatever stands next is close.
     let distance = |record: &JobRecord| {
@@ -166,27 +166,22 @@ fn finalists(
         let at = |trial: usize, rung: usize| losses.get(&(trial, rung)).copied();
         (0..=record.rung).rev().find_map(|rung| {
             let (own, leading) = (at(record.trial, rung)?, at(best.trial, rung)?);
-            Some((own - perfect) / (leading - perfect).max(f64::MIN_POSITIVE))
+            let comparable = rung == top || size(record) >= LEAST_SIZE * size(best);
+            let distance = (own - perfect) / (leading - perfect).max(f64::MIN_POSITIVE);
+            Some(if comparable { distance } else { f64::INFINITY })
         })
     };
     let others = others
         .iter()
         .filter_map(|&record| Some((distance(record)?, record)))
         .filter(|(distance, _)| *distance <= WORSE);
-    let mut close: Vec<(f64, &JobRecord)> =
-        std::iter::once((1.0, *best)).chain(others).collect();
-    let of = |record: &JobRecord| endurance(&record.design);
-    let greatest = close.iter().map(|(_, record)| of(record)).max();
-    close.retain(|(_, record)| Some(of(record)) == greatest);
+    let mut close: Vec<(f64, &JobRecord)> = others.collect();
     // Of two that are as far, the one that stands higher.
     close.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let first = close.first().map(|(_, record)| *record);
-    close
-        .iter()
-        .map(|(_, record)| *record)
-        .chain(std::iter::repeat_n(first, count).flatten())
+    std::iter::once(*best)
+        .chain(close.into_iter().map(|(_, record)| record))
+        .chain(std::iter::repeat(*best))
         .take(count)
-        .map(|record| record.design.clone())
         .collect()
 }
 
@@ -214,24 +209,8 @@ mod tests {
     }
 
     fn chosen(records: &[JobRecord], count: usize, metric: Metric) -> Vec<usize> {
-        enduring(records, count, metric, &|_| false)
-    }
-
-    fn enduring(
-        records: &[JobRecord],
-        count: usize,
-        metric: Metric,
-        endures: &dyn Fn(usize) -> bool,
-    ) -> Vec<usize> {
-        let number = |design: &Design| {
-            design
-                .get("trial")
-                .and_then(|v| v.as_u64())
-                .unwrap_or(u64::MAX) as usize
-        };
-        let endurance = |design: &Design| u32::from(endures(number(design)));
-        let designs = finalists(records, count, metric, &endurance);
-        designs.iter().map(number).collect()
+        let finalists = finalists(records, count, metric);
+        finalists.iter().map(|record| record.trial).collect()
     }
 
     #[test]
@@ -252,18 +231,21 @@ mod tests {
         assert_eq!(chosen(&records[..6], 2, Metric::Accuracy), [0, 0]);
         assert_eq!(chosen(&records, 3, Metric::Nll), [0, 1, 3]);
         assert!(chosen(&records, 0, Metric::Accuracy).is_empty());
-        // Of those that are close, what endures; not what is far.
-        let of = |endures: &dyn Fn(usize) -> bool| enduring(&records, 3, Metric::Accuracy, endures);
-        assert_eq!(of(&|n| n == 2), [2, 2, 2]);
-        assert_eq!(of(&|n| n == 2 || n == 3), [3, 2, 3]);
-        assert_eq!(of(&|n| n == 1), [0, 3, 2]);
+        // A small network that did as well after little training.
+        let mut records = records;
+        for record in &mut records {
+            if let JobResult::Scored { parameters, .. } = &mut record.result {
+                *parameters = if record.trial == 3 { 70 } else { 100 };
+            }
+        }
+        assert_eq!(chosen(&records, 3, Metric::Accuracy), [0, 2, 0]);
         // It was ahead, and had no time for the last rung.
         let mut late = trial(4, &[0.82, 0.87, 0.80]);
         if let JobResult::Scored { detail, .. } = &mut late[2].result {
             detail["cut"] = true.into();
         }
         let records = [trial(0, &[0.80, 0.86, 0.90]), late].concat();
-        assert_eq!(chosen(&records, 3, Metric::Accuracy), [4, 0, 4]);
+        assert_eq!(chosen(&records, 3, Metric::Accuracy), [0, 4, 0]);
         assert!(chosen(&trial(9, &[0.5]), 2, Metric::Accuracy).is_empty());
     }
 }

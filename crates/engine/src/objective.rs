@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_data::Fold;
-use candor_design::{Assignment, Design, Evaluation, Objective};
+use candor_design::{Assignment, Design, Evaluation, JobRecord, Objective};
 use candor_train::{FittedMember, Learner, MemberError, Units};
 use rand::seq::SliceRandom;
 use serde_json::json;
@@ -69,6 +69,23 @@ impl FoldObjective<'_> {
             _ => self.allowance,
         };
         allowance.map(|a| a.mul_f64(self.fidelity.time_share(assignment.rung)))
+    }
+
+    /// The design of a trial as it should be trained for long; as it is where what was trained cannot be asked.
+    pub(crate) fn for_long(&self, record: &JobRecord) -> Design {
+        let asked = || {
+            let kept = self
+                .folder
+                .kept(record.trial, &self.fidelity.place(record.rung, 0))?;
+            let member = self.learner.load(&kept.description, &kept.numbers).ok()?;
+            let held_out = &self.folds.first()?.validation;
+            let (design, targets) = (&record.design, self.targets);
+            let design = self
+                .learner
+                .for_long(design, &*member, self.units, held_out, targets);
+            design.ok()
+        };
+        asked().unwrap_or_else(|| record.design.clone())
     }
 
     fn training_rows(&self, rung: usize, fold: usize, seed: Seed) -> Vec<usize> {

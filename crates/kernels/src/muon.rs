@@ -164,7 +164,11 @@ pub(crate) fn orthogonalised(matrix: Vec<f32>, rows: usize, columns: usize) -> V
     for _ in 0..STEPS {
         let own = Matrix::new(&x, rows, columns);
         // The products are taken along the longer side.
-        let wide = if rows > columns { own.transposed() } else { own };
+        let wide = if rows > columns {
+            own.transposed()
+        } else {
+            own
+        };
         multiply(&mut gram, wide, wide.transposed(), false);
         let powers = Matrix::new(&gram, short, short);
         multiply(&mut square, powers, powers, false);

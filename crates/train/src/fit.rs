@@ -133,7 +133,9 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let steps_per_epoch = (units.len() as f64 / batch_size as f64).round().max(1.0) as usize;
     let start_of = |batch: usize| batch * units.len() / steps_per_epoch;
     let total_steps = steps_per_epoch * recipe.epochs.max(1);
-    let total_steps = clock.steps().map_or(total_steps, |most| total_steps.min(most.max(1)));
+    let total_steps = clock
+        .steps()
+        .map_or(total_steps, |most| total_steps.min(most.max(1)));
     // What a look costs, in steps. On one graph it costs what a step does, however many nodes are asked for.
     let look = match steps_per_epoch {
         1 => FORWARD_SHARE,

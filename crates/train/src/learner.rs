@@ -183,10 +183,21 @@ pub trait Learner: Send + Sync {
     /// Designs by human hand, baselines first, in the order in which they are tried.
     fn hand_made(&self) -> Vec<HandMade>;
 
-    /// Of designs that are about as good after short trainings, those with the greatest of these numbers are expected to be ahead after
-    /// long ones, such as designs that change their training units at random.
-    fn endurance(&self, _design: &Design) -> u32 {
-        0
+    /// The design as it should be trained for much longer than `trained`, a member of it: what keeps a long training from learning its units by
+    /// heart is of no use in a short one, so that a search by short trainings cannot find it. `held_out` are units that the member did not
+    /// learn from, with the targets of all.
+    ///
+    /// # Errors
+    /// When the member cannot predict.
+    fn for_long(
+        &self,
+        design: &Design,
+        _trained: &dyn Member,
+        _units: &Units,
+        _held_out: &[usize],
+        _targets: &Targets,
+    ) -> Result<Design, MemberError> {
+        Ok(design.clone())
     }
 
     /// Trains one design.

@@ -89,6 +89,8 @@ fn main() {
     }
     let started = Instant::now();
     let predicted = fitted.member.predict(&units, validation).unwrap();
+    let longer = learner.for_long(&design, &*fitted.member, &units, validation, &targets);
+    println!("for a longer training: {}", longer.unwrap());
     let said: Distribution = predicted.mixture().unwrap();
     let truth = targets.select(validation);
     println!(

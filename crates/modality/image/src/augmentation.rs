@@ -1,4 +1,4 @@
-use candor_data::ImageSize;
+use candor_data::{ImageSize, Images};
 use candor_design::Choice;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -98,6 +98,15 @@ impl Augmentation {
             hide(out, size, fill, stream);
         }
     }
+}
+
+/// Some pictures with left and right exchanged.
+pub(crate) fn mirrored(images: &Images, indices: &[usize]) -> Images {
+    let size = images.size();
+    let pictures = indices.iter().filter_map(|&index| images.get(index));
+    let rows = pictures.flat_map(|picture| picture.chunks_exact(size.width));
+    let pixels = rows.flat_map(|row| row.iter().rev().copied()).collect();
+    Images::new(size, pixels).unwrap_or_else(|| unreachable!("whole pictures of this size"))
 }
 
 /// A place inside, mirrored at the edges (which are not doubled).

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
-use candor_core::{Distribution, Seed, Target, Task};
+use candor_core::{Distribution, Metric, Seed, Target, Targets, Task};
 use candor_data::{ImageSize, Images};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
@@ -11,6 +13,7 @@ use candor_train::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::augmentation::mirrored;
 use crate::{
     Augmentation, Counts, Descriptor, Graph, ImageDesign, ImageNetwork, ImageUnits, Preparation,
     PreparedImages, space,
@@ -32,6 +35,11 @@ const TRAINING_BYTES: u64 = 512 << 20;
 const LEAST_BATCH: u64 = 8;
 /// Bytes of results of one picture's training step at most: 2 GiB at eight pictures.
 const MOST_BYTES: u64 = 256 << 20;
+/// Held-out pictures that are looked at in a mirror, at most.
+const MIRRORED: usize = 2000;
+/// Share of what a network knows beyond chance that it must still know of mirrored pictures, of which it saw none, for both to show the
+/// same. Measured after a minute: 0.73 on clothes, many of them shoes that all point to the left; 0.37 on handwritten digits.
+const STILL_KNOWN: f64 = 0.6;
 /// Parameters of a network at most.
 const MOST_PARAMETERS: u64 = 1 << 28;
 
@@ -133,9 +141,44 @@ impl Learner for ImageLearner {
         ]
     }
 
-    fn endurance(&self, design: &Design) -> u32 {
-        // A network for which both sides of a mirror show the same has twice as many pictures to learn from.
-        ImageDesign::read(design).map_or(0, |read| u32::from(read.augmentation.flip))
+    /// With mirrored pictures, if what was trained without any still knows most of them: then they show what the others show, and a long
+    /// training has twice as much to learn from.
+    fn for_long(
+        &self,
+        design: &Design,
+        trained: &dyn Member,
+        units: &Units,
+        held_out: &[usize],
+        targets: &Targets,
+    ) -> Result<Design, MemberError> {
+        let read = ImageDesign::read(design).map_err(MemberError::Design)?;
+        if read.augmentation.flip || !matches!(targets, Targets::Classes(_)) {
+            return Ok(design.clone());
+        }
+        let looked_at: Vec<usize> = held_out
+            .iter()
+            .step_by(held_out.len().div_ceil(MIRRORED).max(1))
+            .copied()
+            .collect();
+        let truth = targets.select(&looked_at);
+        let right = |said: MemberPrediction| -> Result<f64, MemberError> {
+            let failed = |e: &dyn std::fmt::Display| MemberError::Training(e.to_string());
+            let said = said.mixture().map_err(|e| failed(&e))?;
+            Metric::Accuracy
+                .score(&said, &truth)
+                .map_err(|e| failed(&e))
+        };
+        let mirrored = mirrored(ImageUnits::of(units, self.size)?, &looked_at);
+        let all: Vec<usize> = (0..looked_at.len()).collect();
+        let plain = right(trained.predict(units, &looked_at)?)?;
+        let turned = right(trained.predict(&ImageUnits::units(mirrored), &all)?)?;
+        let chance = greatest_share(&truth);
+        let shows_the_same = plain > chance && turned - chance >= STILL_KNOWN * (plain - chance);
+        Ok(if shows_the_same {
+            design.clone().with("flip", true)
+        } else {
+            design.clone()
+        })
     }
 
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
@@ -284,6 +327,19 @@ impl ImageLearner {
             ..fitted
         })
     }
+}
+
+/// The share of the most frequent class.
+fn greatest_share(truth: &Targets) -> f64 {
+    let Targets::Classes(classes) = truth else {
+        return 1.0;
+    };
+    let mut counts = BTreeMap::new();
+    classes
+        .iter()
+        .for_each(|class| *counts.entry(class).or_insert(0) += 1);
+    let greatest = counts.into_values().max().unwrap_or(0);
+    f64::from(greatest) / classes.len().max(1) as f64
 }
 
 /// A design for pictures of a size with a head: all that a network is, but its weights.

@@ -123,6 +123,49 @@ fn every_family_learns_eight_pictures_by_heart() {
     }
 }
 
+/// Noise with a bright bar at one of two opposite edges, which is the class.
+fn bars(upright: bool) -> Problem {
+    let mut rng = Seed(4).stream("bars", &[]);
+    let count = 64;
+    let mut pixels = Vec::new();
+    for picture in 0..count {
+        for (row, column) in (0..8).flat_map(|row| (0..8).map(move |column| (row, column))) {
+            let place = if upright { column } else { row };
+            let bright = place / 2 == 3 * (picture % 2);
+            pixels.push(rng.random_range(0..100u8) + if bright { 150 } else { 0 });
+        }
+    }
+    Problem {
+        units: ImageUnits::units(Images::new(SIZE, pixels).unwrap()),
+        targets: Targets::Classes((0..count as u32).map(|picture| picture % 2).collect()),
+        target: target(Task::Binary, 2),
+        validation: (48..count).collect(),
+        ..Problem::classes(0)
+    }
+}
+
+#[test]
+fn long_trainings_see_mirrored_pictures_where_these_show_the_same() {
+    let design = designs()[0].clone().with("flip", false);
+    let learner = ImageLearner::new(SIZE, Task::Binary).unwrap();
+    let longer = |problem: &Problem, targets: &Targets| {
+        let member = problem.fit(&design).unwrap().member;
+        let (units, held_out) = (&problem.units, &problem.validation);
+        let longer = learner.for_long(&design, &*member, units, held_out, targets);
+        longer.unwrap()
+    };
+    let (lying, upright) = (bars(false), bars(true));
+    assert_eq!(
+        longer(&lying, &lying.targets),
+        design.clone().with("flip", true)
+    );
+    // The mirror makes left of right.
+    assert_eq!(longer(&upright, &upright.targets), design);
+    // Where a class says nothing, neither does a mirror.
+    let alike = Targets::Classes(vec![0; 64]);
+    assert_eq!(longer(&lying, &alike), design);
+}
+
 #[test]
 fn labels_and_numbers_are_learnt_too() {
     let labels = Problem {
