@@ -181,29 +181,25 @@ fn rings_are_told_from_cliques_by_those_who_look_at_edges() {
 
 #[test]
 fn numbers_of_graphs_are_predicted() {
-    let (units, _) = rings(0);
-    let sizes: Vec<f32> = (0..GRAPHS)
-        .map(|graph| 10.0 * units.nodes_of(graph).len() as f32)
-        .collect();
-    let spread = 8.0;
+    let (units, targets) = rings(0);
+    let Targets::Classes(classes) = &targets else {
+        unreachable!()
+    };
     let numbers = Targets::Values {
         width: 1,
-        values: sizes,
+        values: classes.iter().map(|&c| 100.0 + 50.0 * c as f32).collect(),
     };
     let test: Vec<usize> = (70..GRAPHS).collect();
-    let design = Design::new().with("model", "mlp").with("readout", "sum");
-    let design = design.with("epochs", 300).with("weight_decay", 0.0);
-    let member = fitted(
-        &design.with("dropout", 0.0),
-        &units,
-        &numbers,
-        Task::Regression,
-    )
-    .member;
-    let said = member.predict(&units.clone().units(), &test).unwrap();
-    let said = said.mixture().unwrap();
-    let error = Metric::Rmse.score(&said, &numbers.select(&test)).unwrap();
-    assert!(error < 0.5 * spread, "{error}");
+    for model in ["gin", "boosting", "linear"] {
+        let design = Design::new().with("model", model).with("readout", "mean");
+        let design = design.with("epochs", 150).with("dropout", 0.0);
+        let member = fitted(&design, &units, &numbers, Task::Regression).member;
+        let said = member.predict(&units.clone().units(), &test).unwrap();
+        let said = said.mixture().unwrap();
+        let error = Metric::Rmse.score(&said, &numbers.select(&test)).unwrap();
+        // The mean of all is wrong by 25.
+        assert!(error < 12.0, "{model}: {error}");
+    }
 }
 
 #[test]
