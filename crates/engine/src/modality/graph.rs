@@ -377,11 +377,6 @@ pub(super) fn reader(input: &Value, task: Task, unit: Unit) -> Result<Readers, R
     let described = described(input).map_err(ReaderError::Damaged)?;
     let kept = described.kept.as_ref().map(Kept::units).transpose();
     let kept = kept.map_err(ReaderError::Damaged)?;
-    let unit = if described.graphs {
-        Unit::Graph
-    } else {
-        Unit::Node
-    };
     let learner = learner(task, unit, None).map_err(ReaderError::Engine)?;
     let input = GraphInput {
         described,

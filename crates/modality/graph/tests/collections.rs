@@ -11,8 +11,8 @@ use rand::seq::SliceRandom;
 
 const GRAPHS: usize = 90;
 
-/// Rings of six nodes (class 0), and two rings of three (class 1) with a chain of one to three nodes at the first: their nodes have the same
-/// numbers of neighbours, and features that say nothing. `seed` orders the nodes of each graph.
+/// Six nodes in a ring (class 0), or each joined with each (class 1), with a chain of one to three nodes at the first; features say nothing.
+/// `seed` orders the nodes of each graph.
 fn rings(seed: u64) -> (GraphUnits, Targets) {
     let values_of = &mut Seed(7).stream("rings", &[]);
     let order_of = &mut Seed(seed).stream("order", &[]);
@@ -29,13 +29,9 @@ fn rings(seed: u64) -> (GraphUnits, Targets) {
         let mut own = vec![0.0f32; nodes];
         own.fill_with(|| values_of.random_range(-1.0..1.0));
         let place = |node: usize| (first + order[node]) as u32;
-        let rings: &[&[usize]] = match graph % 2 {
-            0 => &[&[0, 1, 2, 3, 4, 5]],
-            _ => &[&[0, 1, 2], &[3, 4, 5]],
-        };
-        for ring in rings {
-            let next = ring.iter().cycle().skip(1);
-            pairs.extend(ring.iter().zip(next).map(|(&a, &b)| (place(a), place(b))));
+        for a in 0..6 {
+            let joined = (a + 1..6).filter(|b| graph % 2 == 1 || b - a == 1 || b - a == 5);
+            pairs.extend(joined.map(|b| (place(a), place(b))));
         }
         let chain = [0].into_iter().chain(6..nodes);
         pairs.extend(chain.zip(6..nodes).map(|(a, b)| (place(a), place(b))));
@@ -156,7 +152,7 @@ fn saved_and_loaded_every_member_says_the_same_as_with_other_threads() {
 }
 
 #[test]
-fn triangles_are_told_from_a_ring_by_those_who_can() {
+fn rings_are_told_from_cliques_by_those_who_look_at_edges() {
     let (units, targets) = rings(0);
     let test: Vec<usize> = (70..GRAPHS).collect();
     let accuracy = |design: &Design| {
@@ -170,14 +166,14 @@ fn triangles_are_told_from_a_ring_by_those_who_can() {
     // The closed paths of two edges are among the numbers of a graph's shape.
     let boosting = accuracy(&Design::new().with("model", "boosting"));
     assert!(boosting >= 0.95, "{boosting}");
-    // The chain is nearer to all nodes of its own ring of three; sums see that, nodes without edges do not.
+    // Sums over neighbours count them; nodes without edges say nothing.
     let of = |model: &str, readout: &str| {
         let design = Design::new().with("model", model).with("readout", readout);
         let design = design
             .with("layers", 4)
             .with("width", 32)
             .with("norm", "layer");
-        accuracy(&design.with("epochs", 60).with("learning_rate", 5e-3))
+        accuracy(&design.with("epochs", 120).with("learning_rate", 5e-3))
     };
     let (gin, mlp) = (of("gin", "sum"), of("mlp", "mean"));
     assert!(gin >= 0.9 && gin > mlp + 0.15, "gin {gin}, mlp {mlp}");
@@ -185,29 +181,25 @@ fn triangles_are_told_from_a_ring_by_those_who_can() {
 
 #[test]
 fn numbers_of_graphs_are_predicted() {
-    let (units, _) = rings(0);
-    let sizes: Vec<f32> = (0..GRAPHS)
-        .map(|graph| 10.0 * units.nodes_of(graph).len() as f32)
-        .collect();
-    let spread = 8.0;
+    let (units, targets) = rings(0);
+    let Targets::Classes(classes) = &targets else {
+        unreachable!()
+    };
     let numbers = Targets::Values {
         width: 1,
-        values: sizes,
+        values: classes.iter().map(|&c| 100.0 + 50.0 * c as f32).collect(),
     };
     let test: Vec<usize> = (70..GRAPHS).collect();
-    let design = Design::new().with("model", "gin").with("readout", "sum");
-    let design = design.with("epochs", 60).with("learning_rate", 5e-3);
-    let member = fitted(
-        &design.with("dropout", 0.0),
-        &units,
-        &numbers,
-        Task::Regression,
-    )
-    .member;
-    let said = member.predict(&units.clone().units(), &test).unwrap();
-    let said = said.mixture().unwrap();
-    let error = Metric::Rmse.score(&said, &numbers.select(&test)).unwrap();
-    assert!(error < 0.5 * spread, "{error}");
+    for model in ["gin", "boosting", "linear"] {
+        let design = Design::new().with("model", model).with("readout", "mean");
+        let design = design.with("epochs", 150).with("dropout", 0.0);
+        let member = fitted(&design, &units, &numbers, Task::Regression).member;
+        let said = member.predict(&units.clone().units(), &test).unwrap();
+        let said = said.mixture().unwrap();
+        let error = Metric::Rmse.score(&said, &numbers.select(&test)).unwrap();
+        // The mean of all is wrong by 25.
+        assert!(error < 12.0, "{model}: {error}");
+    }
 }
 
 #[test]
