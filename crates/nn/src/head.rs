@@ -406,10 +406,10 @@ mod tests {
 
     #[test]
     fn units_and_labels_count_as_they_are_weighted() {
-        let ln = f32::ln;
+        let (ln, odds) = (f64::ln, f32::ln(3.0));
         // The odds are 3 to 1; the second unit, of the rarer class, counts three times.
         let of_classes = |counts: Option<Arc<[f32]>>| {
-            let raw = raw([1, 2, 2], &[ln(3.0), 0.0, ln(3.0), 0.0]);
+            let raw = raw([1, 2, 2], &[odds, 0.0, odds, 0.0]);
             softmax_of(2, 0.0).loss_of_classes(raw, [0, 1], counts)
         };
         let expected = -(ln(0.75) + 3.0 * ln(0.25)) / 4.0;
@@ -419,7 +419,7 @@ mod tests {
         assert_close(&plain, [1], &[-(ln(0.75) + ln(0.25)) / 2.0]);
         assert!(of_classes(Some(Arc::from([1.0, -3.0]))).is_err());
         let labels = |values: [f32; 2]| Tensor::from_data([values], &Device::flex());
-        let raw = raw([1, 1, 2], &[ln(3.0), ln(3.0)]);
+        let raw = raw([1, 1, 2], &[odds, odds]);
         let loss = sigmoid_of(2, 0.0).loss_of_labels(raw, labels([1.0, 0.0]), labels([1.0, 3.0]));
         assert_close(&loss, [1], &[expected]);
     }

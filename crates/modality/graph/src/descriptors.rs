@@ -154,7 +154,7 @@ mod tests {
         let sd = 0.5f32.sqrt();
         // Edges of the nodes: 2, 2, 3, 1. Of 5 paths of two edges 3 are in the triangle.
         let first = [4.0, 4.0, 2.0, sd, 3.0, 1.0, 0.6, 2.0, 1.0, 0.25, 0.75, 2.0];
-        let third = 1.0 / 3.0;
+        let third = 1.0f32 / 3.0;
         let second = [
             3.0,
             1.0,

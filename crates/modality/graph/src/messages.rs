@@ -34,6 +34,9 @@ pub struct Messages {
     pub mask: Option<Tensor<2>>,
 }
 
+/// What a message of receiver, sender and weight counts.
+type Scale = Box<dyn Fn((u32, u32, f32)) -> f32>;
+
 impl Messages {
     /// The messages over the edges of a graph.
     pub fn new(graph: &Graph, rule: Rule) -> Messages {
@@ -53,7 +56,7 @@ impl Messages {
         for node in 0..nodes {
             starts[node + 1] += starts[node];
         }
-        let scaled: Option<Box<dyn Fn((u32, u32, f32)) -> f32>> = match rule {
+        let scaled: Option<Scale> = match rule {
             Rule::Symmetric | Rule::SymmetricNeighbours => {
                 let root: Vec<f32> = received
                     .iter()
@@ -220,7 +223,11 @@ mod tests {
         let (star, _) = Graph::new(41, &pairs, None, false);
         let stream = &mut candor_core::Seed(1).stream("dropped", &[]);
         let all = Messages::new(&star, Rule::Sum);
-        let left = all.of_graphs(&[0..41], Rule::Sum, Some((0.5, stream)));
+        let left = all.of_graphs(
+            std::slice::from_ref(&(0..41)),
+            Rule::Sum,
+            Some((0.5, stream)),
+        );
         let centre = &rows(&left)[0];
         assert!((8..=32).contains(&centre.len()), "{}", centre.len());
         let sum: f32 = centre.iter().map(|(_, weight)| weight).sum();

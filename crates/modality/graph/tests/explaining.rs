@@ -74,8 +74,8 @@ fn the_edge_and_the_feature_that_tell_are_found() {
             .unwrap();
         let saved = fitted.member.save().unwrap();
         let (mut teller_worth, mut others_worth, mut features) = (0.0, 0.0, 0);
-        for star in 60..STARS {
-            let (centre, teller) = ((star * NODES) as u32, tellers[star]);
+        for (star, &teller) in tellers.iter().enumerate().skip(60) {
+            let centre = (star * NODES) as u32;
             let explained = learner
                 .explain(&saved.description, &saved.numbers, &units, star * NODES)
                 .unwrap()

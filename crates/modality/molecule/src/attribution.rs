@@ -77,7 +77,10 @@ mod tests {
         };
         let whole = fingerprint_counts(&molecule);
         assert_eq!(whole.len(), FINGERPRINT_BITS);
-        assert_eq!(hits(0), whole.iter().map(|c| usize::from(*c)).sum());
+        assert_eq!(
+            hits(0),
+            whole.iter().map(|c| usize::from(*c)).sum::<usize>()
+        );
         // The oxygen is part of itself, of its bond, and of the first two, three and four bonds.
         assert_eq!(hits(0) - hits(1), 5);
         assert!(hits(0) - hits(4) > 5);

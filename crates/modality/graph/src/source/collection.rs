@@ -17,6 +17,9 @@ use crate::{Graph, GraphError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectionSource(PathBuf);
 
+/// Edges, and the row of the table of each.
+type PairsAndRows = (Vec<(u32, u32)>, Vec<usize>);
+
 impl CollectionSource {
     /// Tells whether a folder has a table of graphs, and one of nodes or of edges.
     pub fn detect(path: &Path) -> Option<CollectionSource> {
@@ -207,7 +210,7 @@ impl Nodes {
         table: &Table,
         known: &HashMap<&str, u32>,
         findings: &mut Vec<Finding>,
-    ) -> Result<(Vec<(u32, u32)>, Vec<usize>), GraphError> {
+    ) -> Result<PairsAndRows, GraphError> {
         let graph_column = named(table, &GRAPHS).unwrap_or(0);
         let pair =
             |(a, b): &(&'static str, &'static str)| Some([named(table, [a])?, named(table, [b])?]);
