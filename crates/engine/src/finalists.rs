@@ -43,8 +43,15 @@ pub(crate) struct Finalists<'a> {
 
 impl Finalists<'_> {
     pub fn train(&self, records: &[JobRecord]) -> Result<Vec<JobRecord>, EngineError> {
-        let designs = finalists(records, self.count, self.metric);
-        let designs: Vec<Design> = designs.into_iter().map(self.for_long).collect();
+        // One that is trained twice is asked once.
+        let mut for_long = BTreeMap::new();
+        let chosen = finalists(records, self.count, self.metric).into_iter();
+        let designs: Vec<Design> = chosen
+            .map(|record| {
+                let design = || (self.for_long)(record);
+                for_long.entry(record.trial).or_insert_with(design).clone()
+            })
+            .collect();
         let next = |of: fn(&JobRecord) -> usize| records.iter().map(of).max().map_or(0, |n| n + 1);
         let (job, trial) = (next(|r| r.job), next(|r| r.trial));
         let assignments = designs
@@ -171,11 +178,11 @@ fn finalists(records: &[JobRecord], count: usize, metric: Metric) -> Vec<&JobRec
             Some(if comparable { distance } else { f64::INFINITY })
         })
     };
-    let others = others
+    let mut close: Vec<(f64, &JobRecord)> = others
         .iter()
         .filter_map(|&record| Some((distance(record)?, record)))
-        .filter(|(distance, _)| *distance <= WORSE);
-    let mut close: Vec<(f64, &JobRecord)> = others.collect();
+        .filter(|(distance, _)| *distance <= WORSE)
+        .collect();
     // Of two that are as far, the one that stands higher.
     close.sort_by(|a, b| a.0.total_cmp(&b.0));
     std::iter::once(*best)

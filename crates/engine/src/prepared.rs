@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::{Event, Metric, Step, Target, Targets};
 use candor_data::{Fold, Role, Split, SplitOptions, SplitRule, Table, split, time_values};
+use candor_graph::GivenParts;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::curated::{Curated, split_seed};
 use crate::fidelity::Fidelity;
-use crate::modality::GivenParts;
 use crate::{EngineError, Subject};
 
 /// State 3: units, parted before anything is learned from them.

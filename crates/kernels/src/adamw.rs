@@ -209,10 +209,7 @@ impl Kernel for Step {
         _wanted: &[bool],
     ) -> Vec<Array> {
         // A step is taken outside of any differentiation.
-        inputs
-            .iter()
-            .map(|input| Array::zeros(input.shape))
-            .collect()
+        Array::zeros_like(inputs)
     }
 }
 

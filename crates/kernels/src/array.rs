@@ -74,6 +74,12 @@ impl Array {
         }
     }
 
+    /// Zeros of the shape of each input.
+    pub fn zeros_like(inputs: &[View]) -> Vec<Array> {
+        let shapes = inputs.iter().map(|input| input.shape);
+        shapes.map(Array::zeros).collect()
+    }
+
     /// A gradient, or a stand-in where nobody asked for it.
     pub fn when(wanted: bool, gradient: impl FnOnce() -> Array) -> Array {
         if wanted {

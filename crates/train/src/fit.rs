@@ -87,7 +87,8 @@ const TRAINING_SHARE: f64 = 0.95;
 const LOOKS_LEFT: f64 = 2.0;
 /// What a forward pass costs, as a share of a step.
 const FORWARD_SHARE: f64 = 1.0 / 3.0;
-/// Share of the steps' cost that looks at validation may add: more units to look at than to learn from are looked at less often than once an epoch.
+/// Share of the steps' cost that looks at validation may add: more units to look at than to learn from are looked at less often than once
+/// an epoch.
 const LOOKING_SHARE: f64 = 0.15;
 /// The moving average is updated once in so many steps: reading all weights costs about a tenth of a step.
 const AVERAGE_EVERY: usize = 4;
@@ -136,13 +137,13 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
     let total_steps = clock
         .steps()
         .map_or(total_steps, |most| total_steps.min(most.max(1)));
-    // What a look costs, in steps. On one graph it costs what a step does, however many nodes are asked for.
-    let look = match steps_per_epoch {
+    // In steps. On one graph it costs what a step does, however many nodes are asked for.
+    let cost_of_look = match steps_per_epoch {
         1 => FORWARD_SHARE,
         _ => FORWARD_SHARE * validation.units.len() as f64 / batch_size as f64,
     };
     let look_every = STEPS_BETWEEN_LOOKS
-        .max((look / LOOKING_SHARE) as usize)
+        .max((cost_of_look / LOOKING_SHARE) as usize)
         .min(total_steps)
         .max(steps_per_epoch);
 
@@ -343,8 +344,9 @@ fn loss(
     Ok(match targets {
         Targets::Classes(classes) => {
             let picked: Vec<u32> = batch.iter().map(|&i| classes[i]).collect();
-            let counts = weights.map(|_| picked.iter().map(|&class| weight(class as usize)));
-            head.loss_of_classes(raw, picked.clone(), counts.map(Iterator::collect))?
+            let counts = || picked.iter().map(|&class| weight(class as usize));
+            let counts = weights.map(|_| counts().collect());
+            head.loss_of_classes(raw, picked, counts)?
         }
         Targets::Labels { width, values } => {
             let rows = batch.iter().map(|&i| &values[i * width..(i + 1) * width]);

@@ -1,16 +1,17 @@
 use std::path::Path;
 
-use candor_core::{Evidence, Finding, Modality, Severity, Target, Targets};
+use candor_core::{Finding, Modality, Target, Targets};
 use candor_data::{Role, Schema, SchemaOptions, Split, Table, infer_schema};
 use candor_graph::curate::{duplicate_findings, same_graphs};
 use candor_graph::{
-    CollectionSource, Graph, GraphOptions, GraphUnits, ReadCollection, Unit, read_collection,
+    CollectionSource, GivenParts, Graph, GraphOptions, GraphUnits, ReadCollection, Unit,
+    read_collection,
 };
 use candor_table::TableEncoder;
 use serde_json::Value;
 
 use super::graph::{Described, GraphSubject, described, learner, options};
-use super::{GivenParts, Material, Opened, malformed, to_json};
+use super::{Material, Opened, leave_out_others, malformed, parts_of, to_json};
 use crate::{EngineError, FitSettings, Subject};
 
 /// The many graphs of a source, if it holds them.
@@ -50,11 +51,7 @@ pub(super) fn open(
             starts,
             empty,
             id_column,
-            parts: parts.map(|parts| GivenParts {
-                train: parts.train,
-                validation: parts.validation,
-                test: parts.test,
-            }),
+            parts,
             options,
             memory: settings.memory,
         }),
@@ -95,34 +92,14 @@ impl Material for Graphs {
     }
 
     fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
-        let features = schema.with_role(Role::Feature);
-        let others: Vec<String> = features
-            .map(|column| column.name.clone())
-            .filter(|name| *name != self.id_column)
-            .collect();
-        others
-            .iter()
-            .for_each(|name| schema.set_role(name, Role::Ignored));
-        if others.is_empty() {
-            return Vec::new();
-        }
-        let shown: Vec<String> = others.iter().take(5).map(|n| format!("`{n}`")).collect();
-        let more = if others.len() > 5 { ", ..." } else { "" };
-        vec![Finding {
-            kind: BESIDE.to_owned(),
-            severity: Severity::Note,
-            message: format!(
-                "{} columns of the table of graphs are not looked at: {}{more}",
-                others.len(),
-                shown.join(", ")
-            ),
-            columns: others,
-            evidence: Evidence::default(),
-            remedy:
-                "models of graphs see nodes and edges; give each node what is known of its graph"
-                    .into(),
-            action: Some("left out of the features".to_owned()),
-        }]
+        leave_out_others(
+            schema,
+            &self.id_column,
+            BESIDE,
+            "of the table of graphs",
+            "models of graphs see nodes and edges; give each node what is known of its graph"
+                .to_owned(),
+        )
     }
 
     fn findings(
@@ -136,15 +113,7 @@ impl Material for Graphs {
         let Some(split) = split else {
             return duplicate_findings("graphs", &firsts, None);
         };
-        let mut parts = vec![None; self.ids.len()];
-        let sides = [
-            (split.development(), 0),
-            (split.test.clone(), 1),
-            (split.calibration.clone(), 2),
-        ];
-        for (graphs, part) in sides {
-            graphs.iter().for_each(|&graph| parts[graph] = Some(part));
-        }
+        let parts = parts_of(self.ids.len(), split);
         duplicate_findings("graphs", &firsts, Some(&parts))
     }
 

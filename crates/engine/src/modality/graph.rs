@@ -6,18 +6,16 @@ use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
 use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, read_table};
 use candor_graph::curate::{Homophily, degree_drift, duplicate_findings, duplicates};
 use candor_graph::{
-    CollectionSource, Disturbance, Graph, GraphError, GraphLearner, GraphOptions, GraphSource,
-    GraphUnits, NodeFeatures, ReadGraph, SparseFeatures, Unit, canonical_id, edges_rewired,
-    features_shuffled, features_shuffled_apart, read_collection, read_graph,
+    CollectionSource, Disturbance, GivenParts, Graph, GraphError, GraphLearner, GraphOptions,
+    GraphSource, GraphUnits, NodeFeatures, ReadGraph, SparseFeatures, Unit, canonical_id,
+    edges_rewired, features_shuffled, features_shuffled_apart, read_collection, read_graph,
 };
 use candor_table::TableEncoder;
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    GivenParts, Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json,
-};
+use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, parts_of, to_json};
 use crate::{EngineError, FitSettings, Subject};
 
 /// What the edges are called among the parts whose worth is measured.
@@ -58,11 +56,7 @@ pub(super) fn open(source: &GraphSource, settings: &FitSettings) -> Result<Opene
             apart,
             names: names.flatten(),
             id_column,
-            parts: parts.map(|parts| GivenParts {
-                train: parts.train,
-                validation: parts.validation,
-                test: parts.test,
-            }),
+            parts,
             options,
             memory: settings.memory,
         }),
@@ -144,13 +138,9 @@ impl Material for Nodes {
             }
             return findings;
         };
-        let mut parts = vec![None; self.graph.nodes()];
-        let development = split.development();
-        development.iter().for_each(|&node| parts[node] = Some(0));
-        split.test.iter().for_each(|&node| parts[node] = Some(1));
-        let calibration = split.calibration.iter();
-        calibration.for_each(|&node| parts[node] = Some(2));
+        let parts = parts_of(self.graph.nodes(), split);
         let mut findings = duplicate_findings("nodes", &firsts, Some(&parts));
+        let development = split.development();
         findings.extend(degree_drift(&self.graph, &development, &split.test));
         findings
     }

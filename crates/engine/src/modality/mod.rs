@@ -8,10 +8,10 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use candor_core::{Finding, Modality, Target, Targets, Task};
-use candor_data::{ReadOptions, Schema, SourceFacts, Split, Table};
+use candor_core::{Evidence, Finding, Modality, Severity, Target, Targets, Task};
+use candor_data::{ReadOptions, Role, Schema, SourceFacts, Split, Table};
 use candor_deploy::DeployError;
-use candor_graph::Unit;
+use candor_graph::{GivenParts, Unit};
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,14 +127,50 @@ pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
     Ok(molecule::claim(table::open(settings)?, settings))
 }
 
-/// Which units are learned from, which choose a model, and which it is tested on; units that are in none are not learned from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GivenParts {
-    pub train: Vec<usize>,
-    /// Empty: made of the others.
-    pub validation: Vec<usize>,
-    /// Empty: made of the others.
-    pub test: Vec<usize>,
+/// For each of so many units its part: 0 is learned from, 1 is tested on, 2 calibrates; `None` for those that are in none.
+fn parts_of(units: usize, split: &Split) -> Vec<Option<u8>> {
+    let development = split.development();
+    let mut parts = vec![None; units];
+    for (part, units) in (0..).zip([&development, &split.test, &split.calibration]) {
+        units.iter().for_each(|&unit| parts[unit] = Some(part));
+    }
+    parts
+}
+
+/// Leaves all columns but one out of the features, and says so: `what` are the columns, in words, `remedy` is what a person can do.
+fn leave_out_others(
+    schema: &mut Schema,
+    kept: &str,
+    kind: &str,
+    what: &str,
+    remedy: String,
+) -> Vec<Finding> {
+    let others: Vec<String> = schema
+        .with_role(Role::Feature)
+        .map(|column| column.name.clone())
+        .filter(|name| name != kept)
+        .collect();
+    others
+        .iter()
+        .for_each(|name| schema.set_role(name, Role::Ignored));
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let shown: Vec<String> = others.iter().take(5).map(|n| format!("`{n}`")).collect();
+    let more = if others.len() > 5 { ", ..." } else { "" };
+    vec![Finding {
+        kind: kind.to_owned(),
+        severity: Severity::Note,
+        message: format!(
+            "{} columns {what} are not looked at: {}{more}",
+            others.len(),
+            shown.join(", ")
+        ),
+        columns: others,
+        evidence: Evidence::default(),
+        remedy,
+        action: Some("left out of the features".to_owned()),
+    }]
 }
 
 /// Units to predict.

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use candor_core::{Evidence, Finding, Modality, Seed, Severity, Target, Targets, Task};
+use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
 use candor_data::{Column, ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
 use candor_molecule::{
     AtomFeatures, Fingerprint, FingerprintBank, Limits, Molecule, MoleculeLearner, MoleculeUnits,
@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, malformed, to_json,
+    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, leave_out_others,
+    malformed, to_json,
 };
 use crate::subject::Nearness;
 use crate::{EngineError, FitSettings, Subject};
@@ -122,35 +123,11 @@ impl Material for Molecules {
     }
 
     fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
-        let others: Vec<String> = schema
-            .with_role(Role::Feature)
-            .map(|column| column.name.clone())
-            .filter(|name| *name != self.column)
-            .collect();
-        others
-            .iter()
-            .for_each(|name| schema.set_role(name, Role::Ignored));
-        if others.is_empty() {
-            return Vec::new();
-        }
-        let shown: Vec<String> = others.iter().take(5).map(|n| format!("`{n}`")).collect();
-        let more = if others.len() > 5 { ", ..." } else { "" };
-        vec![Finding {
-            kind: BESIDE.to_owned(),
-            severity: Severity::Note,
-            message: format!(
-                "{} columns beside the structure are not looked at: {}{more}",
-                others.len(),
-                shown.join(", ")
-            ),
-            columns: others,
-            evidence: Evidence::default(),
-            remedy: format!(
-                "models of molecules see the structure alone; `--ignore {}` makes models of a table that see the other columns instead",
-                self.column
-            ),
-            action: Some("left out of the features".to_owned()),
-        }]
+        let remedy = format!(
+            "models of molecules see the structure alone; `--ignore {}` makes models of a table that see the other columns instead",
+            self.column
+        );
+        leave_out_others(schema, &self.column, BESIDE, "beside the structure", remedy)
     }
 
     fn findings(

@@ -213,17 +213,15 @@ fn again(report: &Report) -> Section {
         Modality::Table => "rows.csv",
         _ => "OTHERS",
     };
-    let budget = match (settings.trials, settings.time) {
+    let mut budget = match (settings.trials, settings.time) {
         (Some(trials), None) => format!("{trials} designs"),
         (Some(trials), Some(time)) => format!("{trials} designs, {time} s at most"),
         (None, Some(time)) => format!("{time} s"),
         (None, None) => "none".into(),
     };
-    let steps = settings.steps;
-    let budget = steps.map_or_else(
-        || budget.clone(),
-        |steps| format!("{budget}, {steps} steps a training"),
-    );
+    if let Some(steps) = settings.steps {
+        budget += &format!(", {steps} steps a training");
+    }
     let row = |what: &str, value: String| vec![text(what), text(value)];
     Section {
         id: "again",

@@ -436,10 +436,7 @@ impl Kernel for BatchNorm {
         wanted: &[bool],
     ) -> Vec<Array> {
         let Some(moments) = self.moments.get() else {
-            return inputs
-                .iter()
-                .map(|input| Array::zeros(input.shape))
-                .collect();
+            return Array::zeros_like(inputs);
         };
         let (x, gradient) = (inputs[0].values, gradient.values);
         let factors = [inputs[1].values, inputs[2].values];
@@ -507,10 +504,7 @@ impl Kernel for NormalisedConvolution {
         wanted: &[bool],
     ) -> Vec<Array> {
         let (Some(moments), Some(convolved)) = (self.moments.get(), self.convolved.get()) else {
-            return inputs
-                .iter()
-                .map(|input| Array::zeros(input.shape))
-                .collect();
+            return Array::zeros_like(inputs);
         };
         let (s, then, pixels) = (self.sizes, self.then, self.sizes.outputs());
         let y = convolved.values.as_slice();

@@ -52,27 +52,28 @@ fn the_edge_and_the_feature_that_tell_are_found() {
     let centres: Vec<usize> = (0..STARS).map(|star| star * NODES).collect();
     let units = units.units();
     let learner = GraphLearner::new(Task::Binary, Unit::Node).unwrap();
+    let saved = |design: &Design| {
+        let assignment = Assignment {
+            design,
+            units: &units,
+            targets: &targets,
+            target: &Target {
+                task: Task::Binary,
+                names: vec!["class".into()],
+                classes: vec!["0".into(), "1".into()],
+            },
+            metric: Metric::LogLoss,
+            train: &centres[..50],
+            validation: &centres[50..60],
+            seed: Seed(1),
+            clock: &Clock::unlimited(),
+        };
+        learner.fit(&assignment).unwrap().member.save().unwrap()
+    };
     let (mut found, mut right) = (Vec::new(), true);
     for model in ["gcn", "sage", "gatv2", "gin"] {
         let design = Design::new().with("model", model).with("width", 16);
-        let fitted = learner
-            .fit(&Assignment {
-                design: &design.with("dropout", 0.0).with("weight_decay", 0.0),
-                units: &units,
-                targets: &targets,
-                target: &Target {
-                    task: Task::Binary,
-                    names: vec!["class".into()],
-                    classes: vec!["0".into(), "1".into()],
-                },
-                metric: Metric::LogLoss,
-                train: &centres[..50],
-                validation: &centres[50..60],
-                seed: Seed(1),
-                clock: &Clock::unlimited(),
-            })
-            .unwrap();
-        let saved = fitted.member.save().unwrap();
+        let saved = saved(&design.with("dropout", 0.0).with("weight_decay", 0.0));
         let (mut teller_worth, mut others_worth, mut features) = (0.0, 0.0, 0);
         for (star, &teller) in tellers.iter().enumerate().skip(60) {
             let centre = (star * NODES) as u32;
@@ -103,24 +104,7 @@ fn the_edge_and_the_feature_that_tell_are_found() {
     assert!(right, "{found:?}");
     // What is no network has no masks.
     let design = Design::new().with("model", "label_propagation");
-    let fitted = learner
-        .fit(&Assignment {
-            design: &design,
-            units: &units,
-            targets: &targets,
-            target: &Target {
-                task: Task::Binary,
-                names: vec!["class".into()],
-                classes: vec!["0".into(), "1".into()],
-            },
-            metric: Metric::LogLoss,
-            train: &centres[..50],
-            validation: &centres[50..60],
-            seed: Seed(1),
-            clock: &Clock::unlimited(),
-        })
-        .unwrap();
-    let saved = fitted.member.save().unwrap();
+    let saved = saved(&design);
     let explained = learner.explain(&saved.description, &saved.numbers, &units, 0);
     assert_eq!(explained.unwrap(), None);
 }

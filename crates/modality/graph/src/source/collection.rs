@@ -5,8 +5,8 @@ use candor_core::{Evidence, Finding, Severity};
 use candor_data::{Column, SourceFacts, Table};
 
 use super::folder::{
-    ENDS, Files, GRAPHS, IDS, facts, ids_of, refuse_or_tell, table, take_parts, texts, unique_ids,
-    weights,
+    Files, GRAPHS, IDS, Matched, facts, ids_of, matched, named, named_ends, refuse_or_tell, table,
+    take_parts, texts, unique_ids, weights,
 };
 use super::{GivenParts, GraphOptions, told};
 use crate::features::places;
@@ -16,9 +16,6 @@ use crate::{Graph, GraphError};
 /// (a row an edge: its graph, the ids of its two nodes, maybe a weight); with the endings that one graph may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectionSource(PathBuf);
-
-/// Edges, and the row of the table of each.
-type PairsAndRows = (Vec<(u32, u32)>, Vec<usize>);
 
 impl CollectionSource {
     /// Tells whether a folder has a table of graphs, and one of nodes or of edges.
@@ -103,10 +100,10 @@ pub fn read_collection(
             graphs: ids.len(),
         });
     }
-    let (pairs, rows) = found.edges(&edges_path, &edges.table, &known, &mut findings)?;
-    let weights = weights(&edges_path, &edges.table, &rows)?;
+    let pairs = found.edges(&edges_path, &edges.table, &known, &mut findings)?;
+    let weights = weights(&edges_path, &edges.table, &pairs.rows)?;
     let count = found.order.len();
-    let (graph, left_out) = Graph::new(count, &pairs, weights.as_deref(), options.directed);
+    let (graph, left_out) = Graph::new(count, &pairs.pairs, weights.as_deref(), options.directed);
     let parts = take_parts(&graphs_path, &mut table, options)?;
     let mut notes = vec![format!("{count} nodes in {} graphs", ids.len())];
     notes.extend(told(&graph, left_out));
@@ -129,13 +126,6 @@ pub fn read_collection(
     };
     findings.extend(empty_finding(&read.empty(), read.ids.len()));
     Ok(ReadCollection { findings, ..read })
-}
-
-fn named<'a>(table: &Table, names: impl IntoIterator<Item = &'a &'static str>) -> Option<usize> {
-    names.into_iter().find_map(|name| {
-        let mut columns = table.columns.iter();
-        columns.position(|column| column.name.eq_ignore_ascii_case(name))
-    })
 }
 
 /// The rows of a table of nodes, sorted by graph.
@@ -203,22 +193,19 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// The edges between nodes that exist, and the row of each.
+    /// The edges between nodes that exist.
     fn edges(
         &self,
         path: &Path,
         table: &Table,
         known: &HashMap<&str, u32>,
         findings: &mut Vec<Finding>,
-    ) -> Result<PairsAndRows, GraphError> {
+    ) -> Result<Matched, GraphError> {
         let graph_column = named(table, &GRAPHS).unwrap_or(0);
-        let pair =
-            |(a, b): &(&'static str, &'static str)| Some([named(table, [a])?, named(table, [b])?]);
-        let ends = ENDS.iter().find_map(pair).unwrap_or_else(|| {
+        let [from, to] = named_ends(table).unwrap_or_else(|| {
             let mut others = (0..).filter(|place| *place != graph_column);
             [others.next(), others.next()].map(Option::unwrap_or_default)
         });
-        let [from, to] = ends;
         let apart = from != to && from != graph_column && to != graph_column;
         if !apart || from.max(to) >= table.columns.len() {
             return Err(GraphError::Columns {
@@ -228,24 +215,13 @@ impl Nodes {
         }
         let column = |place: usize| ids_of(path, &table.columns[place]);
         let (graphs, first, second) = (column(graph_column)?, column(from)?, column(to)?);
-        let (mut pairs, mut rows, mut dangling) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, graph) in graphs.iter().enumerate() {
-            let Some(&number) = known.get(graph.as_str()) else {
-                dangling.push((row, graph));
-                continue;
-            };
-            let node = |id: &String| self.place.get(&(number, id.clone())).copied();
-            match (node(&first[row]), node(&second[row])) {
-                (Some(a), Some(b)) => {
-                    pairs.push((a, b));
-                    rows.push(row);
-                }
-                (None, _) => dangling.push((row, &first[row])),
-                _ => dangling.push((row, &second[row])),
-            }
-        }
-        refuse_or_tell(path, graphs.len(), &dangling, findings)?;
-        Ok((pairs, rows))
+        let ends = |row: usize| {
+            let graph = *known.get(graphs[row].as_str()).ok_or(&graphs[row])?;
+            let node = |id: &String| self.place.get(&(graph, id.clone())).copied();
+            let first_node = node(&first[row]).ok_or(&first[row])?;
+            Ok((first_node, node(&second[row]).ok_or(&second[row])?))
+        };
+        matched(path, graphs.len(), ends, findings)
     }
 
     /// The other columns, a row a node.

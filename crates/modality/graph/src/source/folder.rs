@@ -85,7 +85,7 @@ pub(super) fn read(folder: &Path, options: &GraphOptions) -> Result<ReadGraph, G
     };
 
     let mut table = nodes.table;
-    let place = id_place(&table);
+    let place = named(&table, &IDS).unwrap_or(0);
     let id_column = table.columns[place].name.clone();
     let ids = unique_ids(nodes_path, &table.columns[place])?;
     // Ids are names: a model must not calculate with them.
@@ -93,8 +93,13 @@ pub(super) fn read(folder: &Path, options: &GraphOptions) -> Result<ReadGraph, G
     let known = places(&ids);
 
     let mut findings = Vec::new();
-    let ends = edge_ends(edges_path, &edges.table)?;
-    let pairs = matched(edges_path, &ends, &known, &mut findings)?;
+    let [first, second] = edge_ends(edges_path, &edges.table)?;
+    let node = |id: &String| known.get(id.as_str()).copied();
+    let ends = |row: usize| {
+        let first_node = node(&first[row]).ok_or(&first[row])?;
+        Ok((first_node, node(&second[row]).ok_or(&second[row])?))
+    };
+    let pairs = matched(edges_path, first.len(), ends, &mut findings)?;
     let weights = weights(edges_path, &edges.table, &pairs.rows)?;
     let (graph, left_out) = Graph::new(
         ids.len(),
@@ -162,13 +167,21 @@ pub(super) fn table(path: &Path, options: &ReadOptions) -> Result<Read, GraphErr
     Ok(read_table(&source, &named)?)
 }
 
-/// The place of the column of ids: by its name, else the first.
-fn id_place(table: &Table) -> usize {
-    let named = |name: &&str| {
+/// The place of the column with the first of these names that there is.
+pub(super) fn named<'a>(
+    table: &Table,
+    names: impl IntoIterator<Item = &'a &'static str>,
+) -> Option<usize> {
+    names.into_iter().find_map(|name| {
         let mut columns = table.columns.iter();
         columns.position(|column| column.name.eq_ignore_ascii_case(name))
-    };
-    IDS.iter().find_map(named).unwrap_or(0)
+    })
+}
+
+/// The places of the columns of the two nodes of an edge, by their names.
+pub(super) fn named_ends(table: &Table) -> Option<[usize; 2]> {
+    ENDS.iter()
+        .find_map(|(first, second)| Some([named(table, [first])?, named(table, [second])?]))
 }
 
 /// The ids of a column, the same for `7`, `7.0` and the number 7, so that tables agree that were written by different programs.
@@ -245,12 +258,7 @@ pub(super) fn texts(ids: &[String]) -> Values {
 }
 
 fn edge_ends(path: &Path, table: &Table) -> Result<[Vec<String>; 2], GraphError> {
-    let named = |name: &str| {
-        let mut columns = table.columns.iter();
-        columns.position(|column| column.name.eq_ignore_ascii_case(name))
-    };
-    let pair = |(first, second): &(&str, &str)| Some([named(first)?, named(second)?]);
-    let places = ENDS.iter().find_map(pair).unwrap_or([0, 1]);
+    let places = named_ends(table).unwrap_or([0, 1]);
     if places.iter().any(|&place| place >= table.columns.len()) {
         return Err(GraphError::Columns {
             path: path.to_owned(),
@@ -262,30 +270,30 @@ fn edge_ends(path: &Path, table: &Table) -> Result<[Vec<String>; 2], GraphError>
 }
 
 /// Edges between nodes that exist.
-struct Matched {
-    pairs: Vec<(u32, u32)>,
+pub(super) struct Matched {
+    pub pairs: Vec<(u32, u32)>,
     /// The row of each.
-    rows: Vec<usize>,
+    pub rows: Vec<usize>,
 }
 
-fn matched(
+/// The edges of so many rows; `ends` are the nodes of a row, or the id of what does not exist.
+pub(super) fn matched<'a>(
     path: &Path,
-    [first, second]: &[Vec<String>; 2],
-    known: &std::collections::HashMap<&str, u32>,
+    count: usize,
+    ends: impl Fn(usize) -> Result<(u32, u32), &'a String>,
     findings: &mut Vec<Finding>,
 ) -> Result<Matched, GraphError> {
     let (mut pairs, mut rows, mut dangling) = (Vec::new(), Vec::new(), Vec::new());
-    for (row, (a, b)) in first.iter().zip(second).enumerate() {
-        match (known.get(a.as_str()), known.get(b.as_str())) {
-            (Some(&a), Some(&b)) => {
-                pairs.push((a, b));
+    for row in 0..count {
+        match ends(row) {
+            Ok(pair) => {
+                pairs.push(pair);
                 rows.push(row);
             }
-            (None, _) => dangling.push((row, a)),
-            _ => dangling.push((row, b)),
+            Err(id) => dangling.push((row, id)),
         }
     }
-    refuse_or_tell(path, first.len(), &dangling, findings)?;
+    refuse_or_tell(path, count, &dangling, findings)?;
     Ok(Matched { pairs, rows })
 }
 

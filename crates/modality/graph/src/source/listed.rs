@@ -3,7 +3,7 @@ use std::path::Path;
 
 use candor_data::{Column, SourceFacts, Table, Values, fingerprint_bytes};
 
-use super::folder::{WEIGHTS, refuse_or_tell, take_parts, unique};
+use super::folder::{WEIGHTS, refuse_or_tell, take_parts, texts, unique};
 use super::{GraphOptions, ReadGraph, told};
 use crate::curate::structure_findings;
 use crate::{Graph, GraphError};
@@ -47,10 +47,7 @@ impl Listed {
         )?;
         let mut columns = vec![Column {
             name: id_column.clone(),
-            values: Values::Text {
-                codes: (0..ids.len() as u32).collect(),
-                dictionary: ids.clone(),
-            },
+            values: texts(&ids),
         }];
         let (attributes, unread) = attributes(&self.nodes);
         columns.extend(attributes);

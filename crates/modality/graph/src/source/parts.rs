@@ -4,15 +4,15 @@ use candor_data::{Column, Values};
 
 use crate::GraphError;
 
-/// Which nodes are learned from, which choose a model, and which it is tested on, as the source says. Nodes that are in none are part
-/// of the graph alone.
+/// Which nodes, or graphs, are learned from, which choose a model, and which it is tested on, as the source says. Nodes that are in none
+/// are part of the graph alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GivenParts {
-    /// Nodes to learn from, ascending.
+    /// What is learned from, ascending.
     pub train: Vec<usize>,
-    /// Nodes to stop and choose on, ascending; empty when the source does not say.
+    /// What to stop and choose on, ascending; empty when the source does not say.
     pub validation: Vec<usize>,
-    /// Nodes that are looked at once, at the end, ascending; empty when the source does not say.
+    /// What is looked at once, at the end, ascending; empty when the source does not say.
     pub test: Vec<usize>,
 }
 
