@@ -7,11 +7,13 @@
     python benches/peers/moleculenet.py DATA --sets hiv --split scaffold_largest_first --seeds 1
     python benches/peers/moleculenet.py DATA --sets ecoli --seeds 10 --members 5
     python benches/peers/moleculenet.py DATA --chemprop          # Chemprop 2 beside it, if it is installed
+    python benches/peers/moleculenet.py DATA --designed 8        # and what `candor fit` makes of the same parts in eight trials
 
 Parts of 80, 10 and 10 % are drawn by the seed (random), keep scaffolds together and are drawn by the seed (scaffold, Chemprop's
 `scaffold_balanced`), or keep them together with the largest in the training part (scaffold_largest_first, DeepChem's, the same for all
 seeds). The best epoch is that of the validation part; the test part is looked at once. Scores are root mean squared errors of numbers, and
-areas under the ROC curve of classes, the mean over labels. DATA holds esol, freesolv, bbbp, tox21, clintox, sider, hiv and antibiotic_ecoli.
+areas under the ROC curve of classes, the mean over labels. `candor fit` is given training and validation part as one file, cuts folds from it, and
+judges its ensemble on the test part. DATA holds esol, freesolv, bbbp, tox21, clintox, sider, hiv and antibiotic_ecoli.
 """
 
 import argparse
@@ -27,6 +29,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = os.environ.get("MOLECULENET", ROOT / "target/release/examples/moleculenet")
+CANDOR = os.environ.get("CANDOR", ROOT / "target/release/candor")
 # File, targets (None: all columns but NO_TASKS), column of structures.
 SETS = {
     "esol": ("esol/delaney-processed.csv", ["measured log solubility in mols per litre"], "smiles"),
@@ -65,10 +68,7 @@ def chemprop(table, targets, structures, metric, seed, parts, folder, members):
     used = sorted(rows["train"] + rows["validation"] + rows["test"])
     place = {row: new for new, row in enumerate(used)}
     data = folder / "data.csv"
-    with open(data, "w", newline="") as file:
-        writer = csv.DictWriter(file, [structures, *targets], extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(table[row] for row in used)
+    write_rows(data, [structures, *targets], (table[row] for row in used))
     splits = folder / "splits.json"
     part = {theirs: [place[row] for row in rows[ours]] for theirs, ours in [("train", "train"), ("val", "validation"), ("test", "test")]}
     splits.write_text(json.dumps([part]))
@@ -89,6 +89,35 @@ def chemprop(table, targets, structures, metric, seed, parts, folder, members):
         elif len({truth for _, truth in known}) == 2:
             scores.append(area_under_curve(known))
     return statistics.fmean(scores), seconds
+
+
+def write_rows(path, columns, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def designed(table, targets, structures, metric, seed, parts, folder, trials):
+    """The score of the ensemble of a search on the test part, and what it is made of."""
+    rows = json.loads(parts.read_text())
+    columns = [structures, *targets]
+    write_rows(folder / "learn.csv", columns, (table[row] for row in rows["train"] + rows["validation"]))
+    write_rows(folder / "test.csv", columns, (table[row] for row in rows["test"]))
+    run = folder / "run"
+    command = [CANDOR, "fit", folder / "learn.csv", "--test", folder / "test.csv", "--metric", metric, "--trials", trials]
+    command += ["--seed", seed, "--out", run, "--json", "--quiet"]
+    for target in targets:
+        command += ["--target", target]
+    if len(targets) > 1 and metric == "roc_auc":
+        command += ["--task", "multilabel"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    # A gate that fails is an answer, too.
+    if done.returncode not in (0, 1):
+        raise SystemExit(done.stderr)
+    judged = json.loads((run / "6-challenged/result.json").read_text())
+    score = next(score["interval"]["estimate"] for score in judged["scores"] if score["metric"] == metric)
+    return score, {other["name"]: round(other["value"], 4) for other in judged["others"]}
 
 
 def area_under_curve(known):
@@ -113,13 +142,14 @@ def main():
     parser.add_argument("--design", help="changes to Chemprop's defaults, as JSON; a list of them for an ensemble of several kinds")
     parser.add_argument("--validation", action="store_true", help="the test part is not looked at")
     parser.add_argument("--chemprop", action="store_true")
+    parser.add_argument("--designed", type=int, metavar="TRIALS")
     options = parser.parse_args()
     for name in options.sets.split(","):
         file, targets, structures = SETS[name]
         path = options.data / file
         table = table_of(path)
         targets = targets or [column for column in table[0] if column not in NO_TASKS]
-        ours, theirs = [], []
+        ours, theirs, searched = [], [], []
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             for seed in range(options.seeds):
@@ -132,13 +162,19 @@ def main():
                     metric = ours[-1]["metric"]
                     theirs.append(chemprop(table, targets, structures, metric, seed, parts, run, options.members))
                     print(name, "chemprop", *theirs[-1], flush=True)
+                if options.designed:
+                    run = folder / f"designed{seed}"
+                    run.mkdir()
+                    searched.append(designed(table, targets, structures, ours[-1]["metric"], seed, parts, run, options.designed))
+                    print(name, "designed", searched[-1][0], json.dumps(searched[-1][1]), flush=True)
         for part in ["validation", "test"]:
             scores = [line[part] for line in ours if part in line]
             if scores:
                 print(f"{name} {part}: {statistics.fmean(scores):.3f} +- {spread_of(scores):.3f} ({ours[0]['metric']}, {len(scores)} seeds)", flush=True)
-        if theirs:
-            scores = [score for score, _ in theirs]
-            print(f"{name} test of Chemprop: {statistics.fmean(scores):.3f} +- {spread_of(scores):.3f}", flush=True)
+        for what, done in [("Chemprop", theirs), ("the designed ensemble", searched)]:
+            if done:
+                scores = [score for score, _ in done]
+                print(f"{name} test of {what}: {statistics.fmean(scores):.3f} +- {spread_of(scores):.3f}", flush=True)
 
 
 if __name__ == "__main__":

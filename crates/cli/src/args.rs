@@ -46,8 +46,45 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// The built-in data sets.
     Datasets,
+    /// The limits of neural networks, shown by short studies: each makes a claim and says whether its figures bear it out.
+    Lab(LabArgs),
     /// What Candor finds on this machine.
     Doctor,
+}
+
+/// Which studies, and how.
+#[derive(Args)]
+pub(crate) struct LabArgs {
+    /// Studies; all when none is named.
+    #[arg(value_enum)]
+    pub studies: Vec<StudyName>,
+    /// All randomness.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// How often everything random is drawn anew.
+    #[arg(long, default_value_t = 3)]
+    pub repeats: usize,
+    /// Networks trained side by side; as many as there are threads when not given.
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Folder for the page and the figures.
+    #[arg(long, default_value = "runs/lab")]
+    pub out: PathBuf,
+}
+
+/// The studies by their names.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum StudyName {
+    /// One hidden layer fits anything, and promises nothing beyond.
+    Approximate,
+    /// Networks learn random labels by heart.
+    Randomize,
+    /// A curve outside of the range that was learned from.
+    Beyond,
+    /// Doubt of the data against doubt of the model.
+    TwoKinds,
+    /// Bad data against bad models.
+    Garbage,
 }
 
 /// What the data are, and what is to be predicted.

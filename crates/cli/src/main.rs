@@ -54,6 +54,7 @@ fn run(candor: &Candor) -> Result<Ending, Failure> {
         Command::Report(args) => command::report::run(args, json),
         Command::Resume(args) => command::resume::run(args, json, quiet),
         Command::Runs(args) => command::runs::run(args, json),
+        Command::Lab(args) => command::lab::run(args, json, quiet),
         Command::Datasets => command::datasets::run(json),
         Command::Doctor => command::doctor::run(json),
     }

@@ -5,6 +5,7 @@ mod compared;
 pub(crate) mod datasets;
 pub(crate) mod doctor;
 pub(crate) mod fit;
+pub(crate) mod lab;
 pub(crate) mod leaderboard;
 pub(crate) mod predict;
 mod recorded;

@@ -14,7 +14,9 @@ use candor_data::{Curation, Split};
 
 use crate::{ChallengeResult, DesignedResult, FitSettings, SourceResult, TrainedResult};
 
-pub(crate) use page::to_html;
+pub(crate) use block::{Block, Grid, Picture, Section, number, text};
+pub(crate) use page::{Page, Shown, to_html};
+pub(crate) use svg::{Axis, Bar, Plot, bars};
 
 /// Everything that a report shows.
 pub(crate) struct Report<'a> {

@@ -8,29 +8,31 @@ use crate::EngineError;
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page {
-    name: String,
-    class: &'static str,
-    headline: String,
-    lead: String,
-    facts: Vec<Fact>,
-    verdicts: Vec<Shown>,
-    sections: Vec<Section>,
-    version: &'static str,
+pub(crate) struct Page {
+    pub name: String,
+    /// What the page is, for the title of its window.
+    pub kind: &'static str,
+    pub class: &'static str,
+    pub headline: String,
+    pub lead: String,
+    pub facts: Vec<Fact>,
+    pub verdicts: Vec<Shown>,
+    pub sections: Vec<Section>,
+    pub version: &'static str,
 }
 
 /// A figure at the top of the page.
-struct Fact {
+pub(crate) struct Fact {
     value: String,
     label: String,
 }
 
 /// A verdict in words.
-struct Shown {
-    class: &'static str,
-    word: &'static str,
-    question: String,
-    reason: String,
+pub(crate) struct Shown {
+    pub class: &'static str,
+    pub word: &'static str,
+    pub question: String,
+    pub reason: String,
 }
 
 /// The report as one self-contained page.
@@ -51,6 +53,7 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
     let verdicts = verdicts.map(|verdict| shown(verdict, words));
     let page = Page {
         name: report.name.clone(),
+        kind: "model report",
         class,
         headline,
         lead: lead(report),
@@ -59,8 +62,14 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
         sections,
         version: env!("CARGO_PKG_VERSION"),
     };
-    page.render()
-        .map_err(|e| EngineError::Report(e.to_string()))
+    page.html()
+}
+
+impl Page {
+    pub fn html(&self) -> Result<String, EngineError> {
+        self.render()
+            .map_err(|e| EngineError::Report(e.to_string()))
+    }
 }
 
 fn headline(verdicts: &[Verdict], Words { rows, .. }: Words) -> (&'static str, String) {
