@@ -323,7 +323,12 @@ fn is_mean_over_units(metric: Metric) -> bool {
         | Metric::Mae
         | Metric::Nll
         | Metric::Crps => true,
-        Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc | Metric::Rmse | Metric::R2 => false,
+        Metric::BalancedAccuracy
+        | Metric::F1
+        | Metric::RocAuc
+        | Metric::AveragePrecision
+        | Metric::Rmse
+        | Metric::R2 => false,
     }
 }
 

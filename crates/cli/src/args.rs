@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Check(DataArgs),
     /// Predictions with uncertainty, set or interval, and abstention.
     Predict(PredictArgs),
+    /// What the prediction of one node, graph or molecule rests on: edges and features, or atoms.
+    Explain(ExplainArgs),
     /// The best molecules of a library by the prediction of a bundle, with doubt, strangeness and nearest known molecule.
     Screen(ScreenArgs),
     /// An HTTP service: POST /predict, GET /health, /model, /metrics.
@@ -94,13 +96,16 @@ pub(crate) struct DataArgs {
     /// names them, a tar archive, IDX files; molecules: a file with a column of SMILES strings, SMI, SDF; or a graph: a folder with
     /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too.
     pub source: String,
-    /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
-    /// when not given.
+    /// Column to predict; several with commas: labels where each has the same two values, else numbers. `edges` of a graph: which nodes are
+    /// joined. Decided from the data when not given.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub target: Vec<String>,
     /// binary, multiclass, multilabel or regression; decided from the data when not given.
-    #[arg(long, value_parser = parse::<Task>)]
+    #[arg(long, value_parser = task)]
     pub task: Option<Task>,
+    /// Make a graph of a table: each row is joined to so many of the nearest rows that may be learned from, by its features.
+    #[arg(long, value_name = "NUMBER")]
+    pub neighbours: Option<usize>,
     /// Rows with the same value in this column stay in the same part.
     #[arg(long, value_name = "COLUMN")]
     pub group: Option<String>,
@@ -302,6 +307,26 @@ pub(crate) struct PredictArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// A bundle of a model of nodes, graphs or molecules, or a run folder.
+    pub bundle: PathBuf,
+    /// As for `predict`: a graph, ids of nodes, a folder of graphs, or molecules.
+    pub source: String,
+    /// The id of a node or graph, or a structure or its row (from 1); may be given several times.
+    #[arg(long, value_name = "ID", required = true)]
+    pub unit: Vec<String>,
+    /// The class, label or target that is explained; the likeliest class, or the first label or target, when not given.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// A folder for drawings, as SVG, one a unit.
+    #[arg(long, value_name = "FOLDER")]
+    pub draw: Option<PathBuf>,
+    /// Character between cells; found when not given.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<char>,
+}
+
+#[derive(Args)]
 pub(crate) struct ScreenArgs {
     /// A bundle of a model of molecules, or a run folder.
     pub bundle: PathBuf,
@@ -383,6 +408,16 @@ pub(crate) struct RunsArgs {
     pub folder: PathBuf,
 }
 
+/// A task by its name; predicting edges is told by the target.
+fn task(text: &str) -> Result<Task, String> {
+    match text.replace('_', "-").as_str() {
+        "link-prediction" | "links" | "edges" => {
+            Err("edges of a graph are predicted with `--target edges`".into())
+        }
+        _ => parse(text),
+    }
+}
+
 fn parse<T: std::str::FromStr<Err = String>>(text: &str) -> Result<T, String> {
     text.parse()
 }
@@ -456,6 +491,12 @@ mod tests {
         for wrong in ["", "s", "ten", "-3s", "0", "3x"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(task("binary"), Ok(Task::Binary));
+        assert!(
+            task("link-prediction")
+                .unwrap_err()
+                .contains("--target edges")
+        );
         assert_eq!(size("2GB"), Ok(2_000_000_000));
         assert_eq!(size("1.5 GiB"), Ok(1_610_612_736));
         for wrong in ["", "GB", "0", "2TBs", "-1"] {

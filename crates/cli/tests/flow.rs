@@ -46,6 +46,10 @@ fn a_run_can_be_looked_at_and_predicts() {
     );
     assert_eq!(&std::fs::read(at.join("a.parquet")).unwrap()[..4], b"PAR1");
 
+    let said = candor(at, &["explain", "r", "@iris", "--unit", "1"]);
+    assert_eq!(said.status, 2, "{}", said.out);
+    assert!(said.err.contains("not available for rows"), "{}", said.err);
+
     let board = candor(at, &["leaderboard", "r", "--json"]);
     let board: Value = serde_json::from_str(&board.out).unwrap();
     assert_eq!(board.as_array().map(Vec::len), Some(4));

@@ -125,12 +125,69 @@ fn a_folder_of_nodes_and_edges_becomes_a_model_that_owes_its_answers_to_the_edge
     assert_eq!(said.status, 2);
     assert!(said.err.contains("`n999`"), "{}", said.err);
 
+    explanations_name_edges_of_the_node(at);
+
     // A source that has nodes that were not there in training.
     let grown = at.join("grown");
     two_blocks(&grown, 260, true);
     let said = candor(at, &["predict", "r", "grown"]);
     assert_eq!(said.status, 0, "{}", said.err);
     assert!(said.out.contains("n259"), "{}", said.out);
+}
+
+/// Of node `n7` in `blocks`, by the model in `r`.
+fn explanations_name_edges_of_the_node(at: &Path) {
+    let ask = [
+        "explain", "r", "blocks", "--unit", "n7", "--draw", "pictures",
+    ];
+    let said = candor(at, &[&ask[..], &["--json"]].concat());
+    assert_eq!(said.status, 0, "{}", said.err);
+    let explained = &json(&said.out)[0];
+    assert_eq!(explained["answer"]["row"], 8);
+    assert_eq!(explained["what"], "probability that block is right");
+    let explanation = &explained["explanation"];
+    assert_eq!(explanation["unit"], "n7");
+    let share = explanation["masked_share"].as_f64().unwrap();
+    assert!(share > 0.0 && share <= 1.0, "{share}");
+    let listed = std::fs::read_to_string(at.join("blocks/edges.csv")).unwrap();
+    let edges = explanation["edges"].as_array().unwrap();
+    let worths: Vec<f64> = edges.iter().filter_map(|e| e["worth"].as_f64()).collect();
+    assert!(worths.is_sorted_by(|a, b| a >= b) && worths[0] > 0.3 && worths[0] <= 1.0);
+    for edge in edges {
+        let [a, b] = [0, 1].map(|end| edge["between"][end].as_str().unwrap());
+        let [there, back] = [format!("{a},{b}\n"), format!("{b},{a}\n")];
+        assert!(listed.contains(&there) || listed.contains(&back), "{edge}");
+    }
+    // Most of what the first edges hold speaks for the class that is said.
+    let effects = edges.iter().filter_map(|e| e["effect"].as_f64());
+    assert!(effects.sum::<f64>() > 0.0, "{edges:?}");
+    let features = explanation["features"].as_array().unwrap();
+    let mut names: Vec<&str> = features.iter().filter_map(|f| f["name"].as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["colour", "size"]);
+    let picture = std::fs::read_to_string(at.join("pictures/row-8.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains(">n7<"));
+
+    let text = candor(at, &[&ask[..5], &["--by", "left"]].concat());
+    assert_eq!(text.status, 0, "{}", text.err);
+    for part in ["n7: right", "block is left", "worth", "colour"] {
+        assert!(text.out.contains(part), "{part}: {}", text.out);
+    }
+    // By its id, of the graph that the bundle keeps.
+    std::fs::write(at.join("one.csv"), "name\nn7\n").unwrap();
+    let kept = candor(at, &["explain", "r", "one.csv", "--unit", "n7", "--json"]);
+    assert_eq!(
+        json(&kept.out)[0]["explanation"]["edges"],
+        explanation["edges"]
+    );
+    for (unit, by, part) in [
+        ("7", "left", "`7` is none of"),
+        ("n7", "up", "`up` is none of"),
+    ] {
+        let said = candor(at, &["explain", "r", "blocks", "--unit", unit, "--by", by]);
+        assert_eq!(said.status, 2);
+        assert!(said.err.contains(part), "{}", said.err);
+    }
 }
 
 #[test]
@@ -311,6 +368,15 @@ fn a_folder_of_many_graphs_becomes_a_model_of_graphs() {
         "{}",
         answers[130]
     );
+    let said = candor(at, &["explain", "r", "rings", "--unit", "g3", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let explanation = &json(&said.out)[0]["explanation"];
+    let between = explanation["edges"][0]["between"][0].as_str().unwrap();
+    assert!(between.starts_with("node "), "{explanation}");
+    assert_eq!(explanation["features"][0]["name"], "element");
+    let said = candor(at, &["explain", "r", "more", "--unit", "bare"]);
+    assert_eq!(said.status, 2);
+    assert!(said.err.contains("no node"), "{}", said.err);
     // A table of rows is no folder of graphs.
     let said = candor(at, &["predict", "r", "more/graphs.csv"]);
     assert_eq!(said.status, 2, "{}", said.out);

@@ -134,6 +134,36 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
     let table = candor(at, &["predict", "r", "new.csv"]);
     assert!(table.out.contains("Nc1ccc(N)cc1"), "{}", table.out);
 
+    // What a prediction rests on: nitrogen, here; by its structure, or by its row.
+    let ask = ["explain", "r", "new.csv", "--unit", "NCCN", "--unit", "4"];
+    let said = candor(at, &[&ask[..], &["--draw", "atoms", "--json"]].concat());
+    assert_eq!(said.status, 0, "{}", said.err);
+    let explained = json(&said.out);
+    let weights = explained[0]["explanation"]["weights"].as_array().unwrap();
+    let weight = |atom: usize| weights[atom].as_f64().unwrap();
+    assert_eq!(weights.len(), 4);
+    assert!(
+        weight(0).min(weight(3)) > weight(1).max(weight(2)),
+        "{weights:?}"
+    );
+    assert_eq!(explained[1]["explanation"]["unit"], "Nc1ccc(N)cc1");
+    assert!(at.join("atoms/row-1.svg").is_file() && at.join("atoms/row-4.svg").is_file());
+    let text = candor(at, &ask);
+    assert!(
+        text.out.contains("NCCN: ") && text.out.contains("atom"),
+        "{}",
+        text.out
+    );
+    for (unit, part) in [
+        ("3", "cannot be read"),
+        ("5", "none of"),
+        ("CCCCC", "none of"),
+    ] {
+        let said = candor(at, &["explain", "r", "new.csv", "--unit", unit]);
+        assert_eq!(said.status, 2, "{}", said.out);
+        assert!(said.err.contains(part), "{}", said.err);
+    }
+
     // The same molecules, written otherwise, in a file of molecules.
     std::fs::write(at.join("new.smi"), "C(CN)N first\nc1(ccc(cc1)N)N second\n").unwrap();
     let others = json(&candor(at, &["predict", "r", "new.smi", "--json"]).out);

@@ -19,6 +19,9 @@ pub enum Metric {
     F1,
     /// Area under the ROC curve; for more than two classes the mean of one against the rest.
     RocAuc,
+    /// Precision where each unit of the class is found, the mean over them (area under steps of precision against recall); for more than two
+    /// classes the mean of one against the rest.
+    AveragePrecision,
     /// Mean negative log-probability of the true class, in nats.
     LogLoss,
     /// Mean squared distance of the probability vector from the true class, summed over classes (0 to 2).
@@ -74,11 +77,12 @@ pub enum MetricError {
 
 impl Metric {
     /// Every metric, in the order in which messages list them.
-    pub const ALL: [Metric; 11] = [
+    pub const ALL: [Metric; 12] = [
         Metric::Accuracy,
         Metric::BalancedAccuracy,
         Metric::F1,
         Metric::RocAuc,
+        Metric::AveragePrecision,
         Metric::LogLoss,
         Metric::Brier,
         Metric::Rmse,
@@ -95,6 +99,7 @@ impl Metric {
             Metric::BalancedAccuracy => "balanced_accuracy",
             Metric::F1 => "f1",
             Metric::RocAuc => "roc_auc",
+            Metric::AveragePrecision => "average_precision",
             Metric::LogLoss => "log_loss",
             Metric::Brier => "brier",
             Metric::Rmse => "rmse",
@@ -109,7 +114,11 @@ impl Metric {
     pub fn jumps(self) -> bool {
         matches!(
             self,
-            Metric::Accuracy | Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc
+            Metric::Accuracy
+                | Metric::BalancedAccuracy
+                | Metric::F1
+                | Metric::RocAuc
+                | Metric::AveragePrecision
         )
     }
 
@@ -117,7 +126,12 @@ impl Metric {
     pub fn greater_is_better(self) -> bool {
         matches!(
             self,
-            Metric::Accuracy | Metric::BalancedAccuracy | Metric::F1 | Metric::RocAuc | Metric::R2
+            Metric::Accuracy
+                | Metric::BalancedAccuracy
+                | Metric::F1
+                | Metric::RocAuc
+                | Metric::AveragePrecision
+                | Metric::R2
         )
     }
 
@@ -285,11 +299,11 @@ impl Metric {
                     .collect();
                 Ok(present.iter().sum::<f64>() / present.len() as f64)
             }
-            Metric::RocAuc => {
+            Metric::RocAuc | Metric::AveragePrecision => {
                 let score_class = |class: usize| {
                     let scores: Vec<f32> = p.iter().skip(class).step_by(classes).copied().collect();
                     let positive: Vec<bool> = truth.iter().map(|&t| t as usize == class).collect();
-                    roc_auc(&scores, &positive)
+                    self.by_ranks(&scores, &positive)
                 };
                 let values: Vec<f64> = match classes {
                     2 => score_class(1).into_iter().collect(),
@@ -326,6 +340,14 @@ impl Metric {
                 metric: self,
                 got: "classes",
             }),
+        }
+    }
+
+    /// A score that looks at the order of the units alone.
+    fn by_ranks(self, scores: &[f32], positive: &[bool]) -> Option<f64> {
+        match self {
+            Metric::AveragePrecision => average_precision(scores, positive),
+            _ => roc_auc(scores, positive),
         }
     }
 
@@ -386,9 +408,9 @@ impl Metric {
                 let all = 2.0 * hits + count(true, false) + count(false, true);
                 (all > 0.0).then(|| 2.0 * hits / all)
             }
-            Metric::RocAuc => {
+            Metric::RocAuc | Metric::AveragePrecision => {
                 let (scores, positive): (Vec<f32>, Vec<bool>) = known.iter().copied().unzip();
-                roc_auc(&scores, &positive)
+                self.by_ranks(&scores, &positive)
             }
             Metric::LogLoss => Some(mean(&|p, y| {
                 let right = if y { f64::from(p) } else { 1.0 - f64::from(p) };
@@ -506,6 +528,24 @@ fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
     Some((rank_sum - positives * (positives + 1.0) / 2.0) / (positives * negatives))
 }
 
+/// Sum over the scores, from the highest on, of what each adds to recall times the precision down to it, so that ties count together; `None`
+/// when one side is empty.
+fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
+    let positives = positive.iter().filter(|p| **p).count();
+    if positives == 0 || positives == positive.len() {
+        return None;
+    }
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let (mut seen, mut found, mut sum) = (0, 0, 0.0);
+    for tied in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let more = tied.iter().filter(|&&i| positive[i]).count();
+        (seen, found) = (seen + tied.len(), found + more);
+        sum += more as f64 / positives as f64 * (found as f64 / seen as f64);
+    }
+    Some(sum)
+}
+
 /// Gneiting & Raftery 2007, equation 21.
 fn crps_gaussian(mean: f64, variance: f64, truth: f64) -> f64 {
     let sd = variance.sqrt();
@@ -557,6 +597,8 @@ mod tests {
         assert!((score(Metric::Accuracy) - 0.5).abs() < 1e-12);
         // Pairs (positive, negative): .9>.6, .9>.2, .4<.6, .4>.2: three of four in order.
         assert!((score(Metric::RocAuc) - 0.75).abs() < 1e-12);
+        // The first of the two is found at a precision of 1, the other, below one that is not, at 2/3.
+        assert!((score(Metric::AveragePrecision) - 5.0 / 6.0).abs() < 1e-12);
         let expected = -(0.9f64.ln() + 0.4f64.ln() + 0.4f64.ln() + 0.8f64.ln()) / 4.0;
         assert!((score(Metric::LogLoss) - expected).abs() < 1e-6);
         let brier = 2.0 * (0.01 + 0.36 + 0.36 + 0.04) / 4.0;
@@ -568,6 +610,11 @@ mod tests {
         let predicted = two_classes(&[0.5, 0.5]);
         assert_eq!(
             Metric::RocAuc.score(&predicted, &Targets::Classes(vec![0, 1])),
+            Ok(0.5)
+        );
+        // Whatever the order of the two, precision is a half where both are in.
+        assert_eq!(
+            Metric::AveragePrecision.score(&predicted, &Targets::Classes(vec![1, 0])),
             Ok(0.5)
         );
     }
@@ -646,6 +693,7 @@ mod tests {
         close(Metric::F1, (2.0 / 3.0 + 0.0) / 2.0);
         // Only label one has both values: 0.9 above 0.4, 0.3 below.
         close(Metric::RocAuc, 0.5);
+        close(Metric::AveragePrecision, (1.0 + 2.0 / 3.0) / 2.0);
         let one = -(0.9f64.ln() + 0.6f64.ln() + 0.3f64.ln()) / 3.0;
         let two = -(0.8f64.ln() + 0.9f64.ln() + 0.4f64.ln() + 0.5f64.ln()) / 4.0;
         close(Metric::LogLoss, (one + two) / 2.0);

@@ -16,6 +16,8 @@ pub enum Modality {
     Graph,
     /// Many graphs, each of which is one unit.
     GraphSet,
+    /// Pairs of nodes of a graph, each of which may be an edge.
+    GraphPairs,
     /// Chemical structures.
     Molecule,
     /// Series of values on the nodes of a graph.
@@ -33,6 +35,7 @@ impl Modality {
             Modality::Sequence => "sequence",
             Modality::Graph => "graph",
             Modality::GraphSet => "graph set",
+            Modality::GraphPairs => "graph pairs",
             Modality::Molecule => "molecule",
             Modality::GraphSeries => "graph series",
             Modality::PointCloud => "point cloud",
@@ -83,6 +86,13 @@ impl Modality {
                 "feature of nodes",
                 "features of nodes",
                 "graphs whose nodes' features were shuffled between nodes",
+            ),
+            Modality::GraphPairs => words(
+                "pair of nodes",
+                "pairs of nodes",
+                "feature of nodes",
+                "features of nodes",
+                "pairs whose nodes' features were shuffled between nodes",
             ),
             Modality::Molecule => words(
                 "molecule",

@@ -1,5 +1,7 @@
 use candor_core::{Distribution, Target, Task};
 
+use crate::EngineError;
+
 /// Probabilities nearer to 0 and 1 are not told apart: 32-bit floats hardly can.
 const LEAST_PROBABILITY: f64 = 1e-6;
 
@@ -35,6 +37,29 @@ pub(crate) fn default_place(target: &Target) -> usize {
     }
 }
 
+/// The place of a class, label or number by its name.
+///
+/// # Errors
+/// When there is none of that name.
+pub(crate) fn named_place(target: &Target, by: &str) -> Result<usize, EngineError> {
+    let names = match target.task {
+        Task::Binary | Task::Multiclass => &target.classes,
+        Task::Multilabel | Task::Regression => &target.names,
+    };
+    let place = names.iter().position(|name| name == by);
+    place.ok_or_else(|| EngineError::Setting {
+        setting: "by",
+        problem: format!("`{by}` is none of {}", names.join(", ")),
+    })
+}
+
+/// The place of the greatest probability; the first of equal ones.
+pub(crate) fn likeliest(probabilities: &[f64]) -> usize {
+    let places = probabilities.iter().enumerate();
+    let greatest = places.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
+    greatest.map_or(0, |(place, _)| place)
+}
+
 /// What stands in a place, in words that end "... of a unit".
 pub(crate) fn name_of_place(target: &Target, place: usize) -> String {
     let name = |names: &[String]| names.get(place).cloned().unwrap_or_default();
@@ -67,6 +92,7 @@ mod tests {
             mean: vec![1.0, 2.0, 3.0, 4.0],
             variance: vec![1.0; 4],
         };
+        assert_eq!(likeliest(&[0.2, 0.4, 0.4]), 1);
         assert_eq!(explained_values(&numbers, 1), [2.0, 4.0]);
         assert!(explained_values(&numbers, 5)[0].is_nan());
         let quantiles = Distribution::Quantiles {

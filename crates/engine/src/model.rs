@@ -2,11 +2,13 @@ use std::path::{Path, PathBuf};
 
 use candor_core::Step;
 use candor_data::{ReadOptions, Table};
-use candor_deploy::{Answer, Bundle, Parts, Predictor};
+use candor_deploy::{Answer, Bundle, Parts, Prediction, Predictor};
+use candor_train::Units;
+use serde::Serialize;
 
 use crate::EngineError;
-use crate::explained::explained_values;
-use crate::modality::{Explanation, Input, Inputs, reader};
+use crate::explained::{explained_values, likeliest, name_of_place, named_place};
+use crate::modality::{Asked, Explanation, Input, Inputs, reader};
 
 /// A deployed model, ready to predict. Cheap to share between threads.
 pub struct Model {
@@ -99,6 +101,56 @@ impl Model {
         })
     }
 
+    /// Whether it can be told what predictions of this kind of data rest on.
+    pub fn explains(&self) -> bool {
+        self.input.explains()
+    }
+
+    /// What the prediction of one of some units rests on. `by` names the class, label or number that is explained: the likeliest class, or the
+    /// first label or number, when not given. `None` where there is no such explanation.
+    ///
+    /// # Errors
+    /// When there is no such unit, class, label or number, or the unit could not be read.
+    pub fn explain_unit(
+        &self,
+        inputs: &Inputs,
+        unit: usize,
+        by: Option<&str>,
+    ) -> Result<Option<UnitExplained>, EngineError> {
+        if let Some(why) = inputs.unreadable(unit) {
+            return Err(EngineError::Setting {
+                setting: "unit",
+                problem: format!("it could not be read: {why}"),
+            });
+        }
+        let answers = self.predictor.answers_of(&inputs.units, &[unit])?;
+        let Some(answer) = answers.into_iter().next() else {
+            return Ok(None);
+        };
+        let target = &self.parts().target;
+        let place = match (by, &answer.prediction) {
+            (Some(by), _) => named_place(target, by)?,
+            (None, Prediction::Class { probabilities, .. }) => likeliest(probabilities),
+            (None, _) => 0,
+        };
+        let value = |units: &Units| {
+            let said = self.predictor.distribution(units)?;
+            Ok(explained_values(&said, place))
+        };
+        let explanation = self.input.explained_unit(&Asked {
+            inputs,
+            unit,
+            place,
+            value: &value,
+            members: self.predictor.members(),
+        })?;
+        Ok(explanation.map(|explanation| UnitExplained {
+            what: name_of_place(target, place),
+            answer,
+            explanation,
+        }))
+    }
+
     /// Reads the units of a source.
     ///
     /// # Errors
@@ -106,6 +158,17 @@ impl Model {
     pub fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
         self.input.read(source, options)
     }
+}
+
+/// What the prediction of one unit is, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnitExplained {
+    /// What is explained, in words.
+    pub what: String,
+    /// What is predicted.
+    pub answer: Answer,
+    /// What it rests on.
+    pub explanation: Explanation,
 }
 
 /// The bundle that `path` means: itself, or that of the run folder.

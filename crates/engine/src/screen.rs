@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::path::Path;
 
-use candor_core::{Event, Events, Modality, Seed, Step, Task};
+use candor_core::{Event, Events, Modality, Seed, Step};
 use candor_data::{Column, ReadOptions, Source, Table, Values};
 use candor_deploy::{Answer, Prediction};
 use candor_molecule::{
@@ -11,7 +11,7 @@ use candor_molecule::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::explained::{default_place, name_of_place};
+use crate::explained::{default_place, name_of_place, named_place};
 use crate::{EngineError, Explanation, Model, PreparedResult, RunFolder, SourceResult};
 
 /// How a library of molecules is ranked.
@@ -295,22 +295,10 @@ fn before(lowest: bool, a: (f64, usize), b: (f64, usize)) -> Ordering {
 /// The place of what is ranked by among the classes, labels or targets, and its name.
 fn ranked_by(model: &Model, by: Option<&str>) -> Result<(usize, String), EngineError> {
     let target = &model.parts().target;
-    let names = match target.task {
-        Task::Binary | Task::Multiclass => &target.classes,
-        Task::Multilabel | Task::Regression => &target.names,
-    };
     let place = match by {
-        None => Some(default_place(target)).filter(|&place| place < names.len()),
-        Some(by) => names.iter().position(|name| name == by),
+        None => default_place(target),
+        Some(by) => named_place(target, by)?,
     };
-    let place = place.ok_or_else(|| EngineError::Setting {
-        setting: "by",
-        problem: format!(
-            "`{}` is none of {}",
-            by.unwrap_or_default(),
-            names.join(", ")
-        ),
-    })?;
     Ok((place, name_of_place(target, place)))
 }
 

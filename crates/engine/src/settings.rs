@@ -22,6 +22,8 @@ pub struct FitSettings {
     pub directed: Option<bool>,
     /// Which of several sets of masks of a graph is used, from 0; the first when not given.
     pub mask: Option<usize>,
+    /// Joins each row of a table to so many of the nearest rows that may be learned from: the table is then a graph.
+    pub neighbours: Option<usize>,
     /// Columns to predict; empty: decided from the data.
     pub target: Vec<String>,
     /// Decided from the data when not given.
@@ -76,6 +78,9 @@ pub struct FitSettings {
 /// Sides that pictures may be brought to.
 const IMAGE_SIDES: std::ops::RangeInclusive<usize> = 8..=1024;
 
+/// Rows that a row may be joined to.
+const MOST_NEIGHBOURS: usize = 200;
+
 impl Default for FitSettings {
     fn default() -> FitSettings {
         FitSettings {
@@ -85,6 +90,7 @@ impl Default for FitSettings {
             image_size: None,
             directed: None,
             mask: None,
+            neighbours: None,
             target: Vec::new(),
             task: None,
             metric: None,
@@ -132,6 +138,12 @@ impl FitSettings {
             .is_some_and(|side| !IMAGE_SIDES.contains(&side))
         {
             return refuse("image_size", "must be from 8 to 1024 pixels".into());
+        }
+        if self
+            .neighbours
+            .is_some_and(|k| !(1..=MOST_NEIGHBOURS).contains(&k))
+        {
+            return refuse("neighbours", format!("must be from 1 to {MOST_NEIGHBOURS}"));
         }
         if self.trials == Some(0) {
             return refuse("trials", "must be at least 1".into());

@@ -100,12 +100,16 @@ impl SourceResult {
     /// What the columns are, and what is predicted.
     pub(crate) fn of(opened: &Opened, settings: &FitSettings) -> Result<SourceResult, EngineError> {
         let named = whole_names(&settings.target, &opened.table);
+        let elsewhere = opened.material.own_columns();
+        let of_units = |name: &&String| {
+            opened.table.column(name).is_some() || !elsewhere.contains(&name.as_str())
+        };
         let options = SchemaOptions {
             target: named.clone(),
             group: settings.group.clone(),
             time_column: settings.time_column.clone(),
             sensitive: settings.sensitive.clone(),
-            ignore: settings.ignore.clone(),
+            ignore: settings.ignore.iter().filter(of_units).cloned().collect(),
         };
         let mut schema = infer_schema(&opened.table, &options)?;
         let preferred = opened.facts.default_target.as_deref();

@@ -4,6 +4,7 @@ pub(crate) mod check;
 mod compared;
 pub(crate) mod datasets;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod fit;
 pub(crate) mod lab;
 pub(crate) mod leaderboard;

@@ -52,6 +52,7 @@ fn data(args: &DataArgs, settings: &mut FitSettings) {
     settings.time_column = args.time_column.clone().or(settings.time_column.take());
     settings.read.delimiter = args.delimiter.or(settings.read.delimiter);
     settings.read.header = args.header.or(settings.read.header);
+    settings.neighbours = args.neighbours.or(settings.neighbours);
     settings.image_size = args.image_size.or(settings.image_size);
     settings.memory = args.memory.or(settings.memory);
     settings.seed = args.seed.map_or(settings.seed, Seed);

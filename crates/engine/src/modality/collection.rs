@@ -91,6 +91,11 @@ impl Material for Graphs {
         vec![BESIDE]
     }
 
+    fn own_columns(&self) -> Vec<&str> {
+        let columns = self.nodes.columns.iter();
+        columns.map(|column| column.name.as_str()).collect()
+    }
+
     fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
         leave_out_others(
             schema,
@@ -157,6 +162,7 @@ impl Material for Graphs {
             names: None,
             options: self.options.clone(),
             kept: None,
+            rule: None,
         })
     }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use candor_baselines::{FeatureKind, Matrix};
@@ -7,23 +8,28 @@ use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, read_table};
 use candor_graph::curate::{Homophily, degree_drift, duplicate_findings, duplicates};
 use candor_graph::{
     CollectionSource, Disturbance, GivenParts, Graph, GraphError, GraphLearner, GraphOptions,
-    GraphSource, GraphUnits, NodeFeatures, ReadGraph, SparseFeatures, Unit, canonical_id,
-    edges_rewired, features_shuffled, features_shuffled_apart, read_collection, read_graph,
+    GraphSource, GraphUnits, NeighbourRule, NodeFeatures, ReadGraph, SparseFeatures, Unit,
+    canonical_id, edges_rewired, features_shuffled, features_shuffled_apart, read_collection,
+    read_graph,
 };
 use candor_table::TableEncoder;
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, parts_of, to_json};
+use super::graph_explanation::explained;
+use super::{
+    Asked, Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, malformed,
+    neighbours, pairs, parts_of, to_json,
+};
 use crate::{EngineError, FitSettings, Subject};
 
 /// What the edges are called among the parts whose worth is measured.
-const EDGES: &str = "edges";
+pub(super) const EDGES: &str = "edges";
 /// Groups of features that were given apart, at most, whose worth is measured.
 const GROUPS: usize = 16;
 /// Numbers of a graph up to which a bundle keeps it.
-const MOST_KEPT: usize = 2_000_000;
+pub(super) const MOST_KEPT: usize = 2_000_000;
 
 /// The graph of a source, if it holds one.
 pub(super) fn detect(source: &str) -> Option<GraphSource> {
@@ -33,6 +39,10 @@ pub(super) fn detect(source: &str) -> Option<GraphSource> {
 /// Reads the graph.
 pub(super) fn open(source: &GraphSource, settings: &FitSettings) -> Result<Opened, EngineError> {
     let options = options(settings)?;
+    let read = read_graph(source, &options)?;
+    if pairs::asked_for(settings, &read.table) {
+        return pairs::open(read, options, settings);
+    }
     let ReadGraph {
         table,
         id_column,
@@ -42,7 +52,7 @@ pub(super) fn open(source: &GraphSource, settings: &FitSettings) -> Result<Opene
         parts,
         facts,
         findings,
-    } = read_graph(source, &options)?;
+    } = read;
     let (apart, names) = apart.unzip();
     Ok(Opened {
         table,
@@ -164,6 +174,7 @@ impl Material for Nodes {
             names: self.names.clone(),
             options: self.options.clone(),
             kept: None,
+            rule: None,
         })
     }
 
@@ -215,7 +226,7 @@ pub(super) fn learner(
 }
 
 /// What a bundle knows of its graph, or of many graphs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Described {
     /// Of the nodes, or of the graphs.
     pub id_column: String,
@@ -228,6 +239,9 @@ pub(super) struct Described {
     pub options: GraphOptions,
     /// The graph that was learned from, where nodes are predicted, unless it is very large.
     pub kept: Option<Kept>,
+    /// Where the edges are made between the rows of a table: how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<NeighbourRule>,
 }
 
 /// A graph with all that is known of its nodes.
@@ -243,7 +257,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    fn of(units: &GraphUnits) -> Option<Kept> {
+    pub fn of(units: &GraphUnits) -> Option<Kept> {
         if units.starts.is_some() {
             return None;
         }
@@ -274,7 +288,7 @@ impl Kept {
 
     /// # Errors
     /// What is damaged, in words.
-    fn units(&self) -> Result<GraphUnits, String> {
+    pub fn units(&self) -> Result<GraphUnits, String> {
         self.graph.check()?;
         let nodes = self.graph.nodes();
         if self.ids.len() != nodes {
@@ -317,6 +331,45 @@ impl Described {
             }
         };
         Ok(NodeFeatures { table, apart })
+    }
+
+    /// Which features that were given apart a part stands for.
+    fn groups(&self) -> Vec<(String, Range<usize>)> {
+        let width = self.apart.unwrap_or(0);
+        let step = width.div_ceil(GROUPS).max(1);
+        let starts = (0..width).step_by(step);
+        let group = |start: usize| {
+            let end = (start + step).min(width);
+            let name = |place: usize| match &self.names {
+                Some(names) => names[place].clone(),
+                None => place.to_string(),
+            };
+            let name = match end - start {
+                1 => format!("feature {}", name(start)),
+                _ => format!("features {} to {}", name(start), name(end - 1)),
+            };
+            (name, start..end)
+        };
+        starts.map(group).collect()
+    }
+
+    /// What the features are called whose worth is measured.
+    pub fn parts(&self) -> Vec<String> {
+        let encoder = self.encoder.iter();
+        let columns = encoder.flat_map(TableEncoder::columns).map(str::to_owned);
+        let groups = self.groups().into_iter().map(|(name, _)| name);
+        columns.chain(groups).collect()
+    }
+
+    /// The features of the table, and of those given apart, that a part stands for.
+    pub fn part(&self, part: &str) -> Result<(Range<usize>, Range<usize>), EngineError> {
+        if let Some((_, range)) = self.groups().into_iter().find(|(name, _)| name == part) {
+            return Ok((0..0, range));
+        }
+        match &self.encoder {
+            Some(encoder) => Ok((encoder.features_of(part), 0..0)),
+            None => Err(malformed(format!("there is no part `{part}`"))),
+        }
     }
 
     /// Features of another source under the numbers of the model's: by their names, where they have some.
@@ -367,6 +420,10 @@ pub(super) fn reader(input: &Value, task: Task, unit: Unit) -> Result<Readers, R
     let described = described(input).map_err(ReaderError::Damaged)?;
     let kept = described.kept.as_ref().map(Kept::units).transpose();
     let kept = kept.map_err(ReaderError::Damaged)?;
+    if let (Some(rule), Some(kept)) = (&described.rule, &kept) {
+        let table = &kept.features.table;
+        rule.check(table).map_err(ReaderError::Damaged)?;
+    }
     let learner = learner(task, unit, None).map_err(ReaderError::Engine)?;
     let input = GraphInput {
         described,
@@ -408,10 +465,22 @@ impl GraphInput {
 
 impl Input for GraphInput {
     fn columns(&self) -> Vec<&str> {
-        match self.kept {
-            Some(_) => vec![&self.described.id_column],
-            None => Vec::new(),
+        match (&self.kept, &self.described.rule) {
+            (_, Some(_)) => {
+                let encoder = self.described.encoder.as_ref();
+                encoder.map(TableEncoder::columns).unwrap_or_default()
+            }
+            (Some(_), None) => vec![&self.described.id_column],
+            (None, None) => Vec::new(),
         }
+    }
+
+    fn explains(&self) -> bool {
+        true
+    }
+
+    fn explained_unit(&self, asked: &Asked) -> Result<Option<Explanation>, EngineError> {
+        explained(&self.described, asked)
     }
 
     /// A graph is read anew, and all its nodes are answered for; a table names nodes of the graph that was learned from. Of many graphs
@@ -419,6 +488,9 @@ impl Input for GraphInput {
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
         if self.unit == Unit::Graph {
             return self.collection(source, options);
+        }
+        if self.described.rule.is_some() {
+            return neighbours::read(&self.described, self.kept.as_ref(), source, options);
         }
         let Some(found) = detect(source) else {
             // A column of ids must be named; among words alone a name looks like any of them.
@@ -447,6 +519,9 @@ impl Input for GraphInput {
     }
 
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
+        if self.described.rule.is_some() {
+            return neighbours::inputs(&self.described, self.kept.as_ref(), table);
+        }
         let (Some(kept), Some(column)) = (&self.kept, table.column(&self.described.id_column))
         else {
             return Err(EngineError::WrongModality {
@@ -454,6 +529,7 @@ impl Input for GraphInput {
                 expected: match self.unit {
                     Unit::Node => Modality::Graph,
                     Unit::Graph => Modality::GraphSet,
+                    Unit::Pair => Modality::GraphPairs,
                 },
             });
         };
@@ -496,28 +572,8 @@ pub(super) struct GraphSubject {
 }
 
 impl GraphSubject {
-    fn graph(&self) -> Result<&GraphUnits, EngineError> {
+    pub fn graph(&self) -> Result<&GraphUnits, EngineError> {
         Ok(self.units.get::<GraphUnits>()?)
-    }
-
-    /// Which features that were given apart a part stands for.
-    fn groups(&self) -> Vec<(String, std::ops::Range<usize>)> {
-        let width = self.described.apart.unwrap_or(0);
-        let step = width.div_ceil(GROUPS).max(1);
-        let starts = (0..width).step_by(step);
-        let group = |start: usize| {
-            let end = (start + step).min(width);
-            let name = |place: usize| match &self.described.names {
-                Some(names) => names[place].clone(),
-                None => place.to_string(),
-            };
-            let name = match end - start {
-                1 => format!("feature {}", name(start)),
-                _ => format!("features {} to {}", name(start), name(end - 1)),
-            };
-            (name, start..end)
-        };
-        starts.map(group).collect()
     }
 }
 
@@ -547,13 +603,8 @@ impl Subject for GraphSubject {
     }
 
     fn parts(&self) -> Vec<String> {
-        let encoder = self.described.encoder.iter();
-        let columns = encoder.flat_map(TableEncoder::columns).map(str::to_owned);
-        let groups = self.groups().into_iter().map(|(name, _)| name);
-        std::iter::once(EDGES.to_owned())
-            .chain(columns)
-            .chain(groups)
-            .collect()
+        let parts = self.described.parts();
+        std::iter::once(EDGES.to_owned()).chain(parts).collect()
     }
 
     fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
@@ -561,15 +612,8 @@ impl Subject for GraphSubject {
         if part == EDGES {
             return Ok(edges_rewired(graph, units, seed).units());
         }
-        let groups = self.groups();
-        if let Some((_, range)) = groups.into_iter().find(|(name, _)| name == part) {
-            return Ok(features_shuffled(graph, units, 0..0, range, seed).units());
-        }
-        let Some(encoder) = &self.described.encoder else {
-            return Err(malformed(format!("there is no part `{part}`")));
-        };
-        let range = encoder.features_of(part);
-        Ok(features_shuffled(graph, units, range, 0..0, seed).units())
+        let (table, apart) = self.described.part(part)?;
+        Ok(features_shuffled(graph, units, table, apart, seed).units())
     }
 
     fn disturbances(&self) -> Vec<&'static str> {

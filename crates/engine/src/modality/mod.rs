@@ -2,15 +2,18 @@
 
 mod collection;
 mod graph;
+mod graph_explanation;
 mod image;
 mod molecule;
+mod neighbours;
+mod pairs;
 mod table;
 
 use std::collections::BTreeMap;
 
 use candor_core::{Evidence, Finding, Modality, Severity, Target, Targets, Task};
 use candor_data::{ReadOptions, Role, Schema, SourceFacts, Split, Table};
-use candor_deploy::DeployError;
+use candor_deploy::{DeployError, LoadedMember};
 use candor_graph::{GivenParts, Unit};
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
@@ -50,6 +53,11 @@ pub(crate) trait Material: Send + Sync {
 
     /// The kinds of [`Material::findings`] that can be turned off, beside those of tables.
     fn own_checks(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Columns of other tables than that of the units, which a person may name all the same.
+    fn own_columns(&self) -> Vec<&str> {
         Vec::new()
     }
 
@@ -111,6 +119,17 @@ pub(crate) trait Material: Send + Sync {
 
 /// Reads the source, and the second one if there is one.
 pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
+    if let Some(neighbours) = settings.neighbours {
+        let source = &settings.source;
+        if collection::detect(source).is_some()
+            || graph::detect(source).is_some()
+            || image::detect(source)?.is_some()
+            || molecule::is_file(source)
+        {
+            return Err(neighbours::no_table(settings));
+        }
+        return neighbours::open(settings, neighbours);
+    }
     if let Some(source) = collection::detect(&settings.source) {
         return collection::open(&source, settings);
     }
@@ -193,6 +212,22 @@ impl Inputs {
         self.units.is_empty()
     }
 
+    /// The unit of that name, or else, where units have no names or `rows` says so, of that row of the source, from 1.
+    pub fn find(&self, unit: &str, rows: bool) -> Option<usize> {
+        let names = self.names();
+        let named = names.and_then(|names| names.iter().position(|name| name == unit));
+        let row = || {
+            let row: usize = unit.parse().ok().filter(|_| rows || names.is_none())?;
+            (1..=self.len()).contains(&row).then(|| row - 1)
+        };
+        named.or_else(row)
+    }
+
+    /// Why a unit could not be read, in a sentence, if so.
+    pub fn unreadable(&self, unit: usize) -> Option<&str> {
+        self.unreadable.get(&unit).map(String::as_str)
+    }
+
     /// What each unit is called in its source: a picture has the name of its file. `None` for rows, which have numbers only.
     pub fn names(&self) -> Option<&[String]> {
         self.names.as_deref()
@@ -219,6 +254,35 @@ pub(crate) trait Input: Send + Sync {
         let _ = (text, value);
         Ok(None)
     }
+
+    /// Whether it can be told what predictions rest on.
+    fn explains(&self) -> bool {
+        false
+    }
+
+    /// What the prediction of a unit that was read rests on. `None` where the modality, or the ensemble, has no such explanation.
+    ///
+    /// # Errors
+    /// When changed units cannot be predicted.
+    fn explained_unit(&self, asked: &Asked) -> Result<Option<Explanation>, EngineError> {
+        match asked.inputs.names().and_then(|names| names.get(asked.unit)) {
+            Some(text) => self.explained(text, asked.value),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A unit whose prediction is to be explained.
+pub(crate) struct Asked<'a> {
+    pub inputs: &'a Inputs,
+    /// Which of them.
+    pub unit: usize,
+    /// The class, label or number that is explained.
+    pub place: usize,
+    /// What is predicted of it, of changed units too.
+    pub value: ValueOf<'a>,
+    /// Who predicts.
+    pub members: &'a [LoadedMember],
 }
 
 /// One number for each unit: what is explained.
@@ -232,9 +296,41 @@ pub struct Explanation {
     /// What is explained: a number, or the logarithm of the odds of a class or label.
     pub value: f64,
     /// For each part of the unit (each atom of a molecule, in order), what the value loses without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
+    /// The edges of a graph, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<EdgeWorth>,
+    /// What the nodes of a graph are described by, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<FeatureWorth>,
+    /// Share of the ensemble's weight whose masks `edges` and `features` are the mean of; the rest is no network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked_share: Option<f64>,
     /// The unit with its weights, as SVG: orange speaks for the value, blue against.
     pub svg: String,
+}
+
+/// What an edge is worth to a prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EdgeWorth {
+    /// The nodes at its ends.
+    pub between: [String; 2],
+    /// From 0 to 1: how much of it the networks need to say nearly the same.
+    pub worth: f64,
+    /// What the value of the whole ensemble loses without it; of the first few alone, and not in a very large graph.
+    pub effect: Option<f64>,
+}
+
+/// What a feature is worth to a prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureWorth {
+    /// The feature.
+    pub name: String,
+    /// From 0 to 1, see [`EdgeWorth::worth`].
+    pub worth: f64,
+    /// What the value of the whole ensemble loses where it is not known, see [`EdgeWorth::effect`].
+    pub effect: Option<f64>,
 }
 
 /// What reads the data of a bundle, and what reads its members.
@@ -250,6 +346,7 @@ pub(crate) fn reader(
         Modality::Table => table::reader(input, task),
         Modality::Graph => graph::reader(input, task, Unit::Node),
         Modality::GraphSet => graph::reader(input, task, Unit::Graph),
+        Modality::GraphPairs => pairs::reader(input, task),
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
         other => Err(ReaderError::Damaged(format!(

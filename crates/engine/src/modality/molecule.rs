@@ -298,7 +298,14 @@ impl Input for Described {
             value: values.first().copied().unwrap_or(f64::NAN),
             svg: draw(&molecule, Some(&weights)),
             weights,
+            edges: Vec::new(),
+            features: Vec::new(),
+            masked_share: None,
         }))
+    }
+
+    fn explains(&self) -> bool {
+        true
     }
 
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {

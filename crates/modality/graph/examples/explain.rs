@@ -57,8 +57,7 @@ fn main() {
         })
         .unwrap();
     let saved = fitted.member.save().unwrap();
-    let explained = learner
-        .explain(&saved.description, &saved.numbers, &units, index)
+    let explained = GraphLearner::explain(&saved.description, &saved.numbers, &units, index, None)
         .unwrap()
         .unwrap();
     for (a, b, worth) in explained.edges.iter().take(10) {

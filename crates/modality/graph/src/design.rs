@@ -55,6 +55,23 @@ pub enum Unit {
     Node,
     /// One of many graphs.
     Graph,
+    /// Two nodes of a graph.
+    Pair,
+}
+
+/// What is made of two nodes to tell whether they are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoder {
+    /// The product of what is made of each, number by number, beside what is known of the pair, and a layer on that.
+    Product,
+    /// The inner product alone (Kipf & Welling 2016).
+    Inner,
+}
+
+impl Decoder {
+    /// All of them, as a design names them.
+    pub const NAMES: [&'static str; 2] = ["product", "inner"];
 }
 
 /// Whether what a layer is given is added to what it makes.
@@ -191,6 +208,8 @@ pub struct GraphDesign {
     pub senders: usize,
     /// What a graph is made of its nodes, where graphs are predicted.
     pub readout: Readout,
+    /// What is made of two nodes, where pairs are predicted.
+    pub decoder: Decoder,
     /// Graphs in a step of training, where graphs are predicted; `epochs` are then passes over all of them.
     pub batch: usize,
 }
@@ -222,6 +241,7 @@ impl Default for GraphDesign {
             sample: 0,
             senders: 10,
             readout: Readout::Mean,
+            decoder: Decoder::Product,
             batch: 32,
         }
     }
@@ -235,6 +255,10 @@ const FEWEST_LOOKS: usize = 3;
 const LOOKS_AT_GRAPHS: usize = 30;
 /// Steps between two looks at validation (`candor_train::fit`, on batches of a whole graph).
 const STEPS_BETWEEN_LOOKS: usize = 12;
+
+/// Steps of training over all pairs, and pairs in a step at most.
+const STEPS_OVER_PAIRS: usize = 4;
+const MOST_PAIRS: usize = 8192;
 
 impl GraphDesign {
     /// Why the design cannot be built, if so. Saved designs come from outside and are checked before anything is allocated.
@@ -325,6 +349,13 @@ impl GraphDesign {
         }
         GraphDesign {
             sample: SAMPLE,
+            ..self.without_graph_norm()
+        }
+    }
+
+    /// The same design, with nodes normalised by themselves instead of over their graph.
+    pub(crate) fn without_graph_norm(&self) -> GraphDesign {
+        GraphDesign {
             norm: match self.norm {
                 Norm::Graph => Norm::Layer,
                 other => other,
@@ -341,6 +372,23 @@ impl GraphDesign {
             patience: LOOKS_AT_GRAPHS,
             final_rate: 0.1,
             ..self.recipe(graphs)
+        }
+    }
+
+    /// The recipe of its training on so many pairs: a few steps an epoch, since each sees the graph without the pairs that it asks for.
+    pub fn recipe_of_pairs(&self, pairs: usize) -> Recipe {
+        let batch_size = match self.sample {
+            0 => pairs.div_ceil(STEPS_OVER_PAIRS).clamp(1, MOST_PAIRS),
+            sample => (sample / 2).max(1),
+        };
+        let steps_of_epoch = (pairs as f64 / batch_size as f64).round().max(1.0) as usize;
+        let between_looks = steps_of_epoch.max(STEPS_BETWEEN_LOOKS);
+        Recipe {
+            batch_size,
+            epochs: self.epochs.div_ceil(steps_of_epoch),
+            patience: self.patience.div_ceil(between_looks).max(FEWEST_LOOKS),
+            final_rate: 0.1,
+            ..self.recipe(pairs)
         }
     }
 
@@ -372,7 +420,6 @@ impl GraphDesign {
         };
         let stacked = !matches!(self.body, Body::Appnp | Body::Gcnii);
         let keep = |name: &str| match name {
-            "residual" | "norm" => stacked,
             "jumping" => stacked && self.body != Body::Mlp,
             "edge_dropout" => self.body != Body::Mlp,
             "heads" => self.body == Body::Gatv2,
@@ -383,6 +430,8 @@ impl GraphDesign {
             "patience" => self.patience != GraphDesign::default().patience,
             "sample" | "senders" => self.sample > 0,
             "readout" | "batch" => unit == Unit::Graph,
+            "decoder" => unit == Unit::Pair,
+            "residual" | "norm" => stacked,
             "label_smoothing" => task.is_classification(),
             _ => true,
         };
@@ -426,6 +475,19 @@ pub fn space(task: Task, unit: Unit) -> Result<Space, DesignError> {
             Choice::categorical("epochs", [50, 150]),
             Choice::categorical("batch", [16, 32, 64]),
         ],
+        Unit::Pair => vec![
+            Choice::categorical("model", Body::NAMES),
+            Choice::integers("layers", 2, 6),
+            Choice::categorical("width", [32, 64, 128]),
+            Choice::categorical("dropout", [0.0, 0.2, 0.5]),
+            Choice::categorical("edge_dropout", [0.0, 0.2]).when("model", ON_EDGES),
+            Choice::categorical("steps", [5, 10]).when("model", ["appnp"]),
+            Choice::categorical("alpha", [0.05, 0.1, 0.2, 0.5]).when("model", ["appnp", "gcnii"]),
+            Choice::categorical("decoder", Decoder::NAMES),
+            Choice::log_reals("learning_rate", 1e-3, 2e-2),
+            Choice::log_reals("weight_decay", 1e-7, 1e-3),
+            Choice::categorical("epochs", [200, 400]),
+        ],
     };
     choices.extend([
         Choice::categorical("residual", Residual::NAMES).when("model", stacked),
@@ -454,6 +516,7 @@ mod tests {
         for (unit, known) in [
             (Unit::Node, Body::NAMES.len()),
             (Unit::Graph, OF_GRAPHS.len()),
+            (Unit::Pair, Body::NAMES.len()),
         ] {
             let space = space(Task::Multiclass, unit).unwrap();
             let stream = &mut Seed(0).stream("space", &[]);

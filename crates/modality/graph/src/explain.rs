@@ -31,7 +31,8 @@ const COST: [f64; 4] = [0.005, 1.0, 1.0, 0.1];
 impl Explanation {
     /// Learns a mask over edges and one over features with which the network says nearly the same, while little is let through.
     ///
-    /// The maximum over neighbours (`aggregator=max`) is not masked: of such a network edges have no worth.
+    /// The maximum over neighbours (`aggregator=max`) is not masked: of such a network edges have no worth. `place` is the class, label or
+    /// number that is explained; where it is not given, the likeliest class, and of labels and numbers all.
     ///
     /// # Reference
     /// Ying, Bourgeois, You, Zitnik & Leskovec, "GNNExplainer: Generating Explanations for Graph Neural Networks", NeurIPS 2019,
@@ -42,11 +43,12 @@ impl Explanation {
         index: usize,
         head: &HeadKind,
         sources: &[InputSource],
+        place: Option<usize>,
     ) -> Explanation {
         let device = Device::flex().autodiff();
         let (nodes, batch) = data.around(index, &device);
         let network = network.clone().no_grad();
-        let said = Said::of(&network, &batch, head);
+        let said = Said::of(&network, &batch, head, place);
         let (known, entries) = edges_of(&batch);
         let entries: Tensor<1, Int> =
             Tensor::from_data(TensorData::from(entries.as_slice()), &device);
@@ -96,13 +98,17 @@ impl Explanation {
         }
     }
 
-    /// The mean of what several networks rest on in one graph.
-    pub fn mean(all: &[Explanation]) -> Option<Explanation> {
-        let first = all.first()?;
-        let share = 1.0 / all.len() as f32;
+    /// The weighted mean of what several networks rest on in one graph; `None` where no weight is above zero.
+    pub fn mean(all: &[(f64, Explanation)]) -> Option<Explanation> {
+        let (_, first) = all.first()?;
+        let whole: f64 = all.iter().map(|(weight, _)| weight).sum();
+        if whole <= 0.0 || !whole.is_finite() {
+            return None;
+        }
         let (mut edges, mut features) = (BTreeMap::new(), BTreeMap::new());
         let mut nodes = first.nodes.clone();
-        for explanation in all {
+        for (weight, explanation) in all {
+            let share = (weight / whole) as f32;
             for &(a, b, worth) in &explanation.edges {
                 *edges.entry((a, b)).or_insert(0.0) += share * worth;
             }
@@ -129,21 +135,29 @@ impl Explanation {
 /// What the network says of the whole batch.
 struct Said {
     raw: Tensor<2>,
-    /// The likeliest class, where there is one of several.
+    /// The class that is explained, where there is one of several.
     class: Option<usize>,
+    /// Else the label or number, if it is one of them.
+    place: Option<usize>,
 }
 
 impl Said {
-    fn of(network: &GraphNetwork, batch: &GraphBatch, head: &HeadKind) -> Said {
+    fn of(
+        network: &GraphNetwork,
+        batch: &GraphBatch,
+        head: &HeadKind,
+        place: Option<usize>,
+    ) -> Said {
         let raw = raw(network, batch).detach();
+        let [_, outputs] = raw.dims();
+        let place = place.filter(|&place| place < outputs);
         let class = matches!(head, HeadKind::Softmax { .. }).then(|| {
             let values: Vec<f32> = raw.to_data().iter().collect();
             let places = 0..values.len();
-            places
-                .max_by(|&a, &b| values[a].total_cmp(&values[b]))
-                .unwrap_or_default()
+            let likeliest = places.max_by(|&a, &b| values[a].total_cmp(&values[b]));
+            place.or(likeliest).unwrap_or_default()
         });
-        Said { raw, class }
+        Said { raw, class, place }
     }
 
     /// How much of it is lost on a masked batch.
@@ -154,7 +168,10 @@ impl Said {
                 .narrow(1, class, 1)
                 .reshape([1]),
             None => {
-                let apart = raw - self.raw.clone();
+                let mut apart = raw - self.raw.clone();
+                if let Some(place) = self.place {
+                    apart = apart.narrow(1, place, 1);
+                }
                 (apart.clone() * apart).mean()
             }
         }

@@ -195,6 +195,12 @@ impl Graph {
         Graph::new(self.nodes, &pairs, self.weights.as_deref(), self.directed).0
     }
 
+    /// The graph with only the edges that a test keeps.
+    pub fn only(&self, kept: impl Fn(&(u32, u32)) -> bool) -> Graph {
+        let places = 0..self.edges.len();
+        self.select(&places.filter(|&e| kept(&self.edges[e])).collect::<Vec<_>>())
+    }
+
     fn select(&self, edges: &[usize]) -> Graph {
         let weights = self.weights.as_ref();
         Graph {

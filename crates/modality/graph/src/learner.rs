@@ -23,15 +23,18 @@ pub struct GraphLearner {
     task: Task,
     unit: Unit,
     memory: u64,
+    inductive: bool,
 }
 
 /// Parameters of a network at most.
 const MOST_PARAMETERS: usize = 1 << 28;
+/// Graphs that sums over nodes are standardised on, at most.
+const SETTLING: usize = 2048;
 /// Bytes that a step of training may take, where nobody says how many.
-const MEMORY: u64 = 4 << 30;
+pub(crate) const MEMORY: u64 = 4 << 30;
 
 impl GraphLearner {
-    /// Predicts nodes, or whole graphs, with the full design space of a task.
+    /// Predicts nodes, or whole graphs, with the full design space of a task. For pairs of nodes there is [`crate::PairLearner`].
     ///
     /// # Errors
     /// Never for the space as it stands.
@@ -42,19 +45,21 @@ impl GraphLearner {
             task,
             unit,
             memory: MEMORY,
+            inductive: false,
         })
     }
 
-    /// What the prediction of a unit rests on, if a saved member is a network.
+    /// What the prediction of a unit rests on, if a saved member is a network. `place` is the class, label or number that is explained; where
+    /// it is not given, the likeliest class, and of labels and numbers all.
     ///
     /// # Errors
     /// When the member is damaged, or the units do not fit it.
     pub fn explain(
-        &self,
         description: &Value,
         numbers: &[u8],
         units: &Units,
         index: usize,
+        place: Option<usize>,
     ) -> Result<Option<Explanation>, MemberError> {
         let description: Description = serde_json::from_value(description.clone())
             .map_err(|e| MemberError::Malformed(format!("its description: {e}")))?;
@@ -75,13 +80,22 @@ impl GraphLearner {
         let data = prepared(&design, &preparation, units);
         let sources = preparation.sources();
         Ok(Some(Explanation::learn(
-            &network, &data, index, &head, &sources,
+            &network, &data, index, &head, &sources, place,
         )))
     }
 
     /// With so many bytes for a step of training, 4 GiB else: where one on the whole graph would take more, steps look at samples of it.
     pub fn within(self, memory: u64) -> GraphLearner {
         GraphLearner { memory, ..self }
+    }
+
+    /// For a graph to which nodes are added later, which must not change what is said of others: nothing is normalised over the whole
+    /// graph.
+    pub fn inductive(self) -> GraphLearner {
+        GraphLearner {
+            inductive: true,
+            ..self
+        }
     }
 }
 
@@ -233,11 +247,17 @@ impl Learner for GraphLearner {
         match (model_of(assignment.design)?, self.unit) {
             (Model::Table, _) => self.fit_table(assignment),
             (Model::Propagation, Unit::Node) => fit_propagation(assignment),
-            (Model::Propagation, Unit::Graph) => nodes_only("label propagation"),
+            (Model::Propagation, _) => nodes_only("label propagation"),
             (Model::Network(design), Unit::Graph) if design.body == Body::Appnp => {
                 nodes_only("`appnp`")
             }
-            (Model::Network(design), _) => fit_network(&design, assignment, self.memory),
+            (Model::Network(design), _) => {
+                let design = match self.inductive {
+                    true => design.without_graph_norm(),
+                    false => design,
+                };
+                fit_network(&design, assignment, self.memory)
+            }
         }
     }
 
@@ -542,7 +562,7 @@ fn fit_network(
     memory: u64,
 ) -> Result<FittedMember, MemberError> {
     let units = GraphUnits::to_learn_from(assignment.units)?;
-    let preparation = Preparation::fit(
+    let mut preparation = Preparation::fit(
         &units.features,
         &units.nodes_at(assignment.train),
         TargetScale::fit(assignment.targets, assignment.train),
@@ -561,8 +581,17 @@ fn fit_network(
         ),
     };
     let design = &design;
-    let data = prepared(design, &preparation, units);
     let head = head_for(design, assignment.target);
+    if units.starts.is_some() && design.readout == Readout::Sum {
+        let device = Device::flex();
+        let network = build(design, &preparation, &head, assignment.seed, &device);
+        let network = network.map_err(MemberError::Design)?;
+        let first = &assignment.train[..assignment.train.len().min(SETTLING)];
+        let data = prepared(design, &preparation, units);
+        let said = predict(&network, &data, first, &head, &device);
+        preparation.settle_readout(said.width, &said.embedding);
+    }
+    let data = prepared(design, &preparation, units);
     let truth = assignment.targets.select(assignment.validation);
     let scale = preparation.target_scale();
     let loss = |predicted: &Distribution| {

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Graphs;
-use crate::{Gathering, GraphUnits, Messages, Neighbourhood, NodeFeatures, Sampling};
+use crate::{Gathering, Graph, GraphUnits, Messages, Neighbourhood, NodeFeatures, Sampling};
 
 /// What a network needs to know of the training part: fitted on it alone, and saved with the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,10 @@ pub struct Preparation {
     pub table: candor_table::Preparation,
     /// The features that were given apart.
     pub apart: Option<ApartPreparation>,
+    /// Where sums over the nodes of graphs are predicted from, the mean and the standard deviation of each over the graphs that are learned
+    /// from, before anything is learned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readout: Vec<(f32, f32)>,
 }
 
 /// How features that were given apart become the input of a network.
@@ -45,6 +49,8 @@ pub enum InputSource {
 
 /// Scaled values are cut here, so that a wild number cannot drown a node.
 const CUT: f32 = 10.0;
+/// Share of the usual standard deviation of sums below which one is taken for that.
+const LEAST_SPREAD: f32 = 0.1;
 /// Numbers a node may have to be described as it is; more are hashed into so many.
 const DESCRIBED: usize = 64;
 
@@ -87,7 +93,39 @@ impl Preparation {
         let none = Targets::Classes(Vec::new());
         let mut table = candor_table::Preparation::fit(&features.table, &none, train);
         table.target_scale = target_scale;
-        Preparation { table, apart }
+        Preparation {
+            table,
+            apart,
+            readout: Vec::new(),
+        }
+    }
+
+    /// Notes the mean and the standard deviation of each column of `sums`, which are `width` wide. What hardly differs between graphs is
+    /// not blown up.
+    pub(crate) fn settle_readout(&mut self, width: usize, sums: &[f32]) {
+        let rows = (sums.len() / width.max(1)).max(1) as f64;
+        let moments = |column: usize| {
+            let values = || {
+                sums.iter()
+                    .skip(column)
+                    .step_by(width)
+                    .map(|&v| f64::from(v))
+            };
+            let mean = values().sum::<f64>() / rows;
+            let sd = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / rows).sqrt();
+            (mean as f32, sd as f32)
+        };
+        let all: Vec<(f32, f32)> = (0..width).map(moments).collect();
+        let usual = all.iter().map(|(_, sd)| sd).sum::<f32>() / width.max(1) as f32;
+        let least = if usual > 0.0 {
+            LEAST_SPREAD * usual
+        } else {
+            1.0
+        };
+        self.readout = all
+            .into_iter()
+            .map(|(mean, sd)| (mean, sd.max(least)))
+            .collect();
     }
 
     /// How numeric targets are scaled.
@@ -101,10 +139,13 @@ impl Preparation {
     /// The first fault, in words.
     pub fn check(&self) -> Result<(), String> {
         self.table.check()?;
+        let damaged = |(mean, sd): &(f32, f32)| !mean.is_finite() || !sd.is_finite() || *sd <= 0.0;
+        if self.readout.iter().any(damaged) {
+            return Err("scaling of the sums over nodes is damaged".into());
+        }
         let Some(apart) = &self.apart else {
             return Ok(());
         };
-        let damaged = |(mean, sd): &(f32, f32)| !mean.is_finite() || !sd.is_finite() || *sd <= 0.0;
         let scales = apart.scales.as_ref();
         if scales.is_some_and(|s| s.len() != apart.width || s.iter().any(damaged)) {
             return Err("scaling of the features is damaged".into());
@@ -273,6 +314,26 @@ impl Rows {
         self.starts.len() - 1
     }
 
+    /// The cosine of the angle between two rows; zero where one of them is.
+    pub(crate) fn similarity(&self, a: usize, b: usize) -> f32 {
+        let (x, y) = (self.row(a), self.row(b));
+        let (mut from, mut to, mut inner) = (0, 0, 0.0);
+        // Places ascend in a row.
+        while let (Some(&(p, v)), Some(&(q, w))) = (x.get(from), y.get(to)) {
+            match p.cmp(&q) {
+                std::cmp::Ordering::Less => from += 1,
+                std::cmp::Ordering::Greater => to += 1,
+                std::cmp::Ordering::Equal => {
+                    inner += v * w;
+                    (from, to) = (from + 1, to + 1);
+                }
+            }
+        }
+        let square = |row: &[(u32, f32)]| row.iter().map(|(_, v)| v * v).sum::<f32>();
+        let length = (square(x) * square(y)).sqrt();
+        if length > 0.0 { inner / length } else { 0.0 }
+    }
+
     /// Whether it pays to skip the zeros.
     fn is_sparse(&self) -> bool {
         self.width >= 32 && 5 * self.cells.len() < self.nodes() * self.width
@@ -340,6 +401,8 @@ pub struct PreparedGraph<'a> {
     sparse: Option<(Csr, Arc<[f32]>)>,
     messages: Option<Messages>,
     gathering: Gathering,
+    /// See [`Preparation::readout`].
+    readout: Arc<[(f32, f32)]>,
 }
 
 /// What a network sees: the whole graph or a part of it, and which nodes are asked for.
@@ -384,6 +447,7 @@ impl<'a> PreparedGraph<'a> {
             rows,
             sparse,
             gathering,
+            readout: preparation.readout.clone().into(),
         }
     }
 
@@ -408,6 +472,57 @@ impl<'a> PreparedGraph<'a> {
         (width + 1, means)
     }
 
+    /// The input of all nodes.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// As [`Batches::training_batch`], for nodes of a graph with other edges.
+    pub(crate) fn training_batch_in(
+        &self,
+        graph: &Graph,
+        nodes: &[usize],
+        stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> GraphBatch {
+        let asked = self.nodes_of(nodes);
+        let messages = self
+            .gathering
+            .rule
+            .map(|rule| (Messages::new(graph, rule), rule));
+        let batch = match (messages, self.sampling(asked.len())) {
+            (None, _) => self.alone(&asked, device),
+            (Some((messages, rule)), Some(sampling)) => {
+                let (steps, dropped) = (self.gathering.steps, 0.0);
+                let sampling = Sampling {
+                    dropped,
+                    ..sampling
+                };
+                let part = Neighbourhood::sampled(&messages, rule, &asked, steps, sampling, stream);
+                self.part(part, device)
+            }
+            (Some((messages, _)), None) => GraphBatch {
+                messages: Some(messages),
+                ..self.whole(&asked, device)
+            },
+        };
+        self.with_dropout(batch, stream)
+    }
+
+    /// Without a share of the numbers of a sparse input.
+    fn with_dropout(&self, mut batch: GraphBatch, stream: &mut ChaCha8Rng) -> GraphBatch {
+        let rate = self.gathering.input_dropout;
+        if let (Input::Sparse(csr, values), true) = (&batch.input, rate > 0.0) {
+            let kept = 1.0 / (1.0 - rate) as f32;
+            let dropped = values.iter().map(|value| {
+                let drop = stream.random_bool(rate);
+                if drop { 0.0 } else { kept * value }
+            });
+            batch.input = Input::Sparse(csr.clone(), dropped.collect());
+        }
+        batch
+    }
+
     fn nodes_of(&self, indices: &[usize]) -> Vec<u32> {
         let nodes = self.units.nodes_at(indices);
         nodes.into_iter().map(|node| node as u32).collect()
@@ -426,7 +541,7 @@ impl<'a> PreparedGraph<'a> {
         let messages = self.messages.as_ref().zip(self.gathering.rule);
         GraphBatch {
             messages: messages.map(|(all, rule)| all.of_graphs(&graphs, rule, dropping)),
-            graphs: Some(beside(graphs.iter().map(Range::len), device)),
+            graphs: Some(beside(graphs.iter().map(Range::len), &self.readout, device)),
             ..self.alone(&self.nodes_of(indices), device)
         }
     }
@@ -502,7 +617,7 @@ impl<'a> PreparedGraph<'a> {
         let rows = nodes.iter().map(|&node| node as usize);
         let input = Input::Dense(self.rows.dense(rows, device));
         let graphs = self.units.starts.as_ref();
-        let graphs = graphs.map(|_| beside(std::iter::once(own.len()), device));
+        let graphs = graphs.map(|_| beside(std::iter::once(own.len()), &self.readout, device));
         let batch = GraphBatch {
             input,
             messages: found.map(|found| found.messages),
@@ -529,7 +644,7 @@ impl<'a> PreparedGraph<'a> {
 const MOST_OF_EACH: usize = 128;
 
 /// Graphs of so many nodes that lie after each other.
-fn beside(sizes: impl Iterator<Item = usize>, device: &Device) -> Graphs {
+fn beside(sizes: impl Iterator<Item = usize>, readout: &[(f32, f32)], device: &Device) -> Graphs {
     let (mut starts, mut of) = (vec![0], Vec::new());
     for (graph, size) in sizes.enumerate() {
         of.resize(of.len() + size, graph as i32);
@@ -542,6 +657,13 @@ fn beside(sizes: impl Iterator<Item = usize>, device: &Device) -> Graphs {
     Graphs {
         rows,
         of: Tensor::from_data(TensorData::new(of, shape), device),
+        scale: (!readout.is_empty()).then(|| {
+            let row = |number: &dyn Fn(&(f32, f32)) -> f32| {
+                let values: Vec<f32> = readout.iter().map(number).collect();
+                Tensor::from_data(TensorData::new(values, [1, readout.len()]), device)
+            };
+            [row(&|(mean, _)| *mean), row(&|(_, sd)| *sd)]
+        }),
     }
 }
 
@@ -588,7 +710,7 @@ impl Batches for PreparedGraph<'_> {
     ) -> GraphBatch {
         let asked = self.nodes_of(indices);
         let edge_dropout = self.gathering.edge_dropout;
-        let mut batch = match (&self.messages, self.gathering.rule) {
+        let batch = match (&self.messages, self.gathering.rule) {
             _ if self.units.starts.is_some() => self.graphs(indices, Some(&mut *stream), device),
             (Some(messages), Some(rule)) => match self.sampling(asked.len()) {
                 Some(sampling) => {
@@ -609,16 +731,7 @@ impl Batches for PreparedGraph<'_> {
             _ if self.gathering.whole => self.whole(&asked, device),
             _ => self.alone(&asked, device),
         };
-        let rate = self.gathering.input_dropout;
-        if let (Input::Sparse(csr, values), true) = (&batch.input, rate > 0.0) {
-            let kept = 1.0 / (1.0 - rate) as f32;
-            let dropped = values.iter().map(|value| {
-                let drop = stream.random_bool(rate);
-                if drop { 0.0 } else { kept * value }
-            });
-            batch.input = Input::Sparse(csr.clone(), dropped.collect());
-        }
-        batch
+        self.with_dropout(batch, stream)
     }
 
     /// A whole graph is computed for each batch, whatever is asked of it; of many graphs a few at a time.
@@ -633,7 +746,7 @@ impl Batches for PreparedGraph<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Graph, SparseFeatures};
+    use crate::SparseFeatures;
     use candor_baselines::{FeatureKind, Matrix};
 
     fn units(table: Matrix, apart: Option<SparseFeatures>) -> GraphUnits {

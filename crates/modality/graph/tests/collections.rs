@@ -246,3 +246,69 @@ fn what_says_something_of_nodes_alone_is_refused_and_what_is_by_hand_is_in_the_s
         assert!(checked.is_ok(), "{}: {checked:?}", by_hand.name);
     }
 }
+
+/// Random trees of 4 to 40 nodes, without features; the target is how many nodes there are.
+fn counted() -> (GraphUnits, Targets) {
+    let stream = &mut Seed(11).stream("counted", &[]);
+    let (mut pairs, mut starts, mut values) = (Vec::new(), vec![0usize], Vec::new());
+    for _ in 0..160 {
+        let first = starts[starts.len() - 1];
+        let nodes = stream.random_range(4..41usize);
+        let place = |node: usize| (first + node) as u32;
+        let mut older = |node: usize| place(stream.random_range(0..node));
+        pairs.extend((1..nodes).map(|node| (place(node), older(node))));
+        starts.push(first + nodes);
+        values.push(nodes as f32);
+    }
+    let nodes = starts[starts.len() - 1];
+    let features = NodeFeatures {
+        table: Matrix::new(nodes, vec![], vec![]).unwrap(),
+        apart: None,
+    };
+    let (graph, _) = Graph::new(nodes, &pairs, None, false);
+    let ids = (0..160).map(|graph| graph.to_string()).collect();
+    let units = GraphUnits::collection(graph, features, ids, starts);
+    (units, Targets::Values { width: 1, values })
+}
+
+#[test]
+fn sums_over_nodes_count_them() {
+    let (units, targets) = counted();
+    let order: Vec<usize> = (0..160).collect();
+    let learner = GraphLearner::new(Task::Regression, Unit::Graph).unwrap();
+    let fitted = |design: &Design| {
+        let fitted = learner.fit(&Assignment {
+            design,
+            units: &units.clone().units(),
+            targets: &targets,
+            target: &target(Task::Regression),
+            metric: Metric::Rmse,
+            train: &order[..100],
+            validation: &order[100..130],
+            seed: Seed(1),
+            clock: &Clock::unlimited(),
+        });
+        fitted.unwrap().member
+    };
+    let error = |member: &dyn Member| {
+        let test = &order[130..];
+        let said = member.predict(&units.clone().units(), test).unwrap();
+        let said = said.mixture().unwrap();
+        Metric::Rmse.score(&said, &targets.select(test)).unwrap()
+    };
+    // The hand-made design whose readout is a sum; numbers of nodes have a standard deviation of 10.7.
+    let by_hand = learner.hand_made();
+    let sum = by_hand
+        .iter()
+        .find(|h| h.name == "sums of neighbours (GIN)");
+    let design = &sum.unwrap().design;
+    let member = fitted(design);
+    assert!(error(&*member) < 1.0, "{}", error(&*member));
+    // What sums are held against is saved with the model.
+    let saved = member.save().unwrap();
+    let loaded = learner.load(&saved.description, &saved.numbers).unwrap();
+    assert_eq!(error(&*loaded), error(&*member));
+    let mut damaged = saved.description;
+    damaged["preparation"]["readout"][0][1] = serde_json::json!(-1.0);
+    assert!(learner.load(&damaged, &saved.numbers).is_err());
+}

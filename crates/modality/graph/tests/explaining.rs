@@ -77,10 +77,9 @@ fn the_edge_and_the_feature_that_tell_are_found() {
         let (mut teller_worth, mut others_worth, mut features) = (0.0, 0.0, 0);
         for (star, &teller) in tellers.iter().enumerate().skip(60) {
             let centre = (star * NODES) as u32;
-            let explained = learner
-                .explain(&saved.description, &saved.numbers, &units, star * NODES)
-                .unwrap()
-                .unwrap();
+            let (description, numbers) = (&saved.description, &saved.numbers);
+            let explained = GraphLearner::explain(description, numbers, &units, star * NODES, None);
+            let explained = explained.unwrap().unwrap();
             assert_eq!(explained.node, Some(centre));
             assert_eq!(explained.edges.len(), NODES - 1);
             assert!(
@@ -105,6 +104,6 @@ fn the_edge_and_the_feature_that_tell_are_found() {
     // What is no network has no masks.
     let design = Design::new().with("model", "label_propagation");
     let saved = saved(&design);
-    let explained = learner.explain(&saved.description, &saved.numbers, &units, 0);
+    let explained = GraphLearner::explain(&saved.description, &saved.numbers, &units, 0, None);
     assert_eq!(explained.unwrap(), None);
 }

@@ -9,6 +9,8 @@ pub struct Graphs {
     pub rows: Csr,
     /// The graph of each node.
     pub of: Tensor<1, Int>,
+    /// `[1, width]`: what is subtracted from sums over nodes, and what they are divided by.
+    pub scale: Option<[Tensor<2>; 2]>,
 }
 
 /// Brings each feature to one mean and one spread over the nodes of a graph: `γ (x - α mean) / sqrt(variance + ε) + β`, where α is learned
@@ -73,6 +75,7 @@ mod tests {
         let graphs = Graphs {
             rows: Csr::new(5, vec![0, 2, 5], vec![0, 1, 2, 3, 4]).unwrap(),
             of: Tensor::from_data(TensorData::from([0, 0, 1, 1, 1]), &device),
+            scale: None,
         };
         let found: Vec<f32> = norm
             .forward(x.clone(), Some(&graphs))

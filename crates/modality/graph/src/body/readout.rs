@@ -1,6 +1,8 @@
 use burn::tensor::Tensor;
-use candor_kernels::{Csr, segment_max, segment_mean, segment_sum};
+use candor_kernels::{segment_max, segment_mean, segment_sum};
 use serde::{Deserialize, Serialize};
+
+use super::graph_norm::Graphs;
 
 /// What a whole graph is made of its nodes.
 ///
@@ -14,7 +16,8 @@ pub enum Readout {
     Mean,
     /// The greatest value of each feature.
     Max,
-    /// The sum over its nodes.
+    /// The sum over its nodes, standardised by what sums were over the graphs that are learned from before anything was: their offset would
+    /// else be that of all nodes together, and a head has one number to take it away, which learns slowly.
     Sum,
 }
 
@@ -22,14 +25,23 @@ impl Readout {
     /// All of them, as a design names them.
     pub const NAMES: [&'static str; 3] = ["mean", "max", "sum"];
 
-    /// `[nodes, width]` to `[graphs, width]`; `graphs` has a row for each graph, and an entry for each of its nodes. Zero for a graph
-    /// without nodes.
-    pub fn of(self, h: Tensor<2>, graphs: &Csr) -> Tensor<2> {
+    /// `[nodes, width]` to `[graphs, width]`. Zero for a graph without nodes.
+    pub fn of(self, h: Tensor<2>, graphs: &Graphs) -> Tensor<2> {
+        let rows = &graphs.rows;
         let read = match self {
-            Readout::Mean => segment_mean(graphs, h),
-            Readout::Max => segment_max(graphs, h),
-            Readout::Sum => segment_sum(graphs, h),
+            Readout::Mean => segment_mean(rows, h),
+            Readout::Max => segment_max(rows, h),
+            Readout::Sum => segment_sum(rows, h).map(|sums| standardised(sums, graphs)),
         };
         read.unwrap_or_else(|e| unreachable!("an entry for each node: {e}"))
+    }
+}
+
+fn standardised(sums: Tensor<2>, graphs: &Graphs) -> Tensor<2> {
+    match &graphs.scale {
+        Some([shift, scale]) if shift.dims()[1] == sums.dims()[1] => {
+            (sums - shift.clone()) / scale.clone()
+        }
+        _ => sums,
     }
 }

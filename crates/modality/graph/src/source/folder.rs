@@ -257,14 +257,17 @@ pub(super) fn texts(ids: &[String]) -> Values {
     }
 }
 
+/// The places of the two columns that name the nodes of an edge: by their names, else the first two. `None` where there are fewer.
+pub fn edge_columns(table: &Table) -> Option<[usize; 2]> {
+    let first = (table.columns.len() >= 2).then_some([0, 1]);
+    named_ends(table).or(first)
+}
+
 fn edge_ends(path: &Path, table: &Table) -> Result<[Vec<String>; 2], GraphError> {
-    let places = named_ends(table).unwrap_or([0, 1]);
-    if places.iter().any(|&place| place >= table.columns.len()) {
-        return Err(GraphError::Columns {
-            path: path.to_owned(),
-            needed: "two columns, the ids of the two nodes of an edge",
-        });
-    }
+    let places = edge_columns(table).ok_or_else(|| GraphError::Columns {
+        path: path.to_owned(),
+        needed: "two columns, the ids of the two nodes of an edge",
+    })?;
     let [first, second] = places.map(|place| ids_of(path, &table.columns[place]));
     Ok([first?, second?])
 }

@@ -18,7 +18,7 @@ use candor_data::{ReadOptions, SourceFacts, Table};
 use serde::{Deserialize, Serialize};
 
 pub use collection::{CollectionSource, ReadCollection, read_collection};
-pub use folder::canonical_id;
+pub use folder::{canonical_id, edge_columns};
 pub use parts::GivenParts;
 
 use crate::{Graph, GraphError, SparseFeatures};
