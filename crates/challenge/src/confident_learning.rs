@@ -94,6 +94,9 @@ impl ConfidentJoint {
         for (label, units) in of_class.iter().enumerate() {
             for class in (0..classes).filter(|class| *class != label) {
                 let wrong = self.counts[label * classes + class].round() as usize;
+                if wrong == 0 {
+                    continue;
+                }
                 let margin = |unit: usize| f64::from(rows[unit].0[class] - rows[unit].0[label]);
                 let mut order = units.clone();
                 order.sort_by(|&a, &b| margin(b).total_cmp(&margin(a)).then(a.cmp(&b)));

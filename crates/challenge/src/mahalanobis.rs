@@ -19,7 +19,7 @@ pub struct Mahalanobis {
     width: usize,
     /// All units together.
     background: Normal,
-    /// Inverse square root of the common covariance of the classes, and their means; none without classes.
+    /// The common covariance of the classes, and their means in the space where it is the identity; none without classes.
     classes: Option<(Vec<Vec<f64>>, Normal)>,
 }
 
@@ -85,7 +85,11 @@ impl Mahalanobis {
                     .zip(classes)
                     .map(|(row, &class)| less(row, &means[place[class as usize]]))
                     .collect();
-                (means.len() > 1).then(|| (means, Normal::of(vec![0.0; width], &within)))
+                (means.len() > 1).then(|| {
+                    let within = Normal::of(vec![0.0; width], &within);
+                    let means = means.iter().map(|mean| within.whiten(mean));
+                    (means.collect(), within)
+                })
             }
         };
         Ok(Mahalanobis {
@@ -115,9 +119,10 @@ impl Mahalanobis {
         let Some((means, within)) = &self.classes else {
             return all;
         };
+        let row = within.whiten(&row);
         let nearest = means
             .iter()
-            .map(|mean| squared_length(&within.whiten(&less(&row, mean))))
+            .map(|mean| squared_length(&less(&row, mean)))
             .fold(f64::INFINITY, f64::min);
         nearest - all
     }

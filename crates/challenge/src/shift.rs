@@ -60,8 +60,8 @@ impl ShiftReference {
     /// Units that a batch must have to be judged: 20.
     pub const LEAST_UNITS: usize = 20;
 
-    /// Usual units that are kept at most: 1,000.
-    pub const MOST_UNITS: usize = 1000;
+    /// Usual units that are kept at most: 500.
+    pub const MOST_UNITS: usize = 500;
 
     /// The level by default: one false alarm in a hundred batches.
     pub const LEVEL: f64 = 0.01;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::classifier::{check_penalty, class_scores, descending};
 use super::{ConformalMethod, finite, quantile};
 use crate::ChallengeError;
+use crate::coverage::{self, CoverageReport, Slice};
 use crate::error::open_unit;
 use crate::labelled::{Classified, Probabilities, check_length};
 
@@ -145,6 +146,38 @@ impl MondrianClassifier {
         Ok(rows.rows().enumerate().map(set).collect())
     }
 
+    /// Judges the sets on units that they were not calibrated on. `p_low` is that of the worst cell, times the number of cells that have
+    /// test units; a cell without a threshold keeps its promise by holding everything.
+    ///
+    /// # Errors
+    /// When predictions do not fit the truth or the sets, or a slice names a unit that is not there.
+    pub fn judge(
+        &self,
+        predicted: &Distribution,
+        truth: &Targets,
+        of_unit: Option<&[u32]>,
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
+        let labels = Classified::parse(INSTRUMENT, predicted, truth)?.labels;
+        let sets = self.predict(predicted, of_unit)?;
+        let groups = checked_groups(of_unit, labels.len())?;
+        let held = coverage::held(&sets, labels);
+        let mut of_cell = vec![Vec::new(); self.cells()];
+        for (unit, (&label, &held)) in labels.iter().zip(&held).enumerate() {
+            if let Some(cell) = self.cell(groups(unit), label as usize) {
+                of_cell[cell].push(held);
+            }
+        }
+        let judged = of_cell.iter().zip(&self.units);
+        let judged = judged.filter(|(held, _)| !held.is_empty());
+        let each: Vec<f64> = judged
+            .map(|(held, &units)| coverage::p_low(held, units, self.alpha))
+            .collect();
+        let least = each.iter().copied().fold(1.0, f64::min) * each.len() as f64;
+        let promise = (self.alpha, self.units.iter().sum());
+        CoverageReport::of_sets(&sets, &held, promise, least.min(1.0), slices)
+    }
+
     fn cells(&self) -> usize {
         self.groups * if self.by_class { self.classes } else { 1 }
     }
@@ -258,6 +291,33 @@ mod tests {
                 "group {group}: {held} of {of}"
             );
         }
+    }
+
+    #[test]
+    fn a_report_holds_each_class_to_the_promise() {
+        let (calibration, test) = (made(4000, 0), made(4000, 1));
+        let slices = Slice::by_class(&test.1, &[]);
+        let (lac, alpha) = (ConformalMethod::Lac, 0.1);
+        let by_class = MondrianClassifier::fit(
+            lac,
+            alpha,
+            &calibration.0,
+            &calibration.1,
+            Taxonomy::CLASSES,
+            Seed(0),
+        )
+        .unwrap();
+        let report = by_class.judge(&test.0, &test.1, None, &slices).unwrap();
+        assert!(
+            report.p_low > 0.001 && report.slices.iter().all(|s| s.coverage > 0.86),
+            "{report:?}"
+        );
+        assert_eq!((report.promised, report.calibration_units), (0.9, 4000));
+        // The thresholds of one class on the other: far too low for it, whatever the coverage over all units is.
+        let mut swapped = by_class.clone();
+        swapped.thresholds.swap(0, 1);
+        let report = swapped.judge(&test.0, &test.1, None, &slices).unwrap();
+        assert!(report.p_low < 1e-6, "{report:?}");
     }
 
     #[test]
