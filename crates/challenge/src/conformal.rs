@@ -4,13 +4,17 @@
 
 mod classifier;
 mod label_sets;
+mod mondrian;
 mod quantile_regressor;
 mod regressor;
+mod risk_control;
 
 pub use classifier::{ConformalClassifier, ConformalMethod};
 pub use label_sets::ConformalLabelSets;
+pub use mondrian::{MondrianClassifier, Taxonomy};
 pub use quantile_regressor::ConformalQuantileRegressor;
 pub use regressor::ConformalRegressor;
+pub use risk_control::{LabelRiskControl, MissedLabels};
 
 /// The rank `ceil((n + 1) (1 - alpha))`, counted from 1; `n + 1` and more means infinity.
 fn rank(n: usize, alpha: f64) -> usize {

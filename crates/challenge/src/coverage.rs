@@ -144,22 +144,31 @@ impl CoverageReport {
     ) -> Result<CoverageReport, ChallengeError> {
         let labels = Classified::parse(INSTRUMENT, predicted, truth)?.labels;
         let sets = classifier.predict(predicted)?;
-        let held: Vec<bool> = sets
-            .iter()
-            .zip(labels)
-            .map(|(s, y)| s.contains(y))
-            .collect();
+        let held = held(&sets, labels);
+        let n = classifier.calibration_units;
+        let p_low = p_low(&held, n, classifier.alpha);
+        CoverageReport::of_sets(&sets, &held, (classifier.alpha, n), p_low, slices)
+    }
+
+    /// Sets of classes that are known to hold the truth or not; `promise`: the share that may be missed, and the calibration rows.
+    pub(crate) fn of_sets(
+        sets: &[Vec<u32>],
+        held: &[bool],
+        (alpha, calibration_units): (f64, usize),
+        p_low: f64,
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
         let share = |size: usize| {
             let count = sets.iter().filter(|set| set.len() == size).count();
             count as f64 / sets.len() as f64
         };
         let sizes: usize = sets.iter().map(Vec::len).sum();
         Ok(CoverageReport {
-            promised: 1.0 - classifier.alpha,
-            marginal: share_of(&held),
-            p_low: p_low(&held, classifier.calibration_units, classifier.alpha),
+            promised: 1.0 - alpha,
+            marginal: share_of(held),
+            p_low,
             units: held.len(),
-            calibration_units: classifier.calibration_units,
+            calibration_units,
             mean_size: Some(sizes as f64 / sets.len() as f64),
             empty: share(0),
             singletons: share(1),
@@ -349,11 +358,18 @@ fn slice_of(
     })
 }
 
+/// Whether each set holds the true class.
+pub(crate) fn held(sets: &[Vec<u32>], labels: &[u32]) -> Vec<bool> {
+    let pairs = sets.iter().zip(labels);
+    pairs.map(|(set, label)| set.contains(label)).collect()
+}
+
 fn share_of(held: &[bool]) -> f64 {
     held.iter().filter(|h| **h).count() as f64 / held.len() as f64
 }
 
-fn p_low(held: &[bool], calibration_units: usize, alpha: f64) -> f64 {
+/// Probability of so little coverage or less if the promise is true.
+pub(crate) fn p_low(held: &[bool], calibration_units: usize, alpha: f64) -> f64 {
     let (a, b) = coverage_law(calibration_units, alpha);
     let count = held.iter().filter(|h| **h).count();
     beta_binomial_cdf(held.len(), a, b)[count]
@@ -372,7 +388,6 @@ fn simultaneous(coverage: f64, units: usize, slices: usize) -> ProportionInterva
     }
 }
 
-/// The coverage of each slice that is not empty; `held` has `width` entries a unit.
 /// The coverage of each slice, of which a unit has the predictions `cells`; those about nothing are left out.
 fn judge(
     slices: &[Slice],

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use crate::labelled::{
     Classified, LabelProbabilities, Labelled, Measured, Numbers, Probabilities, top,
 };
-use crate::{ChallengeError, SpreadScale};
+use crate::{ChallengeError, Isotonic, SpreadScale};
 
 const TEMPERATURE: &str = "temperature";
 const VARIANCE_SCALE: &str = "variance scale";
@@ -220,6 +220,8 @@ pub enum Recalibration {
     VarianceScale(VarianceScale),
     /// For numbers by quantiles.
     SpreadScale(SpreadScale),
+    /// For classes and labels, where a person asks for it and data allow.
+    Isotonic(Isotonic),
 }
 
 impl Recalibration {
@@ -250,6 +252,7 @@ impl Recalibration {
             Recalibration::Temperature(temperature) => temperature.apply(predicted),
             Recalibration::VarianceScale(scale) => scale.apply(predicted),
             Recalibration::SpreadScale(scale) => scale.apply(predicted),
+            Recalibration::Isotonic(isotonic) => isotonic.apply(predicted),
         }
     }
 }

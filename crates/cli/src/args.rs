@@ -139,6 +139,9 @@ pub(crate) struct DataArgs {
     /// Memory that the run may take (such as 2GB). A table that needs more is read in evenly spaced rows.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
+    /// Labels that you corrected: the `labels.csv` of an earlier run, with its column `label` filled in.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<String>,
     /// All randomness.
     #[arg(long)]
     pub seed: Option<u64>,

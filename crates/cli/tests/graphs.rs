@@ -103,7 +103,7 @@ fn a_folder_of_nodes_and_edges_becomes_a_model_that_owes_its_answers_to_the_edge
     // All nodes of a source, read anew.
     let said = candor(at, &["predict", "r", "blocks", "--json"]);
     assert_eq!(said.status, 0, "{}", said.err);
-    let answers = json(&said.out);
+    let answers = &json(&said.out)["answers"];
     let answers = answers.as_array().unwrap();
     let right = answers
         .iter()
@@ -115,7 +115,7 @@ fn a_folder_of_nodes_and_edges_becomes_a_model_that_owes_its_answers_to_the_edge
     std::fs::write(at.join("asked.csv"), "name\nn7\nn4\n").unwrap();
     let said = candor(at, &["predict", "r", "asked.csv", "--json"]);
     assert_eq!(said.status, 0, "{}", said.err);
-    let asked = json(&said.out);
+    let asked = &json(&said.out)["answers"];
     for (place, node) in [(0, 7), (1, 4)] {
         let (here, there) = (&asked[place]["prediction"], &answers[node]["prediction"]);
         assert_eq!(here["class"], there["class"]);
@@ -356,7 +356,7 @@ fn a_folder_of_many_graphs_becomes_a_model_of_graphs() {
     std::fs::write(&path, format!("{table}bare,ring\n")).unwrap();
     let said = candor(at, &["predict", "r", "more", "--json"]);
     assert_eq!(said.status, 0, "{}", said.err);
-    let answers = json(&said.out);
+    let answers = &json(&said.out)["answers"];
     let answers = answers.as_array().unwrap();
     assert_eq!(answers.len(), 131);
     let right = answers[..130].iter().enumerate().filter(|(graph, answer)| {

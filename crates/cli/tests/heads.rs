@@ -107,7 +107,7 @@ fn several_labels_go_from_the_table_to_the_bundle() {
     assert_eq!(csv.status, 0, "{}", csv.err);
     let header = csv.out.lines().next().unwrap();
     let columns = "row,prediction_a,probability_a,set_a,prediction_b,probability_b,set_b,prediction_c,probability_c,set_c,\
-                   confidence,uncertainty,aleatoric,epistemic,strangeness_p,abstained,reason";
+                   listed,confidence,uncertainty,aleatoric,epistemic,strangeness_p,abstained,reason";
     assert_eq!(header, columns);
     assert_eq!(csv.out, candor(at, &["predict", "s", "t.csv"]).out);
     let json = candor(at, &["predict", "r", "t.csv", "--format", "json"]);

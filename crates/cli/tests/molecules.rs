@@ -122,7 +122,7 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
     std::fs::write(at.join("new.csv"), rows).unwrap();
     let said = candor(at, &["predict", "r", "new.csv", "--json"]);
     assert_eq!(said.status, 0, "{}", said.err);
-    let answers = json(&said.out);
+    let answers = json(&said.out)["answers"].take();
     let mean = |i: usize| answers[i]["prediction"]["mean"][0].as_f64().unwrap();
     assert!((mean(0) - 2.0).abs() < 0.6, "{}", mean(0));
     assert!(mean(1).abs() < 0.6, "{}", mean(1));
@@ -166,7 +166,7 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
 
     // The same molecules, written otherwise, in a file of molecules.
     std::fs::write(at.join("new.smi"), "C(CN)N first\nc1(ccc(cc1)N)N second\n").unwrap();
-    let others = json(&candor(at, &["predict", "r", "new.smi", "--json"]).out);
+    let others = json(&candor(at, &["predict", "r", "new.smi", "--json"]).out)["answers"].take();
     let other = |i: usize| others[i]["prediction"]["mean"][0].as_f64().unwrap();
     assert!((other(0) - mean(0)).abs() < 1e-4);
     assert!((other(1) - mean(3)).abs() < 1e-4);
@@ -344,7 +344,7 @@ fn several_labels_with_gaps_become_one_model() {
     std::fs::write(at.join("new.smi"), "NCCN\nCCCC\nCc1ccc(C)cc1\n").unwrap();
     let said = candor(at, &["predict", "r", "new.smi", "--json"]);
     assert_eq!(said.status, 0, "{}", said.err);
-    let answers = json(&said.out);
+    let answers = json(&said.out)["answers"].take();
     let rings: Vec<f64> = (0..3)
         .map(|i| {
             answers[i]["prediction"]["probabilities"][1]

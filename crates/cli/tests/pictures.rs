@@ -101,7 +101,7 @@ fn a_folder_of_pictures_becomes_a_model_that_answers_and_knows_strange_ones() {
 
     let said = candor(at, &["predict", "r", "shapes/square", "--json"]);
     assert_eq!(said.status, 0, "{}", said.err);
-    let answers = json(&said.out);
+    let answers = &json(&said.out)["answers"];
     let answers = answers.as_array().unwrap();
     let right = answers
         .iter()
@@ -119,7 +119,7 @@ fn a_folder_of_pictures_becomes_a_model_that_answers_and_knows_strange_ones() {
         std::fs::write(at.join(format!("noise/{i}.bmp")), bytes).unwrap();
     }
     let strange = json(&candor(at, &["predict", "r", "noise", "--json"]).out);
-    let refused = strange.as_array().unwrap().iter();
+    let refused = strange["answers"].as_array().unwrap().iter();
     let refused = refused.filter(|a| !a["abstained"].is_null()).count();
     assert!(
         refused >= 15,

@@ -63,6 +63,10 @@ pub enum Prediction {
         probabilities: Vec<f64>,
         /// For each label the values that hold the true one with the promised coverage: one, both (it is not known), or none.
         sets: Vec<Vec<String>>,
+        /// Labels that are listed so that, on average over units, few of those that apply are missed: at most the share that the
+        /// sets may miss. Empty in bundles of before there were lists.
+        #[serde(default)]
+        list: Vec<String>,
     },
     /// Numbers.
     Number {

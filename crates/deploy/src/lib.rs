@@ -1,7 +1,7 @@
 //! A model as files, and the predictor that reads them.
 //!
 //! A [`Bundle`] holds everything that a prediction needs and nothing of the training data but the prototypes of the
-//! detector of strange inputs: members, their fitted preparation, recalibration, conformal thresholds,
+//! detector of strange inputs (and, to tell shifted batches, what was said of up to 500 test units): members, their fitted preparation, recalibration, conformal thresholds,
 //! gates, and the manifest with the format's version and checksums. A [`Predictor`] makes [`Answer`]s of it. Both know
 //! no modality: how rows, images or molecules become units is told to the caller by [`Parts::input`].
 
@@ -13,6 +13,7 @@ mod error;
 mod manifest;
 mod model_card;
 mod predictor;
+mod shift;
 
 pub use answer::{Answer, Prediction, Strangeness};
 pub use bundle::{Bundle, BundleMember};
@@ -22,3 +23,4 @@ pub use error::DeployError;
 pub use manifest::{FORMAT, MemberEntry, Parts};
 pub use model_card::{CardScore, ModelCard};
 pub use predictor::{LoadedMember, Predictor, mixture};
+pub use shift::{batch_columns, shift_in_words};

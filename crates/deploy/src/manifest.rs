@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use candor_challenge::{AbstentionRule, Correctness, Recalibration};
+use candor_challenge::{
+    AbstentionRule, Correctness, LabelRiskControl, Recalibration, ShiftReference,
+};
 use candor_core::{Metric, Modality, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +33,12 @@ pub struct Parts {
     pub correctness: Correctness,
     /// When to say "I do not know".
     pub abstention: AbstentionRule,
+    /// For labels: which are listed, so that few of those that apply are missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<LabelRiskControl>,
+    /// What is said of usual units, to tell a shifted batch; `None` when there were too few test units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shift: Option<ShiftReference>,
 }
 
 /// One member in the manifest.

@@ -89,6 +89,7 @@ impl ModelCard<'_> {
         let promised = 100.0 * parts.conformal.coverage();
         let what = match parts.conformal {
             Conformal::Classifier(_) => "Prediction sets",
+            Conformal::ByClass(_) => "Prediction sets, for each true class,",
             Conformal::LabelSets(_) => "The sets of each label, by itself,",
             Conformal::Regressor(_) | Conformal::QuantileRegressor(_) => "Intervals",
         };

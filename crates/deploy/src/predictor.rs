@@ -180,9 +180,9 @@ impl Predictor {
                     classes,
                     probabilities,
                 },
-                Conformal::Classifier(sets),
+                conformal @ (Conformal::Classifier(_) | Conformal::ByClass(_)),
             ) => {
-                let sets = sets.predict(mixture)?;
+                let sets = conformal.sets_of_classes(mixture)?.unwrap_or_default();
                 let top = mixture.classes().unwrap_or_default();
                 let rows = probabilities.chunks(*classes).zip(top).zip(sets);
                 let prediction = rows.map(|((row, top), set)| Prediction::Class {
@@ -200,8 +200,15 @@ impl Predictor {
                 Conformal::LabelSets(sets),
             ) => {
                 let sets = sets.predict(mixture)?;
+                let lists = match &self.parts.lists {
+                    Some(control) => control.predict(mixture)?,
+                    None => vec![Vec::new(); sets.len() / (*width).max(1)],
+                };
+                let label = |label: u32| target.names.get(label as usize).cloned();
                 let rows = probabilities.chunks(*width).zip(sets.chunks(*width));
-                let prediction = rows.map(|(row, sets)| Prediction::Labels {
+                let rows = rows.zip(lists);
+                let prediction = rows.map(|((row, sets), list)| Prediction::Labels {
+                    list: list.into_iter().filter_map(label).collect(),
                     values: row.iter().map(|&p| name(u32::from(p > 0.5))).collect(),
                     probabilities: row.iter().map(|&p| f64::from(p)).collect(),
                     sets: sets

@@ -48,7 +48,7 @@ fn of_classes(target: &Target, answers: &[Answer]) -> Vec<Column> {
 }
 
 fn of_labels(target: &Target, answers: &[Answer]) -> Vec<Column> {
-    let mut columns = Vec::with_capacity(3 * target.names.len());
+    let mut columns = Vec::with_capacity(3 * target.names.len() + 1);
     for (i, label) in target.names.iter().enumerate() {
         let name = format!("prediction_{label}");
         columns.push(texts(&name, answers, |a| match &a.prediction {
@@ -66,6 +66,10 @@ fn of_labels(target: &Target, answers: &[Answer]) -> Vec<Column> {
             _ => None,
         }));
     }
+    columns.push(texts("listed", answers, |a| match &a.prediction {
+        Prediction::Labels { list, .. } => Some(list.join("|")),
+        _ => None,
+    }));
     columns
 }
 

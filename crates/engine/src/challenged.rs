@@ -1,6 +1,9 @@
+mod trust;
+
 use candor_challenge::{
     AbstentionRule, AcceptedRisk, Bootstrap, CalibrationError, CoverageReport, Detection, Interval,
-    IntervalCalibration, Jury, Memorisation, PairedComparison, RiskCoverage, Slice, Uncertainty,
+    IntervalCalibration, Jury, LabelRiskControl, MembershipInference, Memorisation, MissedLabels,
+    PairedComparison, PromiseReport, RiskCoverage, ShiftReference, Slice, Uncertainty,
 };
 use candor_core::wording::figure;
 use candor_core::{Clock, Distribution, Event, Metric, Seed, Step, Targets, Verdict};
@@ -16,6 +19,7 @@ use crate::explained::{default_place, explained_values, name_of_place};
 use crate::objective::BASELINE;
 use crate::trained::{Trained, sample};
 use crate::{EngineError, Explanation, Nearness};
+pub use trust::{DetectorScore, RandomisedPoint};
 
 /// Test units on which importance is measured.
 const IMPORTANCE_UNITS: usize = 1_000;
@@ -80,6 +84,24 @@ pub struct ChallengeResult {
     pub learning_curve: Vec<CurvePoint>,
     /// The control with shuffled targets.
     pub memorisation: Option<Memorisation>,
+    /// Whether a unit's loss tells that the model learned from it.
+    #[serde(default)]
+    pub membership: Option<MembershipInference>,
+    /// Whether gates keep their promise over many divisions of the test units.
+    #[serde(default)]
+    pub promise: Option<PromiseReport>,
+    /// A network on targets of which more and more are shuffled; empty unless a person asked for it.
+    #[serde(default)]
+    pub randomisation: Vec<RandomisedPoint>,
+    /// Scores of strangeness beside each other, on the same real and made-up units.
+    #[serde(default)]
+    pub detectors: Vec<DetectorScore>,
+    /// For labels: what the lists miss.
+    #[serde(default)]
+    pub lists: Option<(LabelRiskControl, MissedLabels)>,
+    /// What usual units look like; `None` with too few of them.
+    #[serde(default)]
+    pub shift: Option<ShiftReference>,
     /// All verdicts.
     pub verdicts: Vec<Verdict>,
 }
@@ -230,6 +252,12 @@ impl ChallengeResult {
             explanations: Vec::new(),
             learning_curve: Vec::new(),
             memorisation: None,
+            membership: None,
+            promise: None,
+            randomisation: Vec::new(),
+            detectors: Vec::new(),
+            lists: None,
+            shift: None,
             verdicts: Vec::new(),
         }
     }
@@ -278,13 +306,16 @@ impl<'a> Judge<'a> {
         }
         self.calibration(&mut result)?;
         self.coverage(&mut result)?;
+        self.lists(&mut result)?;
         self.answers(&mut result)?;
         self.context.go_on()?;
         self.strangeness(&mut result)?;
         self.nearness(&mut result)?;
+        self.membership(&mut result)?;
         // What follows is bounded by the time that is left; without a limit it runs whole.
         self.robustness(&mut result, &self.context.clock.share(0.2))?;
         self.memorisation(&mut result, &self.context.clock.share(0.3))?;
+        self.randomisation(&mut result, &self.context.clock.share(0.3))?;
         self.importance(&mut result, &self.context.clock.share(0.6))?;
         self.explanations(&mut result, &self.context.clock.share(0.7))?;
         self.learning_curve(&mut result, &self.context.clock.share(0.8))?;
@@ -440,6 +471,7 @@ impl<'a> Judge<'a> {
             Conformal::Classifier(c) => {
                 CoverageReport::of_classifier(c, &self.said, &self.truth, &slices)?
             }
+            Conformal::ByClass(c) => c.judge(&self.said, &self.truth, None, &slices)?,
             Conformal::LabelSets(l) => {
                 let names = &parts.target.names;
                 CoverageReport::of_label_sets(l, &self.said, &self.truth, names, &slices)?
@@ -494,6 +526,8 @@ impl<'a> Judge<'a> {
         let wrong = parts.correctness.wrong(&self.said, &self.truth)?;
         let confidence = column(|a| a.confidence);
         let loss: Vec<f64> = wrong.iter().map(|w| f64::from(u8::from(*w))).collect();
+        self.promise(result, &confidence, &wrong)?;
+        self.usual(result, &answers);
         if !parts.abstention.gate.is_open() {
             result.risk_coverage = Some(RiskCoverage::of(&confidence, &loss)?);
         }
@@ -545,7 +579,7 @@ impl<'a> Judge<'a> {
             .verdicts
             .push(self.jury.strangeness(&detection, refused));
         result.strangeness = Some((detection, refused));
-        Ok(())
+        self.detectors(result, &rows, &strange, (&real, &shuffled))
     }
 
     fn nearness(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {

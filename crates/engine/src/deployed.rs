@@ -56,7 +56,8 @@ impl Challenged {
             Step::Deployed,
             &["bundle/bundle.json", "../report.html"],
             || {
-                let bundle = Bundle::read(&self.trained.bundle)?;
+                let mut bundle = Bundle::read(&self.trained.bundle)?;
+                bundle.parts.shift.clone_from(&self.result.shift);
                 let card = self.card(&bundle, context);
                 Bundle { card, ..bundle }.write(&bundle_folder)?;
                 let report = Report {

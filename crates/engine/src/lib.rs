@@ -16,11 +16,13 @@ mod explained;
 mod fidelity;
 mod finalists;
 mod lab;
+mod label_review;
 mod modality;
 mod model;
 mod objective;
 mod pipeline;
 mod prepared;
+mod relabelled;
 mod report;
 mod run_folder;
 mod screen;
@@ -31,8 +33,8 @@ mod trained;
 mod trial_folder;
 
 pub use challenged::{
-    ChallengeResult, CurvePoint, Disturbed, Explained, Importance, NearnessBin, NearnessTable,
-    OtherScore, Score,
+    ChallengeResult, CurvePoint, DetectorScore, Disturbed, Explained, Importance, NearnessBin,
+    NearnessTable, OtherScore, RandomisedPoint, Score,
 };
 pub use check::{CheckResult, check};
 pub use compare::{Comparison, Reached, SearchJob, SearchOf, compare};
@@ -41,18 +43,20 @@ pub use designed::{DesignedResult, Standing};
 pub use error::EngineError;
 pub use fidelity::Fidelity;
 pub use lab::{Drawing, Experiment, Figures, LabSettings, Study, Test, lab};
+pub use label_review::{LabelFindings, ShownSuspect};
 pub use modality::{EdgeWorth, Explanation, FeatureWorth, Inputs, ValueOf};
 pub use model::{Model, UnitExplained};
 pub use pipeline::{fit, resume, search};
 pub use prepared::PreparedResult;
 pub use run_folder::RunFolder;
 pub use screen::{Candidate, Found, ScreenSettings, Screened, screen};
-pub use settings::FitSettings;
+pub use settings::{Calibrator, FitSettings, SetsFor};
 pub use sourced::{SourceResult, name_of};
 pub use subject::{Nearness, Subject};
 pub use trained::{TrainedResult, Voice};
 pub use trial_folder::{KeptMember, TrialFolder};
 
+pub use candor_challenge as challenge;
 pub use candor_core as core;
 pub use candor_data as data;
 pub use candor_deploy as deploy;

@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use candor_challenge::BatchShift;
 use candor_core::Step;
 use candor_data::{ReadOptions, Table};
-use candor_deploy::{Answer, Bundle, Parts, Prediction, Predictor};
+use candor_deploy::{Answer, Bundle, Parts, Prediction, Predictor, shift_in_words};
 use candor_train::Units;
 use serde::Serialize;
 
@@ -71,6 +72,20 @@ impl Model {
         Ok(answers)
     }
 
+    /// Compares the answers of a batch with those for units that the model was tested on, at `level`: the probability at which a batch of
+    /// usual units is called shifted. `None` where that cannot be told: the batch has fewer than 20 units, or the bundle knows none.
+    ///
+    /// # Errors
+    /// When `level` is not between 0 and 1.
+    pub fn shift(&self, answers: &[Answer], level: f64) -> Result<Option<BatchShift>, EngineError> {
+        Ok(self.predictor.shift(answers, level)?)
+    }
+
+    /// What a shifted batch means, in a sentence.
+    pub fn shift_in_words(&self, shift: &BatchShift) -> String {
+        shift_in_words(shift, self.parts().modality.words().rows)
+    }
+
     /// Units of rows that are in memory.
     ///
     /// # Errors
@@ -80,7 +95,7 @@ impl Model {
     }
 
     /// Answers as a table, one row a unit: `row`, the name of the unit where it has one, `prediction`, `probability_<class>` and `set` for classes,
-    /// `prediction_<label>`, `probability_<label>` and `set_<label>` for labels, `mean`, `sd`,
+    /// `prediction_<label>`, `probability_<label>` and `set_<label>` for labels and the labels that are `listed`, `mean`, `sd`,
     /// `lower` and `upper` for numbers (with the target's name when there are several), then confidence, uncertainty and
     /// its two parts, `strangeness_p`, `abstained` and `reason`.
     pub fn table_of(&self, inputs: &Inputs, answers: &[Answer]) -> Table {

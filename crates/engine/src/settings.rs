@@ -14,6 +14,8 @@ pub struct FitSettings {
     pub source: String,
     /// A second file whose rows are the test part.
     pub test: Option<String>,
+    /// A table of labels that a person corrected: the `labels.csv` of an earlier run, with its column `label` filled in.
+    pub labels: Option<String>,
     /// How to read files.
     pub read: ReadOptions,
     /// Pixels along the longer side to which pictures of several sizes, or large ones, are brought; 64 when not given.
@@ -62,17 +64,45 @@ pub struct FitSettings {
     pub test_share: f64,
     /// Proposes designs.
     pub sampler: SamplerKind,
+    /// What repairs stated probabilities of classes and labels.
+    pub calibrator: Calibrator,
     /// Promised coverage of prediction sets and intervals.
     pub coverage: f64,
+    /// For whom sets of classes hold their promise.
+    pub sets: SetsFor,
     /// Promised share of wrong answers among those that are given.
     pub risk: f64,
     /// For numbers: how far an answer may be from the truth and still be right, in the target's units. Without it no answer
     /// is refused for being unsure.
     pub tolerance: Option<f64>,
+    /// Whether a network is also trained on targets of which more and more are shuffled: five short trainings more.
+    pub randomisation: bool,
     /// Different designs in the final ensemble at most.
     pub ensemble: usize,
     /// Thresholds of the challenges.
     pub gates: Gates,
+}
+
+/// What repairs stated probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Calibrator {
+    /// One temperature; never changes the most probable class.
+    #[default]
+    Temperature,
+    /// A rising curve a class, where there are 5,000 calibration units; a temperature where there are fewer.
+    Isotonic,
+}
+
+/// For whom sets of classes hold their promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetsFor {
+    /// For all units together: the smallest sets.
+    #[default]
+    All,
+    /// For the units of each true class: larger sets, and a class with few calibration rows is in every set.
+    Class,
 }
 
 /// Sides that pictures may be brought to.
@@ -86,6 +116,7 @@ impl Default for FitSettings {
         FitSettings {
             source: String::new(),
             test: None,
+            labels: None,
             read: ReadOptions::default(),
             image_size: None,
             directed: None,
@@ -110,9 +141,12 @@ impl Default for FitSettings {
             split: None,
             test_share: 0.2,
             sampler: SamplerKind::default(),
+            calibrator: Calibrator::default(),
             coverage: 0.9,
+            sets: SetsFor::default(),
             risk: 0.05,
             tolerance: None,
+            randomisation: false,
             ensemble: 6,
             gates: Gates::default(),
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::modality::{Material, Opened, open};
+use crate::relabelled::CHANGED;
 use crate::{EngineError, FitSettings};
 
 /// State 1: a source that was read and understood.
@@ -55,7 +56,7 @@ impl Sourced {
             }
             Ok(facts)
         })?;
-        same_as_before(context, &facts, &opened.facts, opened.test.as_ref())?;
+        same_as_before(context, &facts, &opened)?;
         let target = &facts.decision.target;
         context.understood(format!(
             "{}: {} {} of `{}`, {} columns; predicts `{}` ({}): {}",
@@ -144,27 +145,32 @@ fn check_metric(context: &Context, decision: &TargetDecision) -> Result<(), Engi
     }
 }
 
-/// A run goes on only with the data that it was begun with.
+/// A run goes on only with the data that it was begun with, corrected labels included.
 fn same_as_before(
     context: &Context,
     kept: &SourceResult,
-    now: &SourceFacts,
-    test: Option<&SourceFacts>,
+    opened: &Opened,
 ) -> Result<(), EngineError> {
+    let (now, test) = (&opened.facts, opened.test.as_ref());
     let changed = [(Some(&kept.source), Some(now)), (kept.test.as_ref(), test)]
         .into_iter()
         .find(|(kept, now)| kept.map(|f| &f.sha256) != now.map(|f| &f.sha256));
-    match changed {
-        None => Ok(()),
-        Some((_, now)) => {
-            let name = now.map_or("the source", |facts| facts.source.as_str());
-            Err(EngineError::run_folder(
-                context.folder.path(),
-                format!("`{name}` is not what it was when the run began"),
-                "put the old file back, or begin a new run with `--out` another folder",
-            ))
-        }
-    }
+    let labels = |findings: &[Finding]| {
+        let mut findings = findings.iter().filter(|finding| finding.kind == CHANGED);
+        findings.next().map(|finding| finding.evidence.clone())
+    };
+    let before = labels(&kept.findings);
+    let other_labels = before.is_some() && before != labels(&opened.findings);
+    let name = match (&changed, &context.settings.labels) {
+        (Some((_, now)), _) => now.map_or("the source", |facts| facts.source.as_str()),
+        (None, Some(file)) if other_labels => file,
+        (None, _) => return Ok(()),
+    };
+    Err(EngineError::run_folder(
+        context.folder.path(),
+        format!("`{name}` is not what it was when the run began"),
+        "put the old file back, or begin a new run with `--out` another folder",
+    ))
 }
 
 /// The name of a run after its source: `data/patients.csv` becomes `patients`.

@@ -1,6 +1,9 @@
 use std::path::PathBuf;
 
-use candor_challenge::{AbstentionRule, Correctness, Gate, KnnBank, OodDetector, Recalibration};
+use candor_challenge::{
+    AbstentionRule, ChallengeError, Correctness, Gate, Isotonic, KnnBank, LabelRiskControl,
+    OodDetector, Recalibration,
+};
 use candor_core::{Distribution, Metric, Seed, Step, Targets, Task};
 use candor_data::Fold;
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
@@ -8,13 +11,14 @@ use candor_train::{Features, select_ensemble};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
 use crate::context::Context;
 use crate::designed::{Designed, Standing};
+use crate::label_review::LabelFindings;
 use crate::objective::{mean_score, selection_loss};
 use crate::prepared::Prepared;
 use crate::sourced::name_of;
 use crate::trial_folder::{KeptMember, TrialFolder};
+use crate::{Calibrator, EngineError, SetsFor};
 
 /// Rounds of greedy selection.
 const ROUNDS: usize = 40;
@@ -52,6 +56,9 @@ pub struct TrainedResult {
     pub detector: Option<String>,
     /// How calibration was done.
     pub calibration: String,
+    /// Labels that may be wrong; `None` in runs of before they were looked at.
+    #[serde(default)]
+    pub labels: Option<LabelFindings>,
 }
 
 /// One trial in the ensemble.
@@ -68,10 +75,10 @@ pub struct Voice {
 }
 
 /// A trial's members, fold by fold.
-struct Candidate<'a> {
+pub(crate) struct Candidate<'a> {
     standing: &'a Standing,
     /// `(fold, member)`.
-    members: Vec<(usize, KeptMember)>,
+    pub(crate) members: Vec<(usize, KeptMember)>,
 }
 
 impl Designed {
@@ -258,6 +265,7 @@ impl Designed {
             best_alone: candidates[0].standing.score,
             detector: best_network.map(|i| candidates[i].standing.name.clone()),
             calibration,
+            labels: Some(self.review_labels(context, candidates, chosen)?),
         })
     }
 
@@ -321,7 +329,8 @@ impl Designed {
         let prepared = &self.prepared;
         let settings = &context.settings;
         let own = &prepared.split.calibration;
-        let (first, second, how);
+        let (first, second);
+        let mut how;
         if own.is_empty() {
             let folds = mixed_folds(candidates, chosen)?;
             let rows: Vec<usize> = folds
@@ -354,15 +363,16 @@ impl Designed {
             );
             (first, second) = (said(a)?, said(b)?);
         }
-        let recalibration = Recalibration::fit(&first.0, &first.1)?;
+        let (recalibration, curved) = recalibration(settings.calibrator, &first.0, &first.1)?;
+        how += curved;
         let said = recalibration.apply(&second.0)?;
         let truth = &second.1;
-        let conformal = Conformal::fit(
-            1.0 - settings.coverage,
-            &said,
-            truth,
-            settings.seed.derive("conformal", &[]),
-        )?;
+        let seed = settings.seed.derive("conformal", &[]);
+        let fit_sets = match settings.sets {
+            SetsFor::All => Conformal::fit,
+            SetsFor::Class => Conformal::fit_by_class,
+        };
+        let conformal = fit_sets(1.0 - settings.coverage, &said, truth, seed)?;
         let development = prepared.targets.select(&prepared.split.development());
         let (correctness, gate) = match settings.tolerance {
             Some(tolerance) if !prepared.target.task.is_classification() => {
@@ -397,6 +407,15 @@ impl Designed {
             conformal,
             correctness,
             abstention: AbstentionRule::new(gate).calibrated_on(held_out),
+            lists: match &said {
+                Distribution::Bernoulli { .. } => Some(LabelRiskControl::fit(
+                    1.0 - settings.coverage,
+                    &said,
+                    truth,
+                )?),
+                _ => None,
+            },
+            shift: None,
         };
         Ok((parts, how))
     }
@@ -413,6 +432,32 @@ impl Designed {
         };
         members.iter().map(load).collect()
     }
+}
+
+/// The recalibration that a person asked for, as far as there are units for it, and what to say of it.
+fn recalibration(
+    calibrator: Calibrator,
+    said: &Distribution,
+    truth: &Targets,
+) -> Result<(Recalibration, &'static str), EngineError> {
+    let of_classes = matches!(
+        said,
+        Distribution::Categorical { .. } | Distribution::Bernoulli { .. }
+    );
+    if calibrator == Calibrator::Isotonic && of_classes {
+        match Isotonic::fit(said, truth) {
+            Ok(curves) => {
+                let what = "; probabilities are bent by isotonic curves";
+                return Ok((Recalibration::Isotonic(curves), what));
+            }
+            Err(ChallengeError::TooFew { .. }) => {
+                let what = "; a temperature, since isotonic curves need 5,000 calibration rows";
+                return Ok((Recalibration::fit(said, truth)?, what));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((Recalibration::fit(said, truth)?, ""))
 }
 
 /// The ensemble's out-of-fold predictions, fold by fold.
@@ -440,7 +485,7 @@ fn joined(members: &[(usize, KeptMember)]) -> Result<Distribution, EngineError> 
     joined_distributions(&parts)
 }
 
-fn joined_distributions(parts: &[Distribution]) -> Result<Distribution, EngineError> {
+pub(crate) fn joined_distributions(parts: &[Distribution]) -> Result<Distribution, EngineError> {
     let units = parts.iter().map(Distribution::len).sum();
     let mut whole = parts[0].zeros_like(units);
     let mut start = 0;

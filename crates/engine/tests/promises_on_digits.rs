@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use candor::core::{Events, Interrupt, Task};
-use candor::{ChallengeResult, FitSettings, fit};
+use candor::{ChallengeResult, FitSettings, TrainedResult, fit};
 
 /// Probability, below which a broken promise is not put down to chance.
 const CHANCE: f64 = 0.01;
@@ -49,4 +49,18 @@ fn confidence_coverage_and_risk_are_as_promised() {
         settings.risk
     );
     assert!(accepted.coverage() > 0.5, "{}", accepted.coverage());
+
+    // The rule behind it, over 200 divisions of the same digits.
+    let promise = result.promise.unwrap();
+    assert!(promise.promised >= 180 && promise.proven == 0, "{promise:?}");
+    assert!(promise.above as f64 <= 0.05 * 200.0 + 3.0 * 9.5f64.sqrt(), "{promise:?}");
+    // Digits are known so well that their losses say little of what was learned.
+    let attack = result.membership.unwrap();
+    assert!(attack.advantage < 0.5 && attack.members >= 700, "{attack:?}");
+    assert_eq!(result.detectors.len(), 4, "{:?}", result.detectors);
+    // Labels of a public set are almost all right.
+    let trained = std::fs::read(run.join("5-trained/result.json")).unwrap();
+    let trained: TrainedResult = serde_json::from_slice(&trained).unwrap();
+    let labels = trained.labels.unwrap();
+    assert!(labels.units == labels.of && labels.suspects <= 18, "{labels:?}");
 }

@@ -7,6 +7,10 @@
 //! | `GET /model` | what is predicted, from which columns, and the model card |
 //! | `GET /metrics` | counts and times, in the text format of Prometheus |
 //!
+//! The reply to `POST /predict` is `{"answers": [...], "shift": ...}`: with 20 rows and more, `shift` compares them with those that the model was tested
+//! on (`shifted`, `p_value`, and what differs); `candor_batches_total` counts both outcomes. Levels are such that over its whole life a service whose
+//! rows are as usual gives one false alarm with a probability of 1 % at most.
+//!
 //! Errors are JSON: `{"error": "...", "hints": ["..."]}`, 400 for rows that do not fit, 413 for too large a body, 503 when
 //! more requests wait than [`ServeSettings::waiting`].
 

@@ -1,6 +1,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use candor::challenge::ShiftWatch;
+
 /// What the service counted since it began.
 #[derive(Default)]
 pub(crate) struct Metrics(Mutex<Counts>);
@@ -14,6 +16,9 @@ struct Counts {
     abstained: u64,
     strange: u64,
     seconds: f64,
+    batches: u64,
+    shifted: u64,
+    watch: ShiftWatch,
 }
 
 impl Metrics {
@@ -29,6 +34,20 @@ impl Metrics {
             c.abstained += abstained as u64;
             c.strange += strange as u64;
             c.seconds += took.as_secs_f64();
+        });
+    }
+
+    /// The level at which the next batch is tested.
+    pub fn next_level(&self, level: f64) -> f64 {
+        let mut next = level;
+        self.with(|c| next = c.watch.next_level(level));
+        next
+    }
+
+    pub fn compared(&self, shifted: bool) {
+        self.with(|c| {
+            c.batches += 1;
+            c.shifted += u64::from(shifted);
         });
     }
 
@@ -52,6 +71,9 @@ impl Metrics {
             abstained,
             strange,
             seconds,
+            batches,
+            shifted,
+            watch: _,
         } = counts;
         format!(
             "# HELP candor_requests_total Requests for predictions, by how they ended.\n\
@@ -66,11 +88,16 @@ impl Metrics {
              # TYPE candor_abstentions_total counter\n\
              candor_abstentions_total{{reason=\"unlike_training_data\"}} {strange}\n\
              candor_abstentions_total{{reason=\"unsure\"}} {}\n\
+             # HELP candor_batches_total Requests of 20 rows and more, compared with the rows that the model was tested on.\n\
+             # TYPE candor_batches_total counter\n\
+             candor_batches_total{{shifted=\"no\"}} {}\n\
+             candor_batches_total{{shifted=\"yes\"}} {shifted}\n\
              # HELP candor_predict_seconds Time spent on answered requests.\n\
              # TYPE candor_predict_seconds summary\n\
              candor_predict_seconds_sum {seconds}\n\
              candor_predict_seconds_count {answered}\n",
-            abstained - strange
+            abstained - strange,
+            batches - shifted
         )
     }
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use candor::Model;
+use candor::challenge::{BatchShift, ShiftReference};
 use candor::core::Interrupt;
 use candor::deploy::Answer;
 use serde::Serialize;
@@ -108,6 +109,8 @@ pub fn serve(
 #[derive(Serialize)]
 struct Answers {
     answers: Vec<Answer>,
+    /// The rows of this request against those that the model was tested on; null with fewer than 20 rows.
+    shift: Option<BatchShift>,
 }
 
 async fn predict(
@@ -142,7 +145,7 @@ async fn predict(
     let answered = tokio::task::spawn_blocking(move || answer(&own, as_file, &body)).await;
     let outcome = answered.unwrap_or_else(|e| Err(Refusal::internal(e.to_string())));
     match outcome {
-        Ok(answers) => Json(Answers { answers }).into_response(),
+        Ok(answers) => Json(answers).into_response(),
         Err(refusal) => {
             service.metrics.refused();
             refusal.into_response()
@@ -150,7 +153,7 @@ async fn predict(
     }
 }
 
-fn answer(service: &Service, as_file: bool, body: &[u8]) -> Result<Vec<Answer>, Refusal> {
+fn answer(service: &Service, as_file: bool, body: &[u8]) -> Result<Answers, Refusal> {
     let started = Instant::now();
     let inputs = if as_file {
         rows::from_file(&service.model, body)?
@@ -165,7 +168,17 @@ fn answer(service: &Service, as_file: bool, body: &[u8]) -> Result<Vec<Answer>, 
     service
         .metrics
         .answered(answers.len(), abstained, strange, started.elapsed());
-    Ok(answers)
+    // Over the life of the service a false alarm comes with at most the probability of one batch alone.
+    let shift = match answers.len() < ShiftReference::LEAST_UNITS {
+        true => None,
+        false => service
+            .model
+            .shift(&answers, service.metrics.next_level(ShiftReference::LEVEL))?,
+    };
+    if let Some(shift) = &shift {
+        service.metrics.compared(shift.shifted);
+    }
+    Ok(Answers { answers, shift })
 }
 
 async fn health(State(service): State<Arc<Service>>) -> Json<Value> {

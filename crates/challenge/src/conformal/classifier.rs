@@ -142,7 +142,7 @@ impl ConformalClassifier {
     }
 }
 
-fn check_penalty(method: ConformalMethod) -> Result<(), ChallengeError> {
+pub(super) fn check_penalty(method: ConformalMethod) -> Result<(), ChallengeError> {
     match method {
         ConformalMethod::Raps { penalty, .. } if !(penalty.is_finite() && penalty >= 0.0) => {
             Err(ChallengeError::Setting {
@@ -157,14 +157,14 @@ fn check_penalty(method: ConformalMethod) -> Result<(), ChallengeError> {
 }
 
 /// Classes by falling probability; the first of equals first.
-fn descending(row: &[f32]) -> Vec<usize> {
+pub(super) fn descending(row: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..row.len()).collect();
     order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
     order
 }
 
 /// The score of each class of one row, in class order.
-fn class_scores(method: ConformalMethod, seed: Seed, row: &[f32]) -> Vec<f64> {
+pub(super) fn class_scores(method: ConformalMethod, seed: Seed, row: &[f32]) -> Vec<f64> {
     if method == ConformalMethod::Lac {
         return row.iter().map(|&p| 1.0 - f64::from(p)).collect();
     }

@@ -1,22 +1,23 @@
 use std::io::Write;
 use std::path::Path;
 
+use candor::challenge::{BatchShift, ShiftReference};
 use candor::data::{ReadOptions, csv_bytes, parquet_bytes};
+use candor::deploy::Answer;
 use candor::{EngineError, Model};
+use serde::Serialize;
 
 use crate::Ending;
 use crate::args::{Format, PredictArgs};
 use crate::failure::Failure;
+use crate::output::note;
 
 /// Writes the answers of a bundle to rows.
 pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
-    let format = if json {
-        Format::Json
-    } else {
-        args.format
-            .or_else(|| args.out.as_deref().and_then(by_name))
-            .unwrap_or(Format::Csv)
-    };
+    let format = args
+        .format
+        .or_else(|| args.out.as_deref().and_then(by_name))
+        .unwrap_or(Format::Csv);
     let model = Model::load(&args.bundle)?;
     let options = ReadOptions {
         delimiter: args.delimiter,
@@ -24,13 +25,14 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
     };
     let inputs = model.read(&args.source, &options)?;
     let answers = model.predict(&inputs)?;
+    let shift = model.shift(&answers, ShiftReference::LEVEL)?;
+    if let Some(shift) = shift.as_ref().filter(|shift| shift.shifted) {
+        note(&format!("note: {}", model.shift_in_words(shift)));
+    }
     let table = || model.table_of(&inputs, &answers);
     let bytes = match format {
-        Format::Json => {
-            let mut text = serde_json::to_vec_pretty(&answers).map_err(|e| unwritable(&e))?;
-            text.push(b'\n');
-            text
-        }
+        _ if json => pretty(&Batch { answers, shift })?,
+        Format::Json => pretty(&answers)?,
         Format::Csv => csv_bytes(&table()).map_err(|e| unwritable(&e))?,
         Format::Parquet => parquet_bytes(&table()).map_err(|e| unwritable(&e))?,
     };
@@ -40,6 +42,20 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
         None => drop(std::io::stdout().lock().write_all(&bytes)),
     }
     Ok(Ending::Done)
+}
+
+/// What `--json` says: the answers, and what they say together; `--format json` is the answers alone.
+#[derive(Serialize)]
+struct Batch {
+    answers: Vec<Answer>,
+    /// The batch against the units that the model was tested on; null with fewer than 20 units.
+    shift: Option<BatchShift>,
+}
+
+fn pretty(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| unwritable(&e))?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 fn unwritable(error: &dyn std::fmt::Display) -> Failure {

@@ -55,6 +55,7 @@ fn data(args: &DataArgs, settings: &mut FitSettings) {
     settings.neighbours = args.neighbours.or(settings.neighbours);
     settings.image_size = args.image_size.or(settings.image_size);
     settings.memory = args.memory.or(settings.memory);
+    settings.labels = args.labels.clone().or(settings.labels.take());
     settings.seed = args.seed.map_or(settings.seed, Seed);
 }
 

@@ -19,6 +19,7 @@ use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::relabelled::relabel;
 use crate::{EngineError, FitSettings, Subject};
 
 /// A source that was read: one row of its table is one unit.
@@ -117,8 +118,14 @@ pub(crate) trait Material: Send + Sync {
     ) -> Result<Box<dyn Subject>, EngineError>;
 }
 
-/// Reads the source, and the second one if there is one.
+/// Reads the source, and the second one if there is one; labels that a person corrected are changed.
 pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
+    let mut opened = open_as_it_is(settings)?;
+    relabel(&mut opened, settings)?;
+    Ok(opened)
+}
+
+fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
     if let Some(neighbours) = settings.neighbours {
         let source = &settings.source;
         if collection::detect(source).is_some()

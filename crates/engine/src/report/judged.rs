@@ -5,6 +5,7 @@ use candor_core::wording::{Words, figure, percent};
 use super::Report;
 use super::block::{Block, Grid, Picture, Section, number, text};
 use super::svg::{Axis, Bar, Plot, bars};
+use super::trust;
 
 const COLUMNS_SHOWN: usize = 15;
 
@@ -37,6 +38,8 @@ pub(super) fn quality(report: &Report) -> Option<Section> {
     blocks.extend(others(report).map(Block::Picture));
     blocks.extend(learning_curve(report).map(Block::Picture));
     blocks.extend(memorisation(report).map(Block::Picture));
+    blocks.extend(trust::randomisation(report).map(Block::Picture));
+    blocks.extend(trust::membership(report));
     Some(Section {
         id: "quality",
         title: "How good it is",
@@ -61,6 +64,7 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
     }
     blocks.extend(coverage(report).map(Block::Picture));
     blocks.extend(risk_coverage(report).map(Block::Picture));
+    blocks.extend(trust::promises(report));
     if let Some([total, aleatoric, epistemic]) = judged.uncertainty {
         let share = if total > 0.0 { epistemic / total } else { 0.0 };
         blocks.push(Block::Text(format!(
@@ -82,6 +86,7 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
             percent(*refused)
         )));
     }
+    blocks.extend(trust::detectors(report));
     (!blocks.is_empty()).then(|| Section {
         id: "doubt",
         title: "Whether its doubts can be trusted",

@@ -7,6 +7,7 @@ mod models;
 mod page;
 mod study;
 mod svg;
+mod trust;
 
 use candor_core::wording::Words;
 use candor_core::{Metric, Target};

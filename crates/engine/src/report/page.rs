@@ -3,7 +3,7 @@ use candor_core::wording::{Words, figure, percent};
 use candor_core::{Modality, Outcome, Verdict};
 
 use super::block::{Block, Grid, Section, text};
-use super::{Report, data, judged, models, study};
+use super::{Report, data, judged, models, study, trust};
 use crate::EngineError;
 
 #[derive(Template)]
@@ -39,7 +39,9 @@ pub(crate) struct Shown {
 pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
     let words = report.words();
     let (class, headline) = headline(&report.challenged.verdicts, words);
-    let mut sections = vec![data::section(report), models::section(report)];
+    let mut sections = vec![data::section(report)];
+    sections.extend(trust::labels(report));
+    sections.push(models::section(report));
     sections.extend(study::section(report));
     sections.extend(judged::quality(report));
     sections.extend(judged::doubt(report));
