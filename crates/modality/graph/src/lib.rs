@@ -43,6 +43,6 @@ pub use network::GraphNetwork;
 pub use prepare::{GraphBatch, InputSource, Preparation, PreparedGraph, Rows};
 pub use propagation::LabelPropagation;
 pub use source::{
-    CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection, ReadGraph,
-    canonical_id, read_collection, read_graph,
+    Array, ArrayValues, CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection,
+    ReadGraph, array_names, canonical_id, read_arrays, read_collection, read_graph,
 };
