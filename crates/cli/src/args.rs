@@ -94,7 +94,8 @@ pub(crate) enum StudyName {
 pub(crate) struct DataArgs {
     /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set; pictures: a folder with a folder a class, a CSV that
     /// names them, a tar archive, IDX files; molecules: a file with a column of SMILES strings, SMI, SDF; or a graph: a folder with
-    /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too.
+    /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too; shapes: a folder with a folder a
+    /// class of OFF, PLY, OBJ, STL, PCD or XYZ files, a CSV that names them, an `.npz` with `points`.
     pub source: String,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. `edges` of a graph: which nodes are
     /// joined. Decided from the data when not given.

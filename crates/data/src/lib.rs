@@ -3,6 +3,7 @@
 mod curate;
 mod date;
 mod error;
+mod folders;
 mod image;
 mod infer;
 mod read;
@@ -15,6 +16,7 @@ mod write;
 pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;
+pub use folders::{FileInFolder, FilesInFolders, files_in_folders, part_named};
 pub use image::{
     CorruptPolicy, ImageOptions, ImageSize, ImageSource, Images, ReadImages, curate_images,
     image_builtin_names, read_images,

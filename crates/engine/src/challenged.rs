@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::designed::Standing;
 use crate::explained::{default_place, explained_values, name_of_place};
 use crate::objective::BASELINE;
+use crate::pictured::{Pictured, chosen};
 use crate::trained::{Trained, sample};
 use crate::{EngineError, Explanation, Nearness};
 pub use trust::{DetectorScore, RandomisedPoint};
@@ -80,6 +81,9 @@ pub struct ChallengeResult {
     /// What the predictions of some test units rest on, where the modality can draw it: the highest values, and the lowest.
     #[serde(default)]
     pub explanations: Vec<Explained>,
+    /// Some test units, where the modality has pictures of them.
+    #[serde(default)]
+    pub pictures: Vec<Pictured>,
     /// The metric on validation against training units.
     pub learning_curve: Vec<CurvePoint>,
     /// The control with shuffled targets.
@@ -250,6 +254,7 @@ impl ChallengeResult {
             distances: Vec::new(),
             importance: Vec::new(),
             explanations: Vec::new(),
+            pictures: Vec::new(),
             learning_curve: Vec::new(),
             memorisation: None,
             membership: None,
@@ -318,6 +323,7 @@ impl<'a> Judge<'a> {
         self.randomisation(&mut result, &self.context.clock.share(0.3))?;
         self.importance(&mut result, &self.context.clock.share(0.6))?;
         self.explanations(&mut result, &self.context.clock.share(0.7))?;
+        self.pictures(&mut result);
         self.learning_curve(&mut result, &self.context.clock.share(0.8))?;
         self.context.go_on()?;
         result
@@ -732,6 +738,24 @@ impl<'a> Judge<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Some of the test units, as pictures.
+    fn pictures(&self, result: &mut ChallengeResult) {
+        let prepared = &self.trained.prepared;
+        let name = |class: usize| prepared.target.classes.get(class).cloned();
+        for (kind, unit, class, probability) in chosen(&self.said, &self.truth) {
+            let Some(svg) = prepared.subject.picture(self.test[unit]) else {
+                return;
+            };
+            result.pictures.push(Pictured {
+                kind,
+                predicted: name(class).unwrap_or_default(),
+                probability,
+                truth: self.truth_of(unit, 0).unwrap_or_default(),
+                svg,
+            });
+        }
     }
 
     /// What is true of a test unit: its class, whether the label in the place applies, or the number there.

@@ -86,6 +86,12 @@ pub trait Subject: Send + Sync {
         Ok(None)
     }
 
+    /// A picture of a unit as SVG, for the report; `None` where the modality has none.
+    fn picture(&self, unit: usize) -> Option<String> {
+        let _ = unit;
+        None
+    }
+
     /// How many of the best networks are trained once more when the search is over, with the greater share of the time.
     fn finalists(&self) -> usize {
         0

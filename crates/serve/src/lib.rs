@@ -2,7 +2,7 @@
 //!
 //! | path | does |
 //! | --- | --- |
-//! | `POST /predict` | answers for `{"rows": [{"column": value, ...}, ...]}`, a bare array of such objects, a CSV text (`content-type: text/csv`), or one picture (`content-type: image/png` and the like) for a model of images |
+//! | `POST /predict` | answers for `{"rows": [{"column": value, ...}, ...]}`, a bare array of such objects, a CSV text (`content-type: text/csv`), one picture (`content-type: image/png` and the like) for a model of images, or one shape (`content-type: application/octet-stream` or `model/...`) for a model of point clouds |
 //! | `GET /health` | 200 once the model is loaded |
 //! | `GET /model` | what is predicted, from which columns, and the model card |
 //! | `GET /metrics` | counts and times, in the text format of Prometheus |

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::respond::Refusal;
 
 const SHAPE: &str = "send {\"rows\": [{\"column\": value, ...}, ...]}, a CSV text with content-type: text/csv, or, to a model \
-                     of images, one picture with content-type: image/png (or /jpeg, /tiff)";
+                     of images, one picture with content-type: image/png (or /jpeg, /tiff), to a model of point clouds one shape with \
+                     content-type: application/octet-stream";
 
 /// The rows in a body of JSON: only the columns of the model; a column that no row has is left out, so that the model
 /// says that it is missing.

@@ -113,6 +113,9 @@ struct Answers {
     shift: Option<BatchShift>,
 }
 
+/// Types of bodies that are read as a file of the same bytes is.
+const AS_FILES: [&str; 4] = ["text/csv", "image/", "model/", "application/octet-stream"];
+
 async fn predict(
     State(service): State<Arc<Service>>,
     headers: HeaderMap,
@@ -137,7 +140,7 @@ async fn predict(
     let as_file = headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("text/csv") || kind.starts_with("image/"));
+        .is_some_and(|kind| AS_FILES.iter().any(|known| kind.starts_with(known)));
     let Ok(_working) = service.work.acquire().await else {
         return Refusal::busy().into_response();
     };

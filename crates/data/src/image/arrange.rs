@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-/// What the path of a picture says of it.
+/// What the path of a file says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The class, where a folder names one.
     pub class: Option<String>,
     /// Whether it lies in the test part.
@@ -11,7 +11,7 @@ pub(super) struct Place {
 
 /// What the folders say.
 #[derive(Debug, Default)]
-pub(super) struct Arrangement {
+pub(crate) struct Arrangement {
     /// One a path, in the same order.
     pub places: Vec<Place>,
     /// Whether some folder names a class.
@@ -26,19 +26,19 @@ const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
 const TEST: [&str; 2] = ["test", "testing"];
 
 /// Whether a folder is named as a part.
-pub(super) fn is_part(name: &str) -> bool {
+pub(crate) fn is_part(name: &str) -> bool {
     let name = name.to_lowercase();
     is_test(&name) || TRAIN.contains(&name.as_str()) || VALIDATION.contains(&name.as_str())
 }
 
 /// Whether a folder is named as the test part.
-pub(super) fn is_test(name: &str) -> bool {
+pub(crate) fn is_test(name: &str) -> bool {
     TEST.contains(&name.to_lowercase().as_str())
 }
 
 /// Reads classes and parts from paths with `/`: `class/.../file`, or `part/class/.../file` where every first folder
 /// is named as a part. Files above the class folders have no class.
-pub(super) fn arrange<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Arrangement {
+pub(crate) fn arrange<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Arrangement {
     let first_folders: BTreeSet<String> = paths
         .clone()
         .filter_map(|path| path.split_once('/'))
@@ -66,7 +66,7 @@ pub(super) fn arrange<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Arran
             .iter()
             .any(|f| VALIDATION.contains(&f.as_str()))
         {
-            notes.push("the makers' validation part is learned from like the training part: validation pictures are drawn anew".to_owned());
+            notes.push("the makers' validation part is learned from like the training part: validation units are drawn anew".to_owned());
         }
     }
     if places.iter().all(|place| place.test) {

@@ -235,7 +235,7 @@ impl Collection {
             row: i,
         });
         let mut notes = arrangement.notes;
-        notes.extend(passed.notes());
+        notes.extend(passed.notes("pictures"));
         Collection {
             entries: entries.collect(),
             store: store(&order),

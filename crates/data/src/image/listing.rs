@@ -9,16 +9,16 @@ use crate::DataError;
 /// Folders below which nothing is looked for.
 const DEEPEST: usize = 32;
 
-/// The picture files below a folder, by path relative to it with `/`, in natural order; and what was passed over.
+/// The files below a folder that were looked for, by path relative to it with `/`, in natural order; and what was passed over.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     pub files: Vec<(String, PathBuf)>,
     pub passed: Passed,
 }
 
-/// What is no picture.
+/// What was not looked for.
 #[derive(Debug, Default)]
-pub(super) struct Passed {
+pub(crate) struct Passed {
     hidden: usize,
     /// Files by extension.
     others: BTreeMap<String, usize>,
@@ -59,13 +59,13 @@ impl Passed {
         *self.others.entry(kind).or_default() += 1;
     }
 
-    /// The number of files that are no pictures.
-    pub(super) fn files(&self) -> usize {
+    /// The number of files that were not looked for.
+    pub(crate) fn files(&self) -> usize {
         self.others.values().sum()
     }
 
-    /// One sentence a kind.
-    pub(super) fn notes(&self) -> Vec<String> {
+    /// One sentence a kind; `what` are the files that were looked for.
+    pub(crate) fn notes(&self, what: &str) -> Vec<String> {
         const SHOWN: usize = 5;
         let mut notes = Vec::new();
         if self.files() > 0 {
@@ -78,7 +78,7 @@ impl Passed {
                 .collect();
             let more = if kinds.len() > SHOWN { ", ..." } else { "" };
             notes.push(format!(
-                "files that are no pictures were ignored: {}{more}",
+                "files that are no {what} were ignored: {}{more}",
                 shown.join(", ")
             ));
         }
@@ -105,7 +105,16 @@ impl Passed {
 
 /// Finds the picture files below `root`. Links are followed, but no folder is entered twice.
 pub(super) fn pictures_below(root: &Path) -> Result<Listing, DataError> {
+    files_below(root, &is_picture)
+}
+
+/// Finds the files below `root` that are wanted by their name and path. Links are followed, but no folder is entered twice.
+pub(crate) fn files_below(
+    root: &Path,
+    wanted: &dyn Fn(&str, &Path) -> bool,
+) -> Result<Listing, DataError> {
     let mut walk = Walk {
+        wanted,
         listing: Listing::default(),
         entered: HashSet::new(),
     };
@@ -115,13 +124,14 @@ pub(super) fn pictures_below(root: &Path) -> Result<Listing, DataError> {
     Ok(listing)
 }
 
-struct Walk {
+struct Walk<'a> {
+    wanted: &'a dyn Fn(&str, &Path) -> bool,
     listing: Listing,
     /// Folders by their one true path.
     entered: HashSet<PathBuf>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn enter(&mut self, folder: &Path, relative: &str, depth: usize) -> Result<(), DataError> {
         let unreadable = |source| DataError::Unreadable {
             path: folder.to_owned(),
@@ -157,8 +167,8 @@ impl Walk {
             };
             if kind.is_some_and(|k| k.is_dir()) {
                 self.enter(&path, &below, depth + 1)?;
-            } else if kind.is_none_or(|k| k.is_file()) && is_picture(&name, &path) {
-                // A broken link that is named like a picture is a picture that cannot be read.
+            } else if kind.is_none_or(|k| k.is_file()) && (self.wanted)(&name, &path) {
+                // A broken link that is named like what is wanted is such a file that cannot be read.
                 self.listing.files.push((below, path));
             } else {
                 self.listing.passed.other(&name);

@@ -13,7 +13,7 @@
 //! decoder may take. Files are read twice, on all threads: once for their size and their hash, once for their pixels.
 
 mod archive;
-mod arrange;
+pub(crate) mod arrange;
 mod builtin;
 mod collection;
 mod common_size;
@@ -22,7 +22,7 @@ mod decode;
 mod fault;
 mod idx;
 mod images;
-mod listing;
+pub(crate) mod listing;
 mod manifest;
 mod natural_order;
 mod options;

@@ -7,6 +7,7 @@ mod image;
 mod molecule;
 mod neighbours;
 mod pairs;
+mod point_cloud;
 mod table;
 
 use std::collections::BTreeMap;
@@ -143,6 +144,10 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
     // A folder may hold a picture beside its graph.
     if let Some(source) = graph::detect(&settings.source) {
         return graph::open(&source, settings);
+    }
+    // Shapes may lie beside pictures of them.
+    if let Some(source) = point_cloud::detect(&settings.source) {
+        return point_cloud::open(&source, settings);
     }
     if let Some(source) = image::detect(&settings.source)? {
         return image::open(&source, settings);
@@ -356,6 +361,7 @@ pub(crate) fn reader(
         Modality::GraphPairs => pairs::reader(input, task),
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
+        Modality::PointCloud => point_cloud::reader(input, task),
         other => Err(ReaderError::Damaged(format!(
             "this version does not know how to read a {}",
             other.name()

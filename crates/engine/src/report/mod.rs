@@ -5,6 +5,7 @@ mod data;
 mod judged;
 mod models;
 mod page;
+mod pictured;
 mod study;
 mod svg;
 mod trust;

@@ -3,7 +3,7 @@ use candor_core::wording::{Words, figure, percent};
 use candor_core::{Modality, Outcome, Verdict};
 
 use super::block::{Block, Grid, Section, text};
-use super::{Report, data, judged, models, study, trust};
+use super::{Report, data, judged, models, pictured, study, trust};
 use crate::EngineError;
 
 #[derive(Template)]
@@ -48,6 +48,7 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
     sections.extend(judged::nearness(report));
     sections.extend(judged::robustness(report));
     sections.extend(judged::importance(report));
+    sections.extend(pictured::section(report));
     sections.extend(judged::explanations(report));
     sections.push(limits(report));
     sections.push(again(report));

@@ -55,7 +55,7 @@ pub use pairs::{DrawnPairs, PairChange, PairUnits};
 pub use prepare::{GraphBatch, InputSource, Preparation, PreparedGraph, Rows};
 pub use propagation::LabelPropagation;
 pub use source::{
-    CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection, ReadGraph,
-    canonical_id, edge_columns, read_collection, read_graph,
+    Array, ArrayValues, CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection,
+    ReadGraph, array_names, canonical_id, edge_columns, read_arrays, read_collection, read_graph,
 };
 pub use without::{without_edge, without_features};

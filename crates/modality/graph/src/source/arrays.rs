@@ -3,7 +3,7 @@
 /// # Reference
 /// NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Array {
+pub struct Array {
     /// Lengths of the axes.
     pub shape: Vec<usize>,
     /// The values, the last axis running fastest.
@@ -12,10 +12,14 @@ pub(super) struct Array {
 
 /// Values of one kind.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Values {
+pub enum Values {
+    /// Floating-point numbers.
     Real(Vec<f64>),
+    /// Integers.
     Whole(Vec<i64>),
+    /// Truth values.
     Truth(Vec<bool>),
+    /// Texts.
     Text(Vec<String>),
 }
 

@@ -17,8 +17,10 @@ use candor_core::Finding;
 use candor_data::{ReadOptions, SourceFacts, Table};
 use serde::{Deserialize, Serialize};
 
+pub use arrays::{Array, Values as ArrayValues};
 pub use collection::{CollectionSource, ReadCollection, read_collection};
 pub use folder::{canonical_id, edge_columns};
+pub use npz::{arrays as read_arrays, names as array_names};
 pub use parts::GivenParts;
 
 use crate::{Graph, GraphError, SparseFeatures};

@@ -21,7 +21,7 @@ pub(super) fn only_archive(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The names of the arrays in an archive; none when it cannot be read.
-pub(super) fn names(path: &Path) -> Vec<String> {
+pub fn names(path: &Path) -> Vec<String> {
     let Ok(file) = File::open(path) else {
         return Vec::new();
     };
@@ -38,7 +38,7 @@ pub(super) fn names(path: &Path) -> Vec<String> {
 ///
 /// # Errors
 /// What is wrong, in words.
-pub(super) fn arrays(
+pub fn arrays(
     path: &Path,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Array>, String> {

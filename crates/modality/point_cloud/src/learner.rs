@@ -1,0 +1,447 @@
+use burn::tensor::Device;
+use candor_core::{Distribution, Seed, Target, Task};
+use candor_design::{Design, DesignError, Space};
+use candor_nn::{HeadKind, Weights};
+use candor_table::{TableLearner, TableUnits};
+use candor_train::{
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
+    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::columns::matrix;
+use crate::design::{OF_CLASSES, of_body};
+use crate::intrinsic::DESCRIPTORS;
+use crate::nearest_shape::NearestShape;
+use crate::{
+    BodyKind, CloudDesign, CloudNetwork, CloudUnits, Preparation, PreparedClouds, Rotation, Seen,
+    space,
+};
+
+/// Trains and reads the models of shapes: networks, and classical baselines on descriptors.
+pub struct CloudLearner {
+    space: Space,
+    task: Task,
+    /// Baselines are those of tables, on descriptors.
+    tables: TableLearner,
+}
+
+/// Models of tables that see descriptors.
+const BASELINES: [&str; 5] = ["trivial", "linear", "boosting", "forest", "extra_trees"];
+/// The most alike shape.
+const NEAREST: &str = "nearest";
+
+impl CloudLearner {
+    /// With the full design space.
+    ///
+    /// # Errors
+    /// Never for the space as it stands.
+    pub fn new(task: Task) -> Result<CloudLearner, DesignError> {
+        Ok(CloudLearner {
+            space: space(task)?,
+            task,
+            tables: TableLearner::new(task)?,
+        })
+    }
+}
+
+impl Learner for CloudLearner {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn hand_made(&self) -> Vec<HandMade> {
+        let baseline = |name: &'static str, model: &str| HandMade {
+            design: Design::new().with("model", model),
+            name,
+            baseline: true,
+            in_full: true,
+        };
+        let network = |name: &'static str, design: CloudDesign| HandMade {
+            design: design_of(&design, self.task),
+            name,
+            baseline: false,
+            in_full: false,
+        };
+        let edges = CloudDesign::default();
+        let alone = CloudDesign {
+            body: BodyKind::PointNet,
+            seen: Seen::Intrinsic,
+            ..edges.clone()
+        };
+        let mut designs = vec![
+            baseline("majority or mean", "trivial"),
+            baseline("linear on descriptors", "linear"),
+            // Early, so that a short search has a network, and with it a test for strange shapes.
+            network(
+                "points by what turning does not change (PointNet)",
+                alone.clone(),
+            ),
+            baseline("extremely randomised trees on descriptors", "extra_trees"),
+        ];
+        if matches!(self.task, Task::Binary | Task::Multiclass) {
+            designs.push(baseline("the most alike shape", NEAREST));
+        }
+        designs.extend([
+            network(
+                "edge convolutions by what turning does not change",
+                CloudDesign {
+                    seen: Seen::Intrinsic,
+                    ..edges.clone()
+                },
+            ),
+            network(
+                "edge convolutions on shapes turned at random",
+                edges.clone(),
+            ),
+            network(
+                "edge convolutions (DGCNN) on coordinates as they stand",
+                CloudDesign {
+                    seen: Seen::Coordinates,
+                    descriptors: false,
+                    dynamic: true,
+                    rotation: Rotation::Fixed,
+                    points: 256,
+                    ..edges.clone()
+                },
+            ),
+            baseline("gradient boosting on descriptors", "boosting"),
+            network(
+                "PointNet with a learned turn",
+                CloudDesign {
+                    seen: Seen::Both,
+                    transform: true,
+                    ..alone
+                },
+            ),
+            network(
+                "set abstraction (PointNet++)",
+                CloudDesign {
+                    body: BodyKind::SetAbstraction,
+                    points: 256,
+                    neighbours: 16,
+                    ..edges.clone()
+                },
+            ),
+            network(
+                "residual layers (PointMLP)",
+                CloudDesign {
+                    body: BodyKind::PointMlp,
+                    points: 256,
+                    ..edges
+                },
+            ),
+        ]);
+        designs
+    }
+
+    fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+        let clouds = CloudUnits::of(assignment.units)?;
+        match assignment.design.get("model").and_then(Value::as_str) {
+            Some(name) if BASELINES.contains(&name) => self.fit_baseline(clouds, assignment),
+            Some(NEAREST) => {
+                let (targets, train) = (assignment.targets, assignment.train);
+                let classes = assignment.target.width();
+                Ok(FittedMember {
+                    member: Box::new(NearestShape::fit(clouds, targets, train, classes)?),
+                    history: Vec::new(),
+                    warnings: Vec::new(),
+                    stopped_early: false,
+                })
+            }
+            _ => fit_network(clouds, assignment),
+        }
+    }
+
+    fn load(&self, description: &Value, numbers: &[u8]) -> Result<Box<dyn Member>, MemberError> {
+        let malformed = |e: serde_json::Error| MemberError::Malformed(e.to_string());
+        let description: Description =
+            serde_json::from_value(description.clone()).map_err(malformed)?;
+        match description {
+            Description::Baseline { inner } => Ok(Box::new(BaselineMember {
+                inner: self.tables.load(&inner, numbers)?,
+            })),
+            Description::Nearest { inner } => Ok(Box::new(NearestShape::load(&inner, numbers)?)),
+            Description::Network {
+                design,
+                preparation,
+                head,
+            } => {
+                preparation.check().map_err(MemberError::Malformed)?;
+                head.check().map_err(MemberError::Malformed)?;
+                design.check().map_err(MemberError::Malformed)?;
+                let plan = Plan { design, head };
+                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
+                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
+                let network = plan.build(Seed(0), &Device::flex());
+                let network = weights.load_into(network).map_err(malformed)?;
+                Ok(Box::new(NetworkMember::new(plan, preparation, network)))
+            }
+        }
+    }
+}
+
+/// The design's choices as a value of the space, without those that its body or the task does not have.
+fn design_of(design: &CloudDesign, task: Task) -> Design {
+    let Ok(Value::Object(fields)) = serde_json::to_value(design) else {
+        return Design::new();
+    };
+    let body = fields.get("model").cloned().unwrap_or_default();
+    let body = body.as_str().unwrap_or_default();
+    fields
+        .iter()
+        .filter(|(name, _)| of_body(name).is_none_or(|bodies| bodies.contains(&body)))
+        .filter(|(name, _)| task.is_classification() || !OF_CLASSES.contains(&name.as_str()))
+        .fold(Design::new(), |design, (name, value)| {
+            design.with(name.clone(), value.clone())
+        })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "member", rename_all = "snake_case")]
+enum Description {
+    Baseline {
+        /// The description of the model of tables.
+        inner: Value,
+    },
+    Nearest {
+        inner: Value,
+    },
+    Network {
+        design: CloudDesign,
+        preparation: Preparation,
+        head: HeadKind,
+    },
+}
+
+fn to_json(description: &Description) -> Result<Value, MemberError> {
+    serde_json::to_value(description).map_err(|e| MemberError::Malformed(e.to_string()))
+}
+
+/// A model of tables on descriptors of shapes.
+struct BaselineMember {
+    inner: Box<dyn Member>,
+}
+
+impl Member for BaselineMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let matrix = matrix(CloudUnits::of(units)?, indices)
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let all: Vec<usize> = (0..indices.len()).collect();
+        self.inner
+            .predict(&TableUnits::units(matrix, all.clone()), &all)
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let saved = self.inner.save()?;
+        let description = Description::Baseline {
+            inner: saved.description.clone(),
+        };
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            ..saved
+        })
+    }
+}
+
+impl CloudLearner {
+    /// Rows are made of the shapes that the fit asks for: first those to learn from, then those to validate on.
+    fn fit_baseline(
+        &self,
+        clouds: &CloudUnits,
+        assignment: &Assignment,
+    ) -> Result<FittedMember, MemberError> {
+        let asked = [assignment.train, assignment.validation].concat();
+        let matrix = matrix(clouds, &asked).map_err(|e| MemberError::Training(e.to_string()))?;
+        let learnt = assignment.train.len();
+        let fitted = self.tables.fit(&Assignment {
+            units: &TableUnits::units(matrix, (0..learnt).collect()),
+            targets: &assignment.targets.select(&asked),
+            train: &(0..learnt).collect::<Vec<_>>(),
+            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
+            ..*assignment
+        })?;
+        Ok(FittedMember {
+            member: Box::new(BaselineMember {
+                inner: fitted.member,
+            }),
+            ..fitted
+        })
+    }
+}
+
+/// A design for shapes with a head: all that a network is, but its weights.
+struct Plan {
+    design: CloudDesign,
+    head: HeadKind,
+}
+
+impl Plan {
+    fn build(&self, seed: Seed, device: &Device) -> CloudNetwork {
+        let mut stream = seed.stream("weights", &[]);
+        CloudNetwork::new(&self.design, &self.head, &mut stream, device)
+    }
+}
+
+struct NetworkMember {
+    plan: Plan,
+    preparation: Preparation,
+    network: CloudNetwork,
+    parameters: u64,
+}
+
+impl NetworkMember {
+    fn new(plan: Plan, preparation: Preparation, network: CloudNetwork) -> NetworkMember {
+        NetworkMember {
+            plan,
+            preparation,
+            parameters: Weights::of(&network).count() as u64,
+            network,
+        }
+    }
+}
+
+impl Member for NetworkMember {
+    fn is_network(&self) -> bool {
+        true
+    }
+
+    fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let clouds = CloudUnits::of(units)?;
+        let device = Device::flex();
+        let design = &self.plan.design;
+        let look = |vote: usize| {
+            let prepared = PreparedClouds::new(clouds, &self.preparation, design).voting(vote);
+            predict(&self.network, &prepared, indices, &self.plan.head, &device)
+        };
+        let mut seen = look(0);
+        if indices.is_empty() {
+            return Ok(MemberPrediction {
+                members: seen.members,
+                features: None,
+            });
+        }
+        let failed = |e: candor_core::PredictionError| MemberError::Training(e.to_string());
+        let mut said = vec![seen.mixture().map_err(failed)?];
+        for vote in 1..design.votes {
+            let more = look(vote);
+            said.push(more.mixture().map_err(failed)?);
+            for (sum, value) in seen.embedding.iter_mut().zip(&more.embedding) {
+                *sum += value;
+            }
+        }
+        let share = 1.0 / design.votes.max(1) as f32;
+        seen.embedding.iter_mut().for_each(|v| *v *= share);
+        let weighed: Vec<(f64, &Distribution)> = said.iter().map(|said| (1.0, said)).collect();
+        let said = Distribution::mixture(&weighed).map_err(failed)?;
+        Ok(MemberPrediction {
+            members: vec![self.preparation.target_scale.unscale(said)],
+            features: Some(Features {
+                width: seen.width,
+                embedding: seen.embedding,
+                input_width: DESCRIPTORS,
+                input: self.preparation.standardised(clouds, indices),
+            }),
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let description = Description::Network {
+            design: self.plan.design.clone(),
+            preparation: self.preparation.clone(),
+            head: self.plan.head.clone(),
+        };
+        let numbers = Weights::of(&self.network)
+            .to_safetensors()
+            .map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            extension: "safetensors",
+            numbers,
+        })
+    }
+}
+
+fn head_for(design: &CloudDesign, target: &Target) -> HeadKind {
+    let width = target.width();
+    let label_smoothing = design.label_smoothing;
+    match target.task {
+        Task::Binary | Task::Multiclass => HeadKind::Softmax {
+            classes: width,
+            label_smoothing,
+        },
+        Task::Multilabel => HeadKind::Sigmoid {
+            width,
+            label_smoothing,
+        },
+        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+    }
+}
+
+fn fit_network(clouds: &CloudUnits, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+    let design: CloudDesign = assignment
+        .design
+        .decode()
+        .map_err(|e| MemberError::Design(e.to_string()))?;
+    design.check().map_err(MemberError::Design)?;
+    let head = head_for(&design, assignment.target);
+    let plan = Plan { design, head };
+    let preparation = Preparation::fit(clouds, assignment.targets, assignment.train);
+    let data = PreparedClouds::new(clouds, &preparation, &plan.design);
+    let truth = assignment.targets.select(assignment.validation);
+    let scale = &preparation.target_scale;
+    let loss = |predicted: &Distribution| {
+        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
+    };
+    let validation = Validation {
+        units: assignment.validation,
+        loss: &loss,
+    };
+    let trained = fit(
+        plan.build(assignment.seed, &Device::flex().autodiff()),
+        &data,
+        &scale.scale(assignment.targets),
+        assignment.train,
+        &validation,
+        &plan.head,
+        &plan.design.recipe(assignment.train.len()),
+        assignment.seed,
+        assignment.clock,
+    )
+    .map_err(|error| match error {
+        TrainError::Stopped(stop) => MemberError::Stopped(stop),
+        other => MemberError::Training(other.to_string()),
+    })?;
+    let network = trained
+        .weights
+        .load_into(plan.build(assignment.seed, &Device::flex()))
+        .map_err(|e| MemberError::Training(e.to_string()))?;
+    let warnings = (trained.recoveries > 0)
+        .then(|| {
+            format!(
+                "training met numbers that are not finite {} times and went on at a lower learning rate",
+                trained.recoveries
+            )
+        })
+        .into_iter()
+        .collect();
+    Ok(FittedMember {
+        member: Box::new(NetworkMember::new(plan, preparation, network)),
+        history: trained.history,
+        warnings,
+        stopped_early: trained.stopped_early,
+    })
+}

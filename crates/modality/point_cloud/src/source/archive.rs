@@ -1,0 +1,242 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candor_data::{Column, Values, part_named};
+use candor_graph::{Array, ArrayValues, array_names, read_arrays};
+
+use super::Fault;
+use super::geometry::Geometry;
+
+const POINTS: [&str; 4] = ["points", "point_clouds", "clouds", "xyz"];
+const VERTICES: [&str; 1] = ["vertices"];
+const LABELS: [&str; 6] = ["label", "labels", "y", "class", "classes", "target"];
+const TRAIN: [&str; 3] = ["train", "train_mask", "is_train"];
+const PARTS: [&str; 2] = ["split", "part"];
+const FACES: &str = "faces";
+const VERTEX_OFFSETS: &str = "vertex_offset";
+const FACE_OFFSETS: &str = "face_offset";
+
+/// Whether an archive of NumPy arrays holds shapes.
+pub(super) fn holds_shapes(path: &Path) -> bool {
+    let names = array_names(path);
+    let has = |name: &str| names.iter().any(|n| n == name);
+    POINTS.iter().any(|name| has(name))
+        || (VERTICES.iter().any(|name| has(name)) && has(VERTEX_OFFSETS))
+}
+
+/// What an archive holds: shapes one after another, and what is said of each.
+pub(super) struct Archive {
+    points: Vec<f64>,
+    /// Where the points of each shape begin, and the number of all.
+    starts: Vec<usize>,
+    faces: Vec<u32>,
+    /// Where the faces of each shape begin, and the number of all; empty without faces.
+    face_starts: Vec<usize>,
+    /// What is predicted.
+    pub target: Option<Column>,
+    /// Which shapes are tested on, where that is said.
+    pub test: Option<Vec<bool>>,
+}
+
+impl Archive {
+    /// Reads the arrays. `[n, p, 3]` are `n` shapes of `p` points; `vertices [v, 3]` with `vertex_offset [n + 1]` are shapes of any number,
+    /// with triangles in `faces [f, 3]` and `face_offset`, places within the shape.
+    pub fn read(path: &Path) -> Result<Archive, String> {
+        let known: Vec<&str> = POINTS
+            .iter()
+            .chain(&VERTICES)
+            .chain(&LABELS)
+            .chain(&TRAIN)
+            .chain(&PARTS)
+            .copied()
+            .chain([FACES, VERTEX_OFFSETS, FACE_OFFSETS])
+            .collect();
+        let arrays = read_arrays(path, |name| known.contains(&name))?;
+        let first = |names: &[&str]| {
+            let name = names.iter().find(|name| arrays.contains_key(**name))?;
+            Some(((*name).to_owned(), &arrays[*name]))
+        };
+        let (points, starts) = match first(&POINTS) {
+            Some((name, array)) => dense(&name, array)?,
+            None => by_offsets(&arrays)?,
+        };
+        let shapes = starts.len() - 1;
+        let (faces, face_starts) = triangles(&arrays, shapes)?;
+        let target = match first(&LABELS) {
+            Some((name, array)) => Some(labels(&name, array, shapes, path)?),
+            None => None,
+        };
+        let test = match (first(&TRAIN), first(&PARTS)) {
+            (Some((name, array)), _) => Some(masked(&name, array, shapes)?),
+            (None, Some((name, array))) => parted(&name, array, shapes)?,
+            (None, None) => None,
+        };
+        // A part that is all or nothing tests nothing.
+        let test = test.filter(|test| test.iter().any(|&t| t) && !test.iter().all(|&t| t));
+        Ok(Archive {
+            points,
+            starts,
+            faces,
+            face_starts,
+            target,
+            test,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub fn shape(&self, shape: usize) -> Result<Geometry, Fault> {
+        let (start, end) = (self.starts[shape], self.starts[shape + 1]);
+        let points = self.points[3 * start..3 * end].chunks_exact(3);
+        let faces = match self.face_starts.get(shape..shape + 2) {
+            Some(&[start, end]) => &self.faces[3 * start..3 * end],
+            _ => &[],
+        };
+        let geometry = Geometry {
+            points: points.map(|p| [p[0], p[1], p[2]]).collect(),
+            faces: faces.chunks_exact(3).map(|f| [f[0], f[1], f[2]]).collect(),
+        };
+        geometry.checked()
+    }
+}
+
+fn dense(name: &str, array: &Array) -> Result<(Vec<f64>, Vec<usize>), String> {
+    let wrong = || format!("array `{name}` should be numbers of shape [shapes, points, 3]");
+    let [shapes, points, 3] = *array.shape.as_slice() else {
+        return Err(wrong());
+    };
+    let values = array.numbers().ok_or_else(wrong)?;
+    let starts = (0..=shapes).map(|shape| shape * points).collect();
+    Ok((values, starts))
+}
+
+fn by_offsets(arrays: &BTreeMap<String, Array>) -> Result<(Vec<f64>, Vec<usize>), String> {
+    let wrong = || "array `vertices` should be numbers of shape [vertices, 3]".to_owned();
+    let array = VERTICES.iter().find_map(|name| arrays.get(*name));
+    let array = array.ok_or("it has no `points`")?;
+    let [count, 3] = *array.shape.as_slice() else {
+        return Err(wrong());
+    };
+    let values = array.numbers().ok_or_else(wrong)?;
+    let offsets = arrays
+        .get(VERTEX_OFFSETS)
+        .ok_or("it has no `vertex_offset`")?;
+    Ok((values, starts(VERTEX_OFFSETS, offsets, count)?))
+}
+
+/// Offsets that rise from 0 to a count.
+fn starts(name: &str, array: &Array, count: usize) -> Result<Vec<usize>, String> {
+    let wrong = |why: &str| format!("array `{name}` should rise from 0 to {count}: {why}");
+    let places = array.places(count + 1).map_err(|e| wrong(&e))?;
+    let starts: Vec<usize> = places.iter().map(|&place| place as usize).collect();
+    let rises = starts.is_sorted() && starts.first() == Some(&0) && starts.last() == Some(&count);
+    match rises && starts.len() > 1 {
+        true => Ok(starts),
+        false => Err(wrong("it does not")),
+    }
+}
+
+fn triangles(
+    arrays: &BTreeMap<String, Array>,
+    shapes: usize,
+) -> Result<(Vec<u32>, Vec<usize>), String> {
+    let (Some(faces), Some(offsets)) = (arrays.get(FACES), arrays.get(FACE_OFFSETS)) else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let [count, 3] = *faces.shape.as_slice() else {
+        return Err("array `faces` should be of shape [faces, 3]".into());
+    };
+    let starts = starts(FACE_OFFSETS, offsets, count)?;
+    if starts.len() != shapes + 1 {
+        return Err(format!(
+            "`face_offset` is of {} shapes, there are {shapes}",
+            starts.len() - 1
+        ));
+    }
+    let places = faces.places(u32::MAX as usize);
+    let places = places.map_err(|e| format!("array `faces`: {e}"))?;
+    Ok((places, starts))
+}
+
+fn labels(name: &str, array: &Array, shapes: usize, path: &Path) -> Result<Column, String> {
+    let [count] = *array.shape.as_slice() else {
+        return Err(format!("array `{name}` should have one axis"));
+    };
+    if count != shapes {
+        return Err(format!(
+            "array `{name}` is of {count} shapes, there are {shapes}"
+        ));
+    }
+    let texts = |texts: Vec<Option<String>>| Column {
+        name: "class".to_owned(),
+        values: super::texts(texts),
+    };
+    Ok(match &array.values {
+        ArrayValues::Real(values) => Column {
+            name: name.to_owned(),
+            values: Values::Numeric(values.clone()),
+        },
+        ArrayValues::Whole(values) => {
+            let names = class_names(path);
+            let named = |value: &i64| {
+                let name = usize::try_from(*value).ok().and_then(|v| names.get(v));
+                Some(name.cloned().unwrap_or_else(|| value.to_string()))
+            };
+            texts(values.iter().map(named).collect())
+        }
+        ArrayValues::Truth(values) => texts(values.iter().map(|v| Some(v.to_string())).collect()),
+        ArrayValues::Text(values) => texts(values.iter().map(|v| Some(v.clone())).collect()),
+    })
+}
+
+/// What numbers of classes mean, from a file `classes.txt` beside the archive, a name a line; nothing where there is none.
+fn class_names(path: &Path) -> Vec<String> {
+    const MOST: u64 = 1 << 20;
+    let file = path.with_file_name("classes.txt");
+    if std::fs::metadata(&file).map_or(true, |m| m.len() > MOST) {
+        return Vec::new();
+    }
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines = text.lines().map(|line| line.trim().to_owned());
+    let names: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+    // Two classes of one name would be one.
+    let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+    if distinct.len() == names.len() {
+        names
+    } else {
+        Vec::new()
+    }
+}
+
+/// Which shapes are tested on: those that are not trained on.
+fn masked(name: &str, array: &Array, shapes: usize) -> Result<Vec<bool>, String> {
+    let wrong =
+        || format!("array `{name}` should hold a truth value for each of the {shapes} shapes");
+    let values = array
+        .numbers()
+        .filter(|v| v.len() == shapes)
+        .ok_or_else(wrong)?;
+    if values.iter().any(|v| *v != 0.0 && *v != 1.0) {
+        return Err(wrong());
+    }
+    Ok(values.iter().map(|v| *v == 0.0).collect())
+}
+
+fn parted(name: &str, array: &Array, shapes: usize) -> Result<Option<Vec<bool>>, String> {
+    let ArrayValues::Text(words) = &array.values else {
+        return Ok(None);
+    };
+    let parts = words.iter().map(|word| {
+        part_named(word).ok_or_else(|| format!("array `{name}`: `{word}` is no part of a data set"))
+    });
+    let parts: Vec<bool> = parts.collect::<Result<_, String>>()?;
+    match parts.len() == shapes {
+        true => Ok(Some(parts)),
+        false => Err(format!(
+            "array `{name}` is of {} shapes, there are {shapes}",
+            parts.len()
+        )),
+    }
+}
