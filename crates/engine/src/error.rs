@@ -7,6 +7,7 @@ use candor_deploy::DeployError;
 use candor_design::DesignError;
 use candor_graph::GraphError;
 use candor_molecule::SourceError;
+use candor_sequence::SequenceError;
 use candor_table::RowError;
 use candor_train::MemberError;
 use thiserror::Error;
@@ -26,6 +27,9 @@ pub enum EngineError {
     /// A source of molecules cannot be read.
     #[error(transparent)]
     Molecules(#[from] SourceError),
+    /// Series or texts cannot be read.
+    #[error(transparent)]
+    Sequences(#[from] SequenceError),
     /// The search cannot go on.
     #[error(transparent)]
     Design(#[from] DesignError),
@@ -132,6 +136,7 @@ impl Hints for EngineError {
             EngineError::Graph(error) => error.hints(),
             EngineError::Rows(error) => error.hints(),
             EngineError::Molecules(error) => error.hints(),
+            EngineError::Sequences(error) => error.hints(),
             EngineError::Design(error) => error.hints(),
             EngineError::Deploy(error) => error.hints(),
             EngineError::Challenge(error) => error.hints(),

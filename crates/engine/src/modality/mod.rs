@@ -4,7 +4,9 @@ mod collection;
 mod graph;
 mod image;
 mod molecule;
+mod sequence;
 mod table;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -118,13 +120,24 @@ pub(crate) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
     if let Some(source) = graph::detect(&settings.source) {
         return graph::open(&source, settings);
     }
+    // Any archive may hold pictures; one of texts says so by the names of its files.
+    if let Some(source) = text::detect(&settings.source) {
+        return text::open(&source, settings);
+    }
     if let Some(source) = image::detect(&settings.source)? {
         return image::open(&source, settings);
     }
     if molecule::is_file(&settings.source) {
         return molecule::open(settings);
     }
-    Ok(molecule::claim(table::open(settings)?, settings))
+    if sequence::is_file(&settings.source) {
+        return sequence::open(settings);
+    }
+    let read = molecule::claim(table::open(settings)?, settings);
+    match read.material.modality() {
+        Modality::Table => Ok(text::claim(read, settings)),
+        _ => Ok(read),
+    }
 }
 
 /// For each of so many units its part: 0 is learned from, 1 is tested on, 2 calibrates; `None` for those that are in none.
@@ -252,6 +265,8 @@ pub(crate) fn reader(
         Modality::GraphSet => graph::reader(input, task, Unit::Graph),
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
+        Modality::Sequence => sequence::reader(input, task),
+        Modality::Text => text::reader(input, task),
         other => Err(ReaderError::Damaged(format!(
             "this version does not know how to read a {}",
             other.name()
