@@ -10,8 +10,10 @@ pub enum Modality {
     Table,
     /// Pictures.
     Image,
-    /// Ordered values: signals, text, sound.
+    /// Ordered values: signals, sound.
     Sequence,
+    /// Written words.
+    Text,
     /// Nodes and edges.
     Graph,
     /// Many graphs, each of which is one unit.
@@ -33,6 +35,7 @@ impl Modality {
             Modality::Table => "table",
             Modality::Image => "image",
             Modality::Sequence => "sequence",
+            Modality::Text => "text",
             Modality::Graph => "graph",
             Modality::GraphSet => "graph set",
             Modality::GraphPairs => "graph pairs",
@@ -72,6 +75,13 @@ impl Modality {
                 "stretch",
                 "stretches",
                 "series whose stretches were shuffled",
+            ),
+            Modality::Text => words(
+                "text",
+                "texts",
+                "part of the text",
+                "parts of the text",
+                "texts whose letters were shuffled",
             ),
             Modality::Graph => words(
                 "node",

@@ -8,6 +8,7 @@ use candor_design::DesignError;
 use candor_graph::GraphError;
 use candor_molecule::SourceError;
 use candor_point_cloud::CloudError;
+use candor_sequence::SequenceError;
 use candor_table::RowError;
 use candor_train::MemberError;
 use thiserror::Error;
@@ -30,6 +31,9 @@ pub enum EngineError {
     /// Shapes cannot be read.
     #[error(transparent)]
     Clouds(#[from] CloudError),
+    /// Series or texts cannot be read.
+    #[error(transparent)]
+    Sequences(#[from] SequenceError),
     /// The search cannot go on.
     #[error(transparent)]
     Design(#[from] DesignError),
@@ -137,6 +141,7 @@ impl Hints for EngineError {
             EngineError::Rows(error) => error.hints(),
             EngineError::Molecules(error) => error.hints(),
             EngineError::Clouds(error) => error.hints(),
+            EngineError::Sequences(error) => error.hints(),
             EngineError::Design(error) => error.hints(),
             EngineError::Deploy(error) => error.hints(),
             EngineError::Challenge(error) => error.hints(),

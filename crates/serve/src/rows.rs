@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
+use candor::core::Modality;
 use candor::data::{Column, ReadOptions, Table, Values};
 use candor::{Inputs, Model};
 use serde_json::{Map, Value};
@@ -38,16 +39,18 @@ pub(crate) fn from_json(model: &Model, body: &[u8]) -> Result<Inputs, Refusal> {
             )),
         })
         .collect::<Result<Vec<_>, _>>()?;
+    // A cell of a series holds all its readings.
+    let lists = model.parts().modality == Modality::Sequence;
     let columns = model
         .columns()
         .into_iter()
         .filter(|name| rows.iter().any(|row| row.contains_key(*name)))
-        .map(|name| column(name, &rows))
+        .map(|name| column(name, &rows, lists))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(model.rows(&Table { columns })?)
 }
 
-fn column(name: &str, rows: &[Map<String, Value>]) -> Result<Column, Refusal> {
+fn column(name: &str, rows: &[Map<String, Value>], lists: bool) -> Result<Column, Refusal> {
     let cells: Vec<&Value> = rows
         .iter()
         .map(|row| row.get(name).unwrap_or(&Value::Null))
@@ -72,6 +75,7 @@ fn column(name: &str, rows: &[Map<String, Value>]) -> Result<Column, Refusal> {
                 }
                 Value::String(text) => text.trim().to_owned(),
                 Value::Bool(_) | Value::Number(_) => cell.to_string(),
+                Value::Array(_) if lists => cell.to_string(),
                 Value::Array(_) | Value::Object(_) => {
                     return Err(Refusal::bad(
                         format!(

@@ -8,7 +8,9 @@ mod molecule;
 mod neighbours;
 mod pairs;
 mod point_cloud;
+mod sequence;
 mod table;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -149,13 +151,24 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
     if let Some(source) = point_cloud::detect(&settings.source) {
         return point_cloud::open(&source, settings);
     }
+    // Any archive may hold pictures; one of texts says so by the names of its files.
+    if let Some(source) = text::detect(&settings.source) {
+        return text::open(&source, settings);
+    }
     if let Some(source) = image::detect(&settings.source)? {
         return image::open(&source, settings);
     }
     if molecule::is_file(&settings.source) {
         return molecule::open(settings);
     }
-    Ok(molecule::claim(table::open(settings)?, settings))
+    if sequence::is_file(&settings.source) {
+        return sequence::open(settings);
+    }
+    let read = molecule::claim(table::open(settings)?, settings);
+    match read.material.modality() {
+        Modality::Table => Ok(text::claim(read, settings)),
+        _ => Ok(read),
+    }
 }
 
 /// For each of so many units its part: 0 is learned from, 1 is tested on, 2 calibrates; `None` for those that are in none.
@@ -362,6 +375,8 @@ pub(crate) fn reader(
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
         Modality::PointCloud => point_cloud::reader(input, task),
+        Modality::Sequence => sequence::reader(input, task),
+        Modality::Text => text::reader(input, task),
         other => Err(ReaderError::Damaged(format!(
             "this version does not know how to read a {}",
             other.name()

@@ -1,0 +1,160 @@
+//! Series, from a file to answers.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use serde_json::Value;
+use support::{candor, command, result_of};
+
+const HEADER: &str =
+    "@problemName pulses\n@univariate true\n@equalLength false\n@classLabel true early late\n@data\n";
+
+/// A noisy pulse that comes early or late.
+fn pulse(i: usize) -> (String, &'static str) {
+    let late = i % 2 == 1;
+    let length = 30 + i % 4;
+    let start = if late { 18 } else { 4 };
+    let reading = |t: usize| {
+        let noise = ((i * 7919 + t * 104_729) % 97) as f64 / 300.0;
+        noise + if (start..start + 6).contains(&t) { 1.0 } else { 0.0 }
+    };
+    let readings: Vec<String> = (0..length).map(|t| format!("{:.4}", reading(t))).collect();
+    (readings.join(","), if late { "late" } else { "early" })
+}
+
+fn file(range: std::ops::Range<usize>, further: &str) -> String {
+    let mut text = HEADER.to_owned();
+    for i in range {
+        let (readings, class) = pulse(i);
+        let _ = writeln!(text, "{readings}:{class}");
+    }
+    text + further
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// What the service says of a body of JSON.
+fn served(at: &Path, body: &str) -> Value {
+    let mut child = command(at, &["serve", "r", "--address", "127.0.0.1:0"])
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    err.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap();
+    let mut stream = TcpStream::connect(address.split(';').next().unwrap()).unwrap();
+    let request = format!(
+        "POST /predict HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    json(said.split("\r\n\r\n").nth(1).unwrap())
+}
+
+#[test]
+fn a_file_of_series_becomes_a_model_that_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // A series without a reading, and a copy, beside sound ones with gaps.
+    let (first, _) = pulse(0);
+    let further = format!("?,?,?:early\n{first}:early\n?,{first}:early\n");
+    std::fs::write(at.join("p_TRAIN.ts"), file(0..60, &further)).unwrap();
+    std::fs::write(at.join("p_TEST.ts"), file(60..100, "")).unwrap();
+
+    let check = candor(at, &["check", "p_TRAIN.ts", "--json"]);
+    assert_eq!(check.status, 0, "{}", check.err);
+    let checked = json(&check.out);
+    assert_eq!(checked["source"]["modality"], "sequence");
+    assert_eq!(checked["source"]["decision"]["target"]["names"][0], "class");
+    for kind in ["duplicate-series", "missing-readings", "series-lengths"] {
+        assert!(check.out.contains(kind), "{kind}: {}", check.out);
+    }
+
+    let fit = |out: &str, jobs: &str| {
+        let options = ["--test", "p_TEST.ts", "--trials", "3", "--seed", "2"];
+        let mut arguments = vec!["fit", "p_TRAIN.ts", "--jobs", jobs, "--out", out];
+        arguments.extend(options);
+        candor(at, &arguments)
+    };
+    let fitted = fit("r", "1");
+    assert!(fitted.status <= 1, "{}", fitted.err);
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    for part in ["uneven time", "shift in time", "stretch 3 of 8", "series"] {
+        assert!(report.contains(part), "the report lacks `{part}`");
+    }
+    assert!(fit("two", "2").status <= 1);
+    assert_eq!(result_of(&at.join("r")), result_of(&at.join("two")));
+
+    let answers = |text: &str| {
+        std::fs::write(at.join("new.ts"), text).unwrap();
+        let said = candor(at, &["predict", "r", "new.ts", "--json"]);
+        assert_eq!(said.status, 0, "{}", said.err);
+        json(&said.out)
+    };
+    let said = answers(&file(60..100, ""));
+    let right = (0..40)
+        .filter(|&i| said[i]["prediction"]["class"] == pulse(60 + i).1)
+        .count();
+    assert!(right >= 38, "{right} of 40: {}", said[0]);
+    // Without labels, and with a series that has no reading.
+    let plain = format!("@classLabel false\n@data\n{}\n?,?\n", pulse(61).0);
+    let plain = answers(&plain);
+    assert_eq!(plain[0]["prediction"], said[1]["prediction"]);
+    assert_eq!(plain[1]["abstained"], "unreadable");
+
+    let body = format!(
+        r#"{{"rows": [{{"series": "{}"}}, {{"series": [{}]}}, {{"series": "one, two"}}]}}"#,
+        pulse(61).0,
+        pulse(61).0
+    );
+    let served = served(at, &body);
+    for row in [0, 1] {
+        let answer = &served["answers"][row]["prediction"];
+        assert_eq!(answer["class"], "late", "{served}");
+    }
+    assert_eq!(served["answers"][2]["abstained"], "unreadable", "{served}");
+}
+
+#[test]
+fn files_that_are_no_series_end_with_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("good.ts"), file(0..20, "")).unwrap();
+    let two = "@classLabel true early late\n@data\n1,2:3,4:early\n2,3:4,5:late\n";
+    let cases: [(&str, Vec<u8>, &str); 8] = [
+        ("empty.ts", Vec::new(), "there is no line `@data`"),
+        ("program.ts", b"export const x = 1;\n".to_vec(), "stands before `@data`"),
+        ("film.ts", vec![0x47, 0x40, 0xff, 0x0a, 0xfe], "it is not text"),
+        ("cut.ts", file(0..20, "1,2,3\n").into_bytes(), "there is no label"),
+        ("word.ts", file(0..20, "1,b,3:early\n").into_bytes(), "`b` is no number"),
+        ("class.ts", file(0..20, "1,2,3:erly\n").into_bytes(), "did you mean `early`?"),
+        ("nothing.ts", b"@classLabel false\n@data\n1,2\n2,3\n".to_vec(), "nothing says what is to be predicted"),
+        ("packed.ts.gz", vec![0x1f, 0x8b, 8, 0, 1, 2], "cannot read"),
+    ];
+    for (name, bytes, wanted) in cases {
+        std::fs::write(at.join(name), bytes).unwrap();
+        for verb in ["check", "fit"] {
+            let said = candor(at, &[verb, name]);
+            assert_eq!(said.status, 2, "{name}: {}", said.err);
+            assert!(said.err.contains(wanted), "{name}: {}", said.err);
+        }
+    }
+    std::fs::write(at.join("two.ts"), two).unwrap();
+    let channels = candor(at, &["fit", "good.ts", "--test", "two.ts"]);
+    assert_eq!(channels.status, 2, "{}", channels.err);
+    assert!(channels.err.contains("2 channels"), "{}", channels.err);
+    let gone = candor(at, &["fit", "gone.ts"]);
+    assert_eq!(gone.status, 2);
+    assert!(gone.err.contains("does not exist"), "{}", gone.err);
+}

@@ -1,0 +1,378 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
+use candor_data::{ReadOptions, Role, Schema, Split, Table, Values};
+use candor_sequence::{
+    ReadSeries, SequenceLearner, SequenceUnits, SeriesChange, SeriesSet, curate_series,
+    is_series_file, part_shuffled, read_series, series_across, series_changed, series_check_names,
+    series_parts, stretches_shuffled, unusable_series,
+};
+use candor_train::{Learner, Units};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::table::joined;
+use super::{
+    Input, Inputs, Material, Opened, ReaderError, Readers, malformed, parts_of, to_json,
+};
+use crate::{EngineError, FitSettings, Subject};
+
+/// Whether a source is a file of series.
+pub(super) fn is_file(source: &str) -> bool {
+    is_series_file(Path::new(source))
+}
+
+/// Reads the series, and behind them those of the second source.
+pub(super) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
+    let memory = settings.memory.or(settings.read.memory_bytes);
+    let first = labelled(&settings.source, memory)?;
+    let ReadSeries {
+        mut series,
+        mut table,
+        facts,
+    } = first;
+    let own = series.len();
+    let mut test = None;
+    if let Some(path) = &settings.test {
+        if !is_file(path) {
+            return Err(EngineError::WrongModality {
+                what: format!("`{path}`"),
+                expected: Modality::Sequence,
+            });
+        }
+        let second = labelled(path, memory)?;
+        if !series.append(&second.series) {
+            return Err(EngineError::Setting {
+                setting: "test",
+                problem: format!(
+                    "series of `{path}` have {} channels, those of `{}` have {}",
+                    second.series.channels(),
+                    settings.source,
+                    series.channels()
+                ),
+            });
+        }
+        table = joined(table, &second.table)?;
+        test = Some(second.facts);
+    }
+    Ok(Opened {
+        test_rows: series.len() - own,
+        table,
+        facts,
+        test,
+        findings: Vec::new(),
+        material: Box::new(SeriesOfSource { series }),
+    })
+}
+
+/// Series of a file that says what is to be predicted.
+fn labelled(path: &str, memory: Option<u64>) -> Result<ReadSeries, EngineError> {
+    let read = read_series(Path::new(path), memory)?;
+    if read.facts.default_target.is_some() {
+        return Ok(read);
+    }
+    Err(EngineError::Sequences(
+        candor_sequence::SequenceError::Content {
+            path: path.into(),
+            problem: "nothing says what is to be predicted of its series".to_owned(),
+            repair: "put `@classLabel true a b ...` (or `@targetLabel true`) into the header, and the class (or the number) of each series \
+                     behind its last `:`",
+        },
+    ))
+}
+
+/// A unit is a series.
+struct SeriesOfSource {
+    series: SeriesSet,
+}
+
+impl Material for SeriesOfSource {
+    fn modality(&self) -> Modality {
+        Modality::Sequence
+    }
+
+    fn unfit_checks(&self) -> &'static [&'static str] {
+        // The table holds lengths; what they say of the class is told by the checks of series.
+        &[
+            "constant",
+            "contradictions",
+            "drift",
+            "duplicate-columns",
+            "duplicates",
+            "high-cardinality",
+            "id",
+            "target-leakage",
+            "missing",
+            "near-duplicates",
+            "outliers",
+            "rare-categories",
+        ]
+    }
+
+    fn own_checks(&self) -> Vec<&'static str> {
+        series_check_names().to_vec()
+    }
+
+    fn findings(
+        &self,
+        table: &Table,
+        schema: &Schema,
+        targets: &Targets,
+        split: Option<&Split>,
+    ) -> Vec<Finding> {
+        if let Some(split) = split {
+            return series_across(&self.series, &parts_of(self.series.len(), split));
+        }
+        let columns: Vec<&Values> = schema
+            .with_role(Role::Target)
+            .filter_map(|column| Some(&table.column(&column.name)?.values))
+            .collect();
+        let unknown = |row: &usize| columns.iter().any(|values| values.is_missing(*row));
+        let without: Vec<usize> = (0..table.rows()).filter(unknown).collect();
+        curate_series(&self.series, targets, &without)
+    }
+
+    fn unusable(&self) -> Vec<(usize, String)> {
+        unusable_series(&self.series)
+    }
+
+    fn input(
+        &self,
+        _table: &Table,
+        _schema: &Schema,
+        _development: &[usize],
+    ) -> Result<Value, EngineError> {
+        let channels = self.series.channels();
+        to_json(&Described {
+            channels: (0..channels).map(|c| column_name(channels, c)).collect(),
+        })
+    }
+
+    fn cells(&self, _schema: &Schema) -> usize {
+        // A reading costs about as much as a cell of a table.
+        self.series.numbers().div_ceil(self.series.len().max(1))
+    }
+
+    fn subject(
+        self: Box<Self>,
+        input: &Value,
+        _table: &Table,
+        _learnable: Vec<usize>,
+        target: &Target,
+        _seconds: Option<f64>,
+    ) -> Result<Box<dyn Subject>, EngineError> {
+        let described = described(input).map_err(malformed)?;
+        Ok(Box::new(SequenceSubject {
+            learner: SequenceLearner::new(described.channels.len(), target.task)?,
+            units: SequenceUnits::units(self.series),
+            described,
+        }))
+    }
+}
+
+/// What a bundle knows of its series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Described {
+    /// What the channels are called in rows that a service gets.
+    channels: Vec<String>,
+}
+
+fn described(input: &Value) -> Result<Described, String> {
+    let described: Described = serde_json::from_value(input.clone())
+        .map_err(|e| format!("how series are read: {e}"))?;
+    match described.channels.is_empty() {
+        true => Err("no series is without a channel".to_owned()),
+        false => Ok(described),
+    }
+}
+
+pub(super) fn reader(input: &Value, task: Task) -> Result<Readers, ReaderError> {
+    let described = described(input).map_err(ReaderError::Damaged)?;
+    let learner = SequenceLearner::new(described.channels.len(), task);
+    let learner = learner.map_err(|e| ReaderError::Engine(e.into()))?;
+    Ok((Box::new(described), Box::new(learner)))
+}
+
+/// A column whose cells hold readings: `series` where there is one channel, else `channel 1`, `channel 2`, ...
+fn column_name(channels: usize, channel: usize) -> String {
+    match channels {
+        1 => "series".to_owned(),
+        _ => format!("channel {}", channel + 1),
+    }
+}
+
+impl Described {
+    fn inputs(&self, series: SeriesSet) -> Inputs {
+        let without = unusable_series(&series).into_iter();
+        Inputs {
+            unreadable: without
+                .map(|(unit, _)| (unit, "The series has no reading.".to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+            names: None,
+            units: SequenceUnits::units(series),
+        }
+    }
+}
+
+impl Input for Described {
+    fn columns(&self) -> Vec<&str> {
+        self.channels.iter().map(String::as_str).collect()
+    }
+
+    fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        if !is_file(source) {
+            // Says what is wrong with a path that is none.
+            candor_data::Source::parse(source)?;
+            return Err(EngineError::WrongModality {
+                what: format!("`{source}`"),
+                expected: Modality::Sequence,
+            });
+        }
+        let read = read_series(Path::new(source), options.memory_bytes)?;
+        if read.series.channels() != self.channels.len() {
+            return Err(EngineError::Sequences(
+                candor_sequence::SequenceError::Content {
+                    path: source.into(),
+                    problem: format!(
+                        "its series have {} channels, the model takes {}",
+                        read.series.channels(),
+                        self.channels.len()
+                    ),
+                    repair: "give series of the channels that the model was made from, in the same order",
+                },
+            ));
+        }
+        Ok(self.inputs(read.series))
+    }
+
+    /// Rows as a service gets them: in the cell `series` (or `channel 1`, `channel 2`, ...) the readings, parted by commas.
+    fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
+        let names = &self.channels;
+        let missing: Vec<String> = names
+            .iter()
+            .filter(|name| table.column(name).is_none())
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            return Err(EngineError::Rows(candor_table::RowError::MissingColumns {
+                missing,
+                suggestion: "; a cell of it holds readings parted by commas".to_owned(),
+            }));
+        }
+        let mut series = SeriesSet::new(names.len());
+        let mut unreadable = BTreeMap::new();
+        for row in 0..table.rows() {
+            let mut channels = Vec::with_capacity(names.len());
+            for name in names {
+                let text = table.column(name).and_then(|column| column.values.text(row));
+                match readings(&text.unwrap_or_default()) {
+                    Ok(channel) => channels.push(channel),
+                    Err(word) => {
+                        let why = format!("The series cannot be read: `{word}` is no number.");
+                        unreadable.insert(row, why);
+                        channels.push(Vec::new());
+                    }
+                }
+            }
+            series.push(&channels);
+        }
+        let mut inputs = self.inputs(series);
+        inputs.unreadable.extend(unreadable);
+        Ok(inputs)
+    }
+}
+
+/// Readings parted by commas, blanks or semicolons; `?` and the like are missing.
+fn readings(text: &str) -> Result<Vec<f32>, String> {
+    let parted = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let apart = |c: char| c == ',' || c == ';' || c.is_whitespace();
+    let words = parted.split(apart).filter(|word| !word.is_empty());
+    let reading = |word: &str| match word.parse::<f32>() {
+        Ok(value) => Ok(value),
+        Err(_) if matches!(word, "?" | "null" | "NA") => Ok(f32::NAN),
+        Err(_) => Err(word.chars().take(24).collect()),
+    };
+    words.map(reading).collect()
+}
+
+/// Series as the pipeline sees them.
+struct SequenceSubject {
+    described: Described,
+    learner: SequenceLearner,
+    units: Units,
+}
+
+impl SequenceSubject {
+    fn series(&self) -> Result<&SeriesSet, EngineError> {
+        Ok(self.units.get::<SequenceUnits>()?.series())
+    }
+}
+
+impl Subject for SequenceSubject {
+    fn learner(&self) -> &dyn Learner {
+        &self.learner
+    }
+
+    fn units(&self) -> &Units {
+        &self.units
+    }
+
+    fn input(&self) -> Result<Value, EngineError> {
+        to_json(&self.described)
+    }
+
+    fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        let series = stretches_shuffled(self.series()?, units, seed);
+        Ok(SequenceUnits::units(series))
+    }
+
+    fn parts(&self) -> Vec<String> {
+        series_parts(self.described.channels.len())
+    }
+
+    fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        part_shuffled(self.series()?, units, part, seed)
+            .map(SequenceUnits::units)
+            .ok_or_else(|| malformed(format!("there is no part `{part}` of series")))
+    }
+
+    fn disturbances(&self) -> Vec<&'static str> {
+        SeriesChange::ALL.map(SeriesChange::name).to_vec()
+    }
+
+    fn disturbed(
+        &self,
+        disturbance: &str,
+        severity: u8,
+        units: &[usize],
+        seed: Seed,
+    ) -> Result<Units, EngineError> {
+        let mut known = SeriesChange::ALL.into_iter();
+        let Some(change) = known.find(|change| change.name() == disturbance) else {
+            return Err(malformed(format!(
+                "there is no disturbance `{disturbance}`"
+            )));
+        };
+        let series = series_changed(self.series()?, units, change, severity, seed);
+        Ok(SequenceUnits::units(series))
+    }
+
+    fn judging_share(&self) -> f64 {
+        0.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_of_a_cell_are_numbers_and_gaps() {
+        let read = readings("[1, -2.5;?\t3e1]").unwrap();
+        assert_eq!((read.len(), read[1], read[3]), (4, -2.5, 30.0));
+        assert!(read[2].is_nan());
+        assert_eq!(readings(""), Ok(Vec::new()));
+        assert_eq!(readings("1, two"), Err("two".to_owned()));
+    }
+}

@@ -1,0 +1,487 @@
+use burn::tensor::Device;
+use candor_core::{Distribution, Seed, Target, Task};
+use candor_design::{Design, DesignError, Space};
+use candor_nn::{HeadKind, Weights};
+use candor_table::{TableLearner, TableUnits};
+use candor_train::{
+    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
+    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::descriptors::{descriptor_matrix, descriptor_width};
+use crate::design::{BodyKind, KernelDesign, OF_CLASSES, RANDOM_KERNELS, SequenceDesign, WITH_KERNEL};
+use crate::kernel_member::{KernelDescription, KernelMember};
+use crate::network::parameters;
+use crate::{
+    Preparation, PreparedSequences, SequenceNetwork, SequenceUnits, SeriesSet, space,
+};
+
+/// Trains and reads the models of series: networks, random kernels, and classical baselines on descriptors.
+pub struct SequenceLearner {
+    space: Space,
+    task: Task,
+    channels: usize,
+    /// Baselines are those of tables, on descriptors.
+    tables: TableLearner,
+}
+
+/// Parameters of a network at most.
+const MOST_PARAMETERS: u64 = 1 << 28;
+/// Models of tables that see descriptors.
+const BASELINES: [&str; 4] = ["trivial", "linear", "boosting", "forest"];
+
+impl SequenceLearner {
+    /// With the full design space, for series of so many channels.
+    ///
+    /// # Errors
+    /// Never for the space as it stands.
+    pub fn new(channels: usize, task: Task) -> Result<SequenceLearner, DesignError> {
+        Ok(SequenceLearner {
+            space: space(task)?,
+            task,
+            channels,
+            tables: TableLearner::new(task)?,
+        })
+    }
+}
+
+impl Learner for SequenceLearner {
+    fn space(&self) -> &Space {
+        &self.space
+    }
+
+    fn hand_made(&self) -> Vec<HandMade> {
+        let baseline = |name: &'static str, model: &str| HandMade {
+            design: Design::new().with("model", model),
+            name,
+            baseline: true,
+            in_full: true,
+        };
+        let kernels = |name: &'static str, kernels: &str, features: usize, scaling: &str| HandMade {
+            design: Design::new()
+                .with("model", RANDOM_KERNELS)
+                .with("kernels", kernels)
+                .with("features", features)
+                .with("scaling", scaling),
+            name,
+            baseline: true,
+            in_full: true,
+        };
+        let network = |name: &'static str, design: SequenceDesign| HandMade {
+            design: design_of(&design, self.task),
+            name,
+            baseline: false,
+            in_full: false,
+        };
+        let inception = SequenceDesign::default();
+        vec![
+            baseline("majority or mean", "trivial"),
+            kernels("random kernels (MiniRocket)", "minirocket", 10_000, "training"),
+            // Early, so that a short search has a network, and with it a test for strange series.
+            network("inception network, small", inception.clone()),
+            baseline("linear on descriptors", "linear"),
+            baseline("random forest on descriptors", "forest"),
+            kernels("random kernels (MultiRocket)", "multirocket", 20_000, "training"),
+            kernels("random kernels (ROCKET)", "rocket", 10_000, "series"),
+            kernels("random kernels (MultiRocket), shapes alone", "multirocket", 20_000, "series"),
+            network(
+                "inception network (InceptionTime)",
+                SequenceDesign {
+                    width: 32,
+                    depth: 6,
+                    ..inception.clone()
+                },
+            ),
+            network(
+                "gated recurrent units",
+                SequenceDesign {
+                    body: BodyKind::Gru,
+                    width: 64,
+                    depth: 1,
+                    learning_rate: 3e-3,
+                    ..inception.clone()
+                },
+            ),
+            network(
+                "causal convolutions (TCN)",
+                SequenceDesign {
+                    body: BodyKind::CausalConvolutions,
+                    width: 32,
+                    depth: 5,
+                    kernel: 5,
+                    dropout: 0.1,
+                    ..inception.clone()
+                },
+            ),
+            baseline("gradient boosting on descriptors", "boosting"),
+            network(
+                "transformer on patches",
+                SequenceDesign {
+                    body: BodyKind::Patches,
+                    width: 64,
+                    depth: 3,
+                    dropout: 0.1,
+                    jitter: true,
+                    learning_rate: 1e-3,
+                    ..inception.clone()
+                },
+            ),
+            network(
+                "inception network on changed series",
+                SequenceDesign {
+                    jitter: true,
+                    ..inception
+                },
+            ),
+        ]
+    }
+
+    fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+        let series = SequenceUnits::of_units(assignment.units, self.channels)?;
+        match assignment.design.get("model").and_then(Value::as_str) {
+            Some(name) if BASELINES.contains(&name) => self.fit_baseline(series, assignment),
+            Some(RANDOM_KERNELS) => {
+                let design: KernelDesign = assignment
+                    .design
+                    .decode()
+                    .map_err(|e| MemberError::Design(e.to_string()))?;
+                let member = KernelMember::fit(series, &design, assignment)?;
+                Ok(FittedMember {
+                    member: Box::new(Kernels(member)),
+                    history: Vec::new(),
+                    warnings: Vec::new(),
+                    stopped_early: false,
+                })
+            }
+            _ => fit_network(series, assignment),
+        }
+    }
+
+    fn load(&self, description: &Value, numbers: &[u8]) -> Result<Box<dyn Member>, MemberError> {
+        let malformed = |e: serde_json::Error| MemberError::Malformed(e.to_string());
+        let description: Description =
+            serde_json::from_value(description.clone()).map_err(malformed)?;
+        match description {
+            Description::Baseline { channels, inner } => Ok(Box::new(BaselineMember {
+                inner: self.tables.load(&inner, numbers)?,
+                channels,
+            })),
+            Description::Kernels(description) => {
+                let member = KernelMember::load(description, numbers);
+                Ok(Box::new(Kernels(member.map_err(MemberError::Malformed)?)))
+            }
+            Description::Network {
+                design,
+                preparation,
+                head,
+            } => {
+                preparation.check().map_err(MemberError::Malformed)?;
+                head.check().map_err(MemberError::Malformed)?;
+                let plan = Plan::new(design, &preparation, head).map_err(MemberError::Malformed)?;
+                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
+                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
+                let network = plan.build(Seed(0), &Device::flex());
+                let network = weights.load_into(network).map_err(malformed)?;
+                Ok(Box::new(NetworkMember {
+                    parameters: weights.count() as u64,
+                    plan,
+                    preparation,
+                    network,
+                }))
+            }
+        }
+    }
+}
+
+/// The design's choices as a value of the space, without those that its body or the task does not have.
+fn design_of(design: &SequenceDesign, task: Task) -> Design {
+    let Ok(Value::Object(fields)) = serde_json::to_value(design) else {
+        return Design::new();
+    };
+    let model = fields.get("model").and_then(Value::as_str).unwrap_or_default();
+    let filtered = WITH_KERNEL.contains(&model);
+    fields
+        .iter()
+        .filter(|(name, _)| filtered || *name != "kernel")
+        .filter(|(name, _)| task.is_classification() || !OF_CLASSES.contains(&name.as_str()))
+        .fold(Design::new(), |design, (name, value)| {
+            design.with(name, value.clone())
+        })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "member", rename_all = "snake_case")]
+enum Description {
+    Baseline {
+        channels: usize,
+        /// The description of the model of tables.
+        inner: Value,
+    },
+    Kernels(KernelDescription),
+    Network {
+        design: SequenceDesign,
+        preparation: Preparation,
+        head: HeadKind,
+    },
+}
+
+fn to_json(description: &Description) -> Result<Value, MemberError> {
+    serde_json::to_value(description).map_err(|e| MemberError::Malformed(e.to_string()))
+}
+
+/// A model of tables on descriptors.
+struct BaselineMember {
+    inner: Box<dyn Member>,
+    channels: usize,
+}
+
+impl Member for BaselineMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let series = SequenceUnits::of_units(units, self.channels)?;
+        let matrix = descriptor_matrix(series, indices)
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let all: Vec<usize> = (0..indices.len()).collect();
+        self.inner
+            .predict(&TableUnits::units(matrix, all.clone()), &all)
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let saved = self.inner.save()?;
+        let description = Description::Baseline {
+            channels: self.channels,
+            inner: saved.description.clone(),
+        };
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            ..saved
+        })
+    }
+}
+
+impl SequenceLearner {
+    /// Rows are made of the series that the fit asks for: first those to learn from, then those to validate on.
+    fn fit_baseline(
+        &self,
+        series: &SeriesSet,
+        assignment: &Assignment,
+    ) -> Result<FittedMember, MemberError> {
+        let asked = [assignment.train, assignment.validation].concat();
+        let matrix = descriptor_matrix(series, &asked)
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let learnt = assignment.train.len();
+        let fitted = self.tables.fit(&Assignment {
+            units: &TableUnits::units(matrix, (0..learnt).collect()),
+            targets: &assignment.targets.select(&asked),
+            train: &(0..learnt).collect::<Vec<_>>(),
+            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
+            ..*assignment
+        })?;
+        Ok(FittedMember {
+            member: Box::new(BaselineMember {
+                inner: fitted.member,
+                channels: self.channels,
+            }),
+            ..fitted
+        })
+    }
+}
+
+/// Random kernels as a member.
+struct Kernels(KernelMember);
+
+impl Member for Kernels {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.0.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let series = SequenceUnits::of_units(units, self.0.channels())?;
+        Ok(MemberPrediction {
+            members: vec![self.0.predict(series, indices)],
+            features: None,
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        Ok(SavedMember {
+            description: to_json(&Description::Kernels(self.0.description()))?,
+            extension: "kernels",
+            numbers: self.0.numbers(),
+        })
+    }
+}
+
+/// A design for series with a head: all that a network is, but its weights.
+struct Plan {
+    design: SequenceDesign,
+    seen: (usize, usize),
+    head: HeadKind,
+}
+
+impl Plan {
+    fn new(
+        design: SequenceDesign,
+        preparation: &Preparation,
+        head: HeadKind,
+    ) -> Result<Plan, String> {
+        design.check()?;
+        let seen = (preparation.channels(), preparation.length);
+        let parameters = parameters(&design, seen, &head);
+        if parameters > MOST_PARAMETERS {
+            return Err(format!(
+                "it has {parameters} parameters, more than {MOST_PARAMETERS}"
+            ));
+        }
+        Ok(Plan { design, seen, head })
+    }
+
+    fn build(&self, seed: Seed, device: &Device) -> SequenceNetwork {
+        let mut stream = seed.stream("weights", &[]);
+        SequenceNetwork::new(&self.design, self.seen, &self.head, &mut stream, device)
+    }
+}
+
+struct NetworkMember {
+    plan: Plan,
+    preparation: Preparation,
+    network: SequenceNetwork,
+    parameters: u64,
+}
+
+impl Member for NetworkMember {
+    fn is_network(&self) -> bool {
+        true
+    }
+
+    fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let channels = self.preparation.scaler.channels.len();
+        let series = SequenceUnits::of_units(units, channels)?;
+        let prepared = PreparedSequences::new(series, &self.preparation, false);
+        let device = Device::flex();
+        let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
+        let restored = |said| self.preparation.restored(said);
+        Ok(MemberPrediction {
+            members: predicted.members.into_iter().map(restored).collect(),
+            features: Some(Features {
+                width: predicted.width,
+                embedding: predicted.embedding,
+                input_width: descriptor_width(channels),
+                input: self.preparation.standardised(series, indices),
+            }),
+        })
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let description = Description::Network {
+            design: self.plan.design.clone(),
+            preparation: self.preparation.clone(),
+            head: self.plan.head.clone(),
+        };
+        let numbers = Weights::of(&self.network)
+            .to_safetensors()
+            .map_err(|e| MemberError::Malformed(e.to_string()))?;
+        Ok(SavedMember {
+            description: to_json(&description)?,
+            extension: "safetensors",
+            numbers,
+        })
+    }
+}
+
+/// The head of a network for a target.
+pub(crate) fn head_for(target: &Target, label_smoothing: f64) -> HeadKind {
+    let width = target.width();
+    match target.task {
+        Task::Binary | Task::Multiclass => HeadKind::Softmax {
+            classes: width,
+            label_smoothing,
+        },
+        Task::Multilabel => HeadKind::Sigmoid {
+            width,
+            label_smoothing,
+        },
+        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+    }
+}
+
+fn fit_network(series: &SeriesSet, assignment: &Assignment) -> Result<FittedMember, MemberError> {
+    let design: SequenceDesign = assignment
+        .design
+        .decode()
+        .map_err(|e| MemberError::Design(e.to_string()))?;
+    let head = head_for(assignment.target, design.label_smoothing);
+    let preparation = Preparation::fit(
+        series,
+        assignment.targets,
+        assignment.train,
+        design.scaling,
+    );
+    let plan = Plan::new(design, &preparation, head).map_err(MemberError::Design)?;
+    let data = PreparedSequences::new(series, &preparation, plan.design.jitter);
+    let truth = assignment.targets.select(assignment.validation);
+    let loss = |predicted: &Distribution| {
+        let said = preparation.restored(predicted.clone());
+        watched_loss(assignment.metric, &said, &truth)
+    };
+    let validation = Validation {
+        units: assignment.validation,
+        loss: &loss,
+    };
+    let trained = fit(
+        plan.build(assignment.seed, &Device::flex().autodiff()),
+        &data,
+        &preparation.target_scale.scale(assignment.targets),
+        assignment.train,
+        &validation,
+        &plan.head,
+        &plan.design.recipe(assignment.train.len()),
+        assignment.seed,
+        assignment.clock,
+    )
+    .map_err(|error| match error {
+        TrainError::Stopped(stop) => MemberError::Stopped(stop),
+        other => MemberError::Training(other.to_string()),
+    })?;
+    let network = trained
+        .weights
+        .load_into(plan.build(assignment.seed, &Device::flex()))
+        .map_err(|e| MemberError::Training(e.to_string()))?;
+    let warnings = (trained.recoveries > 0)
+        .then(|| {
+            format!(
+                "training met numbers that are not finite {} times and went on at a lower learning rate",
+                trained.recoveries
+            )
+        })
+        .into_iter()
+        .collect();
+    Ok(FittedMember {
+        member: Box::new(NetworkMember {
+            parameters: trained.weights.count() as u64,
+            plan,
+            preparation,
+            network,
+        }),
+        history: trained.history,
+        warnings,
+        stopped_early: trained.stopped_early,
+    })
+}
