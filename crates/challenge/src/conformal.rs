@@ -2,11 +2,13 @@
 //! hold the truth with a stated probability, whatever the model, as long as calibration rows and
 //! future rows are exchangeable.
 
+mod adaptive;
 mod classifier;
 mod label_sets;
 mod quantile_regressor;
 mod regressor;
 
+pub use adaptive::AdaptiveConformal;
 pub use classifier::{ConformalClassifier, ConformalMethod};
 pub use label_sets::ConformalLabelSets;
 pub use quantile_regressor::ConformalQuantileRegressor;

@@ -48,8 +48,8 @@ pub use calibration_error::{
     CalibrationError, DEFAULT_BINS, NullDistribution, ReliabilityBin, reliability,
 };
 pub use conformal::{
-    ConformalClassifier, ConformalLabelSets, ConformalMethod, ConformalQuantileRegressor,
-    ConformalRegressor, coverage_law, quantile,
+    AdaptiveConformal, ConformalClassifier, ConformalLabelSets, ConformalMethod,
+    ConformalQuantileRegressor, ConformalRegressor, coverage_law, quantile,
 };
 pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};

@@ -55,8 +55,16 @@ pub(crate) enum Command {
 pub(crate) struct DataArgs {
     /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set; pictures: a folder with a folder a class, a CSV that
     /// names them, a tar archive, IDX files; molecules: a file with a column of SMILES strings, SMI, SDF; or a graph: a folder with
-    /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too.
+    /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too;
+    /// series: a folder with `values.csv`, see `--horizon`.
     pub source: String,
+    /// Of series: steps ahead to predict; one number means all until it, several with commas only those. A table (a row a moment, a column a
+    /// series) is forecast if this is given; a folder with `values.csv`, and maybe `adjacency.csv`, always.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
+    pub horizon: Vec<usize>,
+    /// Of series: steps that models look back; decided from the data when not given.
+    #[arg(long, value_name = "STEPS")]
+    pub history: Option<usize>,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. Decided from the data
     /// when not given.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]

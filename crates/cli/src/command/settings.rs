@@ -52,6 +52,10 @@ fn data(args: &DataArgs, settings: &mut FitSettings) {
     settings.time_column = args.time_column.clone().or(settings.time_column.take());
     settings.read.delimiter = args.delimiter.or(settings.read.delimiter);
     settings.read.header = args.header.or(settings.read.header);
+    if !args.horizon.is_empty() {
+        settings.horizon.clone_from(&args.horizon);
+    }
+    settings.history = args.history.or(settings.history);
     settings.image_size = args.image_size.or(settings.image_size);
     settings.memory = args.memory.or(settings.memory);
     settings.seed = args.seed.map_or(settings.seed, Seed);
