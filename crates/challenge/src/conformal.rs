@@ -2,6 +2,7 @@
 //! hold the truth with a stated probability, whatever the model, as long as calibration rows and
 //! future rows are exchangeable.
 
+mod adaptive;
 mod classifier;
 mod label_sets;
 mod mondrian;
@@ -9,6 +10,7 @@ mod quantile_regressor;
 mod regressor;
 mod risk_control;
 
+pub use adaptive::AdaptiveConformal;
 pub use classifier::{ConformalClassifier, ConformalMethod};
 pub use label_sets::ConformalLabelSets;
 pub use mondrian::{MondrianClassifier, Taxonomy};

@@ -60,9 +60,9 @@ pub use calibration_error::{
 };
 pub use confident_learning::ConfidentJoint;
 pub use conformal::{
-    ConformalClassifier, ConformalLabelSets, ConformalMethod, ConformalQuantileRegressor,
-    ConformalRegressor, LabelRiskControl, MissedLabels, MondrianClassifier, Taxonomy, coverage_law,
-    quantile,
+    AdaptiveConformal, ConformalClassifier, ConformalLabelSets, ConformalMethod,
+    ConformalQuantileRegressor, ConformalRegressor, LabelRiskControl, MissedLabels,
+    MondrianClassifier, Taxonomy, coverage_law, quantile,
 };
 pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};

@@ -94,9 +94,17 @@ pub(crate) enum StudyName {
 pub(crate) struct DataArgs {
     /// A file (CSV, TSV, Parquet, Arrow; gzip allowed), `@name` of a built-in set; pictures: a folder with a folder a class, a CSV that
     /// names them, a tar archive, IDX files; molecules: a file with a column of SMILES strings, SMI, SDF; or a graph: a folder with
-    /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too; shapes: a folder with a folder a
-    /// class of OFF, PLY, OBJ, STL, PCD or XYZ files, a CSV that names them, an `.npz` with `points`.
+    /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too; series that are told apart: a
+    /// `.ts` file; series that go on: a folder with `values.csv`, see `--horizon`; texts: a folder with a folder a class; shapes: a folder with
+    /// a folder a class of OFF, PLY, OBJ, STL, PCD or XYZ files, a CSV that names them, an `.npz` with `points`.
     pub source: String,
+    /// Of series: steps ahead to predict; one number means all until it, several with commas only those. A table (a row a moment, a column a
+    /// series) is forecast if this is given; a folder with `values.csv`, and maybe `adjacency.csv`, always.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
+    pub horizon: Vec<usize>,
+    /// Of series: steps that models look back; decided from the data when not given.
+    #[arg(long, value_name = "STEPS")]
+    pub history: Option<usize>,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. `edges` of a graph: which nodes are
     /// joined. Decided from the data when not given.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]

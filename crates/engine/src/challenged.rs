@@ -6,7 +6,7 @@ use candor_challenge::{
     PairedComparison, PromiseReport, RiskCoverage, ShiftReference, Slice, Uncertainty,
 };
 use candor_core::wording::figure;
-use candor_core::{Clock, Distribution, Event, Metric, Seed, Step, Targets, Verdict};
+use candor_core::{Clock, Distribution, Event, Metric, Outcome, Seed, Step, Targets, Verdict};
 use candor_deploy::{Answer, Bundle, Conformal, LoadedMember, Predictor, mixture};
 use candor_train::{Assignment, MemberError, Units};
 use rand::seq::SliceRandom;
@@ -801,6 +801,16 @@ impl<'a> Judge<'a> {
     /// Trains a network's design on targets that were shuffled between the training units, without validation.
     fn memorisation(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
         let prepared = &self.trained.prepared;
+        if let Some(reason) = prepared.subject.without_control() {
+            result.verdicts.push(Verdict {
+                challenge: "memorisation".to_owned(),
+                outcome: Outcome::NotApplicable,
+                value: None,
+                threshold: None,
+                reason: reason.to_owned(),
+            });
+            return Ok(());
+        }
         // The cheapest network shows it as well as the best.
         let board = &self.trained.designed.leaderboard;
         let networks = board.iter().filter(|s| s.complete && s.network);

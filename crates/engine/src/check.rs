@@ -23,7 +23,10 @@ pub fn check(settings: &FitSettings) -> Result<CheckResult, EngineError> {
     settings.check()?;
     let opened = open(settings)?;
     let source = SourceResult::of(&opened, settings)?;
-    let targets = encode_targets(&opened.table, &source.decision.target)?.targets;
+    let targets = match opened.material.own_targets() {
+        Some(own) => own.targets,
+        None => encode_targets(&opened.table, &source.decision.target)?.targets,
+    };
     let (table, material) = (&opened.table, opened.material.as_ref());
     let mut curation = look(table, material, &source, &targets, settings)?;
     curation.findings.splice(0..0, source.findings.clone());

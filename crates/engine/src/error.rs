@@ -6,6 +6,7 @@ use candor_data::DataError;
 use candor_deploy::DeployError;
 use candor_design::DesignError;
 use candor_graph::GraphError;
+use candor_graph_series::SeriesError;
 use candor_molecule::SourceError;
 use candor_point_cloud::CloudError;
 use candor_sequence::SequenceError;
@@ -22,6 +23,9 @@ pub enum EngineError {
     /// A graph cannot be read.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// Series cannot be read.
+    #[error(transparent)]
+    Series(#[from] SeriesError),
     /// Rows do not fit the model.
     #[error(transparent)]
     Rows(#[from] RowError),
@@ -138,6 +142,7 @@ impl Hints for EngineError {
         match self {
             EngineError::Data(error) => error.hints(),
             EngineError::Graph(error) => error.hints(),
+            EngineError::Series(error) => error.hints(),
             EngineError::Rows(error) => error.hints(),
             EngineError::Molecules(error) => error.hints(),
             EngineError::Clouds(error) => error.hints(),

@@ -4,7 +4,6 @@ use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_data::Fold;
 use candor_design::{Assignment, Design, Evaluation, JobRecord, Objective};
 use candor_train::{FittedMember, Learner, MemberError, Units};
-use rand::seq::SliceRandom;
 use serde_json::json;
 
 use crate::fidelity::Fidelity;
@@ -89,14 +88,12 @@ impl FoldObjective<'_> {
     }
 
     fn training_rows(&self, rung: usize, fold: usize, seed: Seed) -> Vec<usize> {
-        let mut rows = self.folds[fold].train.clone();
+        let rows = &self.folds[fold].train;
         let keep = self.fidelity.rows(rung, rows.len());
         if keep < rows.len() {
-            rows.shuffle(&mut seed.stream("rows", &[]));
-            rows.truncate(keep);
-            rows.sort_unstable();
+            return self.learner.fewer(rows, keep, seed);
         }
-        rows
+        rows.clone()
     }
 
     pub(crate) fn fit(

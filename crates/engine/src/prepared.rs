@@ -124,6 +124,9 @@ impl Curated {
         let dropped = self.curation.dropped_rows.iter().map(|(row, _)| *row);
         let excluded: BTreeSet<usize> =
             self.without_target.iter().copied().chain(dropped).collect();
+        if let Some(split) = self.material.own_split(&excluded, settings.test_share)? {
+            return Ok(split);
+        }
         if let Some(given) = self.material.given_parts() {
             return self.as_given(given, excluded, groups.as_deref(), time.as_deref(), context);
         }

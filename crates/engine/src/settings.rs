@@ -26,6 +26,11 @@ pub struct FitSettings {
     pub mask: Option<usize>,
     /// Joins each row of a table to so many of the nearest rows that may be learned from: the table is then a graph.
     pub neighbours: Option<usize>,
+    /// Of series: the steps ahead that are predicted, in the series' own steps; one number means all steps until it. Decided from the data when
+    /// empty; a table is one of series only if this is given.
+    pub horizon: Vec<usize>,
+    /// Of series: how many steps models look back; decided from the data when not given.
+    pub history: Option<usize>,
     /// Columns to predict; empty: decided from the data.
     pub target: Vec<String>,
     /// Decided from the data when not given.
@@ -122,6 +127,8 @@ impl Default for FitSettings {
             directed: None,
             mask: None,
             neighbours: None,
+            horizon: Vec::new(),
+            history: None,
             target: Vec::new(),
             task: None,
             metric: None,
@@ -181,6 +188,13 @@ impl FitSettings {
         }
         if self.trials == Some(0) {
             return refuse("trials", "must be at least 1".into());
+        }
+        let horizon = self.horizon.as_slice();
+        if horizon.contains(&0) || horizon.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return refuse("horizon", "must be steps from 1 that ascend".into());
+        }
+        if self.history == Some(0) {
+            return refuse("history", "must be at least 1".into());
         }
         if self.steps == Some(0) {
             return refuse("steps", "must be at least 1".into());

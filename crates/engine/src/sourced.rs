@@ -69,7 +69,10 @@ impl Sourced {
             target.task,
             facts.decision.reason
         ));
-        let encoded = encode_targets(&opened.table, target)?;
+        let encoded = match opened.material.own_targets() {
+            Some(own) => own,
+            None => encode_targets(&opened.table, target)?,
+        };
         Ok(Sourced {
             table: opened.table,
             material: opened.material,
@@ -105,17 +108,25 @@ impl SourceResult {
         let of_units = |name: &&String| {
             opened.table.column(name).is_some() || !elsewhere.contains(&name.as_str())
         };
-        let options = SchemaOptions {
-            target: named.clone(),
-            group: settings.group.clone(),
-            time_column: settings.time_column.clone(),
-            sensitive: settings.sensitive.clone(),
-            ignore: settings.ignore.iter().filter(of_units).cloned().collect(),
+        let own = opened.material.own_target();
+        // Where units say themselves what is predicted, settings speak of columns of the source, not of their table.
+        let options = match own {
+            Some(_) => SchemaOptions::default(),
+            None => SchemaOptions {
+                target: named.clone(),
+                group: settings.group.clone(),
+                time_column: settings.time_column.clone(),
+                sensitive: settings.sensitive.clone(),
+                ignore: settings.ignore.iter().filter(of_units).cloned().collect(),
+            },
         };
         let mut schema = infer_schema(&opened.table, &options)?;
         let preferred = opened.facts.default_target.as_deref();
         let (table, task) = (&opened.table, settings.task);
-        let decision = decide_target(table, &schema, &named, preferred, task)?;
+        let decision = match own {
+            Some(own) => own,
+            None => decide_target(table, &schema, &named, preferred, task)?,
+        };
         for name in &decision.target.names {
             schema.set_role(name, candor_data::Role::Target);
         }

@@ -70,6 +70,11 @@ pub trait Subject: Send + Sync {
         )))
     }
 
+    /// Why a network that is trained on shuffled targets says nothing, where that is so.
+    fn without_control(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How near units are to those that were learned from, by each measure that the modality has; empty where it has none.
     fn nearness(&self, units: &[usize], learned: &[usize]) -> Vec<Nearness> {
         let _ = (units, learned);

@@ -37,6 +37,12 @@ pub enum HeadKind {
         /// 0 is the plain likelihood, 1 weighs units as squared error does; 0.5 is the paper's choice.
         beta: f64,
     },
+    /// Independent Laplace distributions, whose mean is the median: trained on their likelihood, that is on absolute errors. Told as normal
+    /// distributions of the same mean and variance.
+    Laplace {
+        /// Numbers per unit.
+        width: usize,
+    },
     /// Quantiles of numbers, of whatever shape the noise has; trained on the pinball loss, the mean over levels (Koenker &
     /// Bassett 1978, equation 3.2).
     ///
@@ -129,7 +135,9 @@ impl HeadKind {
         match self {
             HeadKind::Softmax { classes, .. } => *classes,
             HeadKind::Sigmoid { width, .. } => *width,
-            HeadKind::Gaussian { width, .. } => width.saturating_mul(2),
+            HeadKind::Gaussian { width, .. } | HeadKind::Laplace { width } => {
+                width.saturating_mul(2)
+            }
             HeadKind::Quantile { width, levels } => width.saturating_mul(levels.len()),
         }
     }
@@ -185,6 +193,7 @@ impl HeadKind {
         let beta = match self {
             HeadKind::Gaussian { beta, .. } => *beta,
             HeadKind::Softmax { .. } | HeadKind::Sigmoid { .. } => 0.0,
+            HeadKind::Laplace { .. } => return laplace(raw, values),
             HeadKind::Quantile { levels, .. } => return pinball(raw, values, levels),
         };
         let (mean, log_variance) = split_gaussian(raw);
@@ -205,7 +214,7 @@ impl HeadKind {
                 width: *width,
                 probabilities: floats(sigmoid(raw)),
             },
-            HeadKind::Gaussian { width, .. } => {
+            HeadKind::Gaussian { width, .. } | HeadKind::Laplace { width } => {
                 let (mean, log_variance) = split_gaussian(raw.unsqueeze());
                 Distribution::Gaussian {
                     width: *width,
@@ -229,6 +238,14 @@ impl HeadKind {
             }
         }
     }
+}
+
+/// The mean over members, units and numbers of `ln b + |y - m| / b`, where the variance is `2 b²`.
+fn laplace(raw: Tensor<3>, values: Tensor<2>) -> Tensor<1> {
+    let (mean, log_variance) = split_gaussian(raw);
+    let log_scale = log_variance * 0.5 - 0.5 * std::f32::consts::LN_2;
+    let error = (mean - values.unsqueeze()).abs();
+    (log_scale.clone() + error / log_scale.exp()).mean()
 }
 
 /// Quantiles `[cells, levels]` of raw parameters `[members, units, width * levels]`, a cell being a number of a unit of a member.
@@ -317,6 +334,22 @@ mod tests {
 
     fn gaussian(width: usize, beta: f64) -> HeadKind {
         HeadKind::Gaussian { width, beta }
+    }
+
+    #[test]
+    fn the_laplace_loss_worked_by_hand() {
+        let head = HeadKind::Laplace { width: 1 };
+        // Means 1 and 3 of scale 1, that is of variance 2, and truths 2 and 3.
+        let two = 2f32.ln();
+        let values = Tensor::from_data([[2.0], [3.0]], &Device::flex());
+        let loss = head.loss_of_values(raw([1, 2, 2], &[1.0, two, 3.0, two]), values);
+        assert_close(&loss, [1], &[0.5]);
+        let said = head.distribution(Tensor::from_data([[1.0, two]], &Device::flex()));
+        let Distribution::Gaussian { mean, variance, .. } = said else {
+            panic!("told as a normal distribution")
+        };
+        assert_eq!(mean, [1.0]);
+        assert!((variance[0] - 2.0).abs() < 1e-5);
     }
 
     fn quantile(width: usize, levels: &[f32]) -> HeadKind {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
 use candor_design::{Design, Space};
+use rand::seq::SliceRandom;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -198,6 +199,16 @@ pub trait Learner: Send + Sync {
         _targets: &Targets,
     ) -> Result<Design, MemberError> {
         Ok(design.clone())
+    }
+
+    /// `keep` of the units `rows`, ascending: what a short training learns from. By lot; modalities whose units stand together in one batch
+    /// draw such groups.
+    fn fewer(&self, rows: &[usize], keep: usize, seed: Seed) -> Vec<usize> {
+        let mut rows = rows.to_vec();
+        rows.shuffle(&mut seed.stream("rows", &[]));
+        rows.truncate(keep);
+        rows.sort_unstable();
+        rows
     }
 
     /// Trains one design.

@@ -53,6 +53,10 @@ fn data(args: &DataArgs, settings: &mut FitSettings) {
     settings.read.delimiter = args.delimiter.or(settings.read.delimiter);
     settings.read.header = args.header.or(settings.read.header);
     settings.neighbours = args.neighbours.or(settings.neighbours);
+    if !args.horizon.is_empty() {
+        settings.horizon.clone_from(&args.horizon);
+    }
+    settings.history = args.history.or(settings.history);
     settings.image_size = args.image_size.or(settings.image_size);
     settings.memory = args.memory.or(settings.memory);
     settings.labels = args.labels.clone().or(settings.labels.take());

@@ -3,6 +3,7 @@
 mod collection;
 mod graph;
 mod graph_explanation;
+mod graph_series;
 mod image;
 mod molecule;
 mod neighbours;
@@ -12,10 +13,12 @@ mod sequence;
 mod table;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::{Evidence, Finding, Modality, Severity, Target, Targets, Task};
-use candor_data::{ReadOptions, Role, Schema, SourceFacts, Split, Table};
+use candor_data::{
+    EncodedTargets, ReadOptions, Role, Schema, SourceFacts, Split, Table, TargetDecision,
+};
 use candor_deploy::{DeployError, LoadedMember};
 use candor_graph::{GivenParts, Unit};
 use candor_train::{Learner, Units};
@@ -69,6 +72,29 @@ pub(crate) trait Material: Send + Sync {
     fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
         let _ = schema;
         Vec::new()
+    }
+
+    /// What is predicted, where the units say it themselves and not a column of their table; with the true values.
+    fn own_target(&self) -> Option<TargetDecision> {
+        None
+    }
+
+    /// The true values of what [`Material::own_target`] says.
+    fn own_targets(&self) -> Option<EncodedTargets> {
+        None
+    }
+
+    /// The parts of the units, where only the units know how they can be parted. The rows `excluded` are in none.
+    ///
+    /// # Errors
+    /// When there are too few units.
+    fn own_split(
+        &self,
+        excluded: &BTreeSet<usize>,
+        test_share: f64,
+    ) -> Result<Option<Split>, EngineError> {
+        let _ = (excluded, test_share);
+        Ok(None)
     }
 
     /// Rows that are no units, and why. They are in no part.
@@ -135,6 +161,9 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
             || graph::detect(source).is_some()
             || image::detect(source)?.is_some()
             || molecule::is_file(source)
+            || sequence::is_file(source)
+            || point_cloud::detect(source).is_some()
+            || text::detect(source).is_some()
         {
             return Err(neighbours::no_table(settings));
         }
@@ -142,6 +171,19 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
     }
     if let Some(source) = collection::detect(&settings.source) {
         return collection::open(&source, settings);
+    }
+    // A folder of series may hold edges, too.
+    if let Some(source) = graph_series::detect(settings) {
+        return graph_series::open(&source, settings);
+    }
+    if !settings.horizon.is_empty() {
+        return Err(EngineError::Setting {
+            setting: "horizon",
+            problem: format!(
+                "`{}` is neither a folder with `values.csv` nor a table, so there are no series to forecast",
+                settings.source
+            ),
+        });
     }
     // A folder may hold a picture beside its graph.
     if let Some(source) = graph::detect(&settings.source) {
@@ -372,6 +414,7 @@ pub(crate) fn reader(
         Modality::Graph => graph::reader(input, task, Unit::Node),
         Modality::GraphSet => graph::reader(input, task, Unit::Graph),
         Modality::GraphPairs => pairs::reader(input, task),
+        Modality::GraphSeries => graph_series::reader(input),
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
         Modality::PointCloud => point_cloud::reader(input, task),

@@ -1,0 +1,251 @@
+//! Series, from a folder to forecasts.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::Value;
+use support::{candor, result_of};
+
+const NODES: usize = 5;
+
+/// Numbers that look drawn, the same each time (the mixing steps of SplitMix64), from -0.5 to 0.5.
+fn drawn(n: u64) -> f64 {
+    let mut z = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) % 10_000) as f64 / 10_000.0 - 0.5
+}
+
+/// Hours of a ring of series with a day's wave, each of which follows the one before it by an hour.
+fn hours(count: usize) -> Vec<[f64; NODES]> {
+    let mut rows: Vec<[f64; NODES]> = Vec::new();
+    for t in 0..count {
+        let before = rows.last().copied().unwrap_or([0.0; NODES]);
+        let mut row = [0.0; NODES];
+        for (node, value) in row.iter_mut().enumerate() {
+            let wave = (t as f64 / 24.0 * std::f64::consts::TAU + node as f64).sin();
+            *value =
+                0.5 * wave + 0.9 * before[(node + 1) % NODES] + drawn((t * NODES + node) as u64);
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+fn table(rows: &[[f64; NODES]], from: usize) -> String {
+    let mut text = "date,s0,s1,s2,s3,s4\n".to_owned();
+    for (i, row) in rows.iter().enumerate() {
+        let t = from + i;
+        let (month, day, hour) = (1 + t / 24 / 28, 1 + t / 24 % 28, t % 24);
+        // February of 2023 has 28 days, as every month of this calendar: the first two are enough.
+        write!(text, "2023-{:02}-{day:02} {hour:02}:00", month + 1).unwrap();
+        row.iter().for_each(|v| write!(text, ",{v:.4}").unwrap());
+        text.push('\n');
+    }
+    text
+}
+
+fn traffic(folder: &Path, rows: &[[f64; NODES]]) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("values.csv"), table(rows, 0)).unwrap();
+    let mut matrix = String::new();
+    for from in 0..NODES {
+        let row: Vec<&str> = (0..NODES)
+            .map(|to| if from == (to + 1) % NODES { "1" } else { "0" })
+            .collect();
+        writeln!(matrix, "{}", row.join(",")).unwrap();
+    }
+    std::fs::write(folder.join("adjacency.csv"), matrix).unwrap();
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn score_of(run: &Path, model: &str) -> f64 {
+    let text = std::fs::read(run.join("4-designed/result.json")).unwrap();
+    let board: Value = serde_json::from_slice(&text).unwrap();
+    let trials = board["leaderboard"].as_array().unwrap().iter();
+    let of = trials.filter(|trial| trial["design"]["model"] == model && trial["complete"] == true);
+    of.filter_map(|trial| trial["score"].as_f64())
+        .fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let rows = hours(24 * 28);
+    let known = 24 * 28 - 3;
+    traffic(&at.join("traffic"), &rows[..known]);
+    let check = candor(at, &["check", "traffic", "--horizon", "3", "--json"]);
+    assert_eq!(check.status, 0, "{}", check.err);
+    let checked = json(&check.out);
+    assert_eq!(checked["source"]["modality"], "graph_series");
+    assert!(check.out.contains("repeat after 24"), "{}", check.out);
+
+    let fit = [
+        "fit",
+        "traffic",
+        "--horizon",
+        "3",
+        "--history",
+        "12",
+        "--trials",
+        "17",
+        "--steps",
+        "90",
+        "--metric",
+        "mae",
+        "--seed",
+        "2",
+    ];
+    let run = candor(at, &[&fit[..], &["--jobs", "1", "--out", "r"]].concat());
+    assert!(run.status <= 1, "{}", run.err);
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    for part in [
+        "last value",
+        "sensors stuck",
+        "readings of other series",
+        "t+3",
+    ] {
+        assert!(report.contains(part), "the report lacks `{part}`");
+    }
+    // Every rule and a network was tried; the model is not behind its rules on what chose it.
+    let best_rule = [
+        "last_value",
+        "window_mean",
+        "history_average",
+        "seasonal_naive",
+    ]
+    .map(|rule| score_of(&at.join("r"), rule));
+    let best_rule = best_rule.into_iter().fold(f64::INFINITY, f64::min);
+    let trained: Value =
+        serde_json::from_slice(&std::fs::read(at.join("r/5-trained/result.json")).unwrap())
+            .unwrap();
+    assert!(
+        trained["score"].as_f64().unwrap() < 0.8 * best_rule,
+        "{trained} {best_rule}"
+    );
+    assert!(score_of(&at.join("r"), "stid") < best_rule);
+
+    // What comes after the last moment, against what came.
+    let said = candor(at, &["predict", "r", "traffic", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let answers = json(&said.out);
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), NODES);
+    let mut error = 0.0;
+    for (node, answer) in answers.iter().enumerate() {
+        for ahead in 0..3 {
+            error += (answer["prediction"]["mean"][ahead].as_f64().unwrap()
+                - rows[known + ahead][node])
+                .abs();
+        }
+    }
+    assert!(error / 15.0 < 0.8, "{error}");
+
+    // The same from the end that the bundle keeps, by name; and from the last moments alone, in another order of columns.
+    std::fs::write(at.join("asked.csv"), "node\ns3\ns1\n").unwrap();
+    let said = candor(at, &["predict", "r", "asked.csv", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let asked = json(&said.out);
+    assert_eq!(asked.as_array().unwrap().len(), 2);
+    let mean = |answer: &Value| answer["prediction"]["mean"][0].as_f64().unwrap();
+    assert!((mean(&asked[0]) - mean(&answers[3])).abs() < 1e-4);
+    std::fs::write(
+        at.join("last.csv"),
+        table(&rows[known - 80..known], known - 80),
+    )
+    .unwrap();
+    let said = candor(at, &["predict", "r", "last.csv", "--json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!((mean(&json(&said.out)[2]) - mean(&answers[2])).abs() < 1e-3);
+
+    // The same with two jobs.
+    let again = candor(at, &[&fit[..], &["--jobs", "2", "--out", "again"]].concat());
+    assert_eq!(again.status, run.status, "{}", again.err);
+    assert!(result_of(&at.join("r")) == result_of(&at.join("again")));
+
+    // Broken questions.
+    let refused = |source: &str, text: &str, expected: &str| {
+        std::fs::write(at.join(source), text).unwrap();
+        let said = candor(at, &["predict", "r", source]);
+        assert_eq!(said.status, 2, "{source}: {}", said.out);
+        assert!(said.err.contains(expected), "{source}: {}", said.err);
+    };
+    refused("unknown.csv", "node\ns9\n", "no series `s9`");
+    refused(
+        "few.csv",
+        &table(&rows[..5], 0),
+        "looks back 12 moments, and 5 are given",
+    );
+    refused(
+        "other.csv",
+        &table(&rows[..80], 0).replace("s2", "x"),
+        "`s2` is not there",
+    );
+    let untimed = table(&rows[..80], 0).replace("date", "s0x");
+    refused("untimed.csv", &untimed, "no column of times (`date`)");
+}
+
+#[test]
+fn a_table_of_series_is_forecast_if_asked_and_broken_ones_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("wide.csv"), table(&hours(240), 0)).unwrap();
+    let check = candor(at, &["check", "wide.csv", "--horizon", "2,6", "--json"]);
+    assert_eq!(check.status, 0, "{}", check.err);
+    let checked = json(&check.out);
+    assert_eq!(checked["source"]["modality"], "graph_series");
+    assert_eq!(
+        checked["source"]["decision"]["target"]["names"],
+        serde_json::json!(["t+2", "t+6"])
+    );
+    let table_of_rows = candor(at, &["check", "wide.csv", "--json"]);
+    assert_eq!(json(&table_of_rows.out)["source"]["modality"], "table");
+
+    let refused = |arguments: &[&str], expected: &str| {
+        let said = candor(
+            at,
+            &[&["fit", "wide.csv", "--trials", "1"], arguments].concat(),
+        );
+        assert_eq!(said.status, 2, "{arguments:?}: {}", said.out);
+        assert!(said.err.contains(expected), "{arguments:?}: {}", said.err);
+    };
+    refused(&["--horizon", "100"], "need at least");
+    refused(&["--horizon", "3,2"], "ascend");
+    refused(&["--horizon", "0"], "from 1");
+    refused(
+        &["--horizon", "3", "--target", "s1"],
+        "all series are predicted",
+    );
+    refused(&["--horizon", "3", "--split", "random"], "in time alone");
+    refused(
+        &["--horizon", "3", "--time-column", "dat"],
+        "did you mean `date`",
+    );
+    refused(&["--horizon", "3", "--task", "binary"], "regression");
+    for source in ["nowhere.csv", "@iris", "."] {
+        let said = candor(at, &["check", source, "--horizon", "3"]);
+        assert_eq!(said.status, 2, "{source}: {}", said.out);
+        assert!(
+            said.err.contains("no series to forecast"),
+            "{source}: {}",
+            said.err
+        );
+    }
+    std::fs::create_dir(at.join("broken")).unwrap();
+    std::fs::write(at.join("broken/values.csv"), table(&hours(240), 0)).unwrap();
+    std::fs::write(at.join("broken/adjacency.csv"), "1,0\n0,1\n").unwrap();
+    let said = candor(at, &["check", "broken"]);
+    assert_eq!(said.status, 2, "{}", said.out);
+    assert!(
+        said.err.contains("where there are 5 series"),
+        "{}",
+        said.err
+    );
+}

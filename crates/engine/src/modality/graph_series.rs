@@ -1,0 +1,681 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
+use candor_data::{
+    Column, EncodedTargets, Fold, ReadOptions, Role, Schema, Source, Split, SplitRule, Table,
+    TargetDecision, Values, read_table,
+};
+use candor_graph_series::{
+    Calendar, Disturbance, ReadSeries, Series, SeriesError, SeriesLearner, SeriesOptions,
+    SeriesSource, SeriesUnits, moments_shuffled, others_exchanged, part_in_time, read_series,
+    series_of, windows_exchanged,
+};
+use candor_train::{Learner, Units};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
+use crate::{EngineError, FitSettings, Subject};
+
+/// Columns of the table of units.
+const TIME: &str = "time";
+const NODE: &str = "node";
+/// Parts whose worth is measured.
+const READINGS: &str = "readings";
+const OTHERS: &str = "readings of other series";
+/// True values that are held, about: origins are taken at wider steps where there would be more.
+const MOST_TRUTHS: usize = 40_000_000;
+/// Numbers of series up to which a bundle keeps their end.
+const MOST_KEPT: usize = 2_000_000;
+/// Longest periods before the origin that a rule looks at.
+const PERIODS_BACK: usize = 3;
+const HOUR: f64 = 3_600.0;
+const DAY: f64 = 86_400.0;
+
+/// The series of a source, if it holds some or is asked for them.
+pub(super) fn detect(settings: &FitSettings) -> Option<SeriesSource> {
+    SeriesSource::detect(Path::new(&settings.source), !settings.horizon.is_empty())
+}
+
+/// Reads the series, and cuts them into units.
+pub(super) fn open(source: &SeriesSource, settings: &FitSettings) -> Result<Opened, EngineError> {
+    check_settings(settings)?;
+    let options = SeriesOptions {
+        tables: settings.read.clone(),
+        time_column: settings.time_column.clone(),
+        ignore: settings.ignore.clone(),
+        keep_zeros: settings.without.iter().any(|name| name == "dead-readings"),
+    };
+    let ReadSeries {
+        series,
+        time_column,
+        mut facts,
+        findings,
+    } = read_series(source, &options)?;
+    let steps = series.steps();
+    let horizons = horizons(settings, &series.calendar, steps);
+    let furthest = horizons.last().copied().unwrap_or(1);
+    let history = settings
+        .history
+        .unwrap_or_else(|| history(&series.calendar, furthest, steps));
+    // A window in each of three parts, none of which predicts what another does.
+    let needed = history + 4 * furthest + 4;
+    if steps < needed {
+        return Err(SeriesError::TooShort {
+            path: source.path().to_owned(),
+            steps,
+            needed,
+            history,
+            horizon: furthest,
+        }
+        .into());
+    }
+    let truths = (steps - furthest) * series.nodes.len() * horizons.len();
+    let stride = truths.div_ceil(MOST_TRUTHS).max(1);
+    facts.notes.push(format!(
+        "{steps} moments of {} series; {} are predicted from {history} moments{}",
+        series.nodes.len(),
+        told(&horizons),
+        match stride {
+            1 => String::new(),
+            stride => format!("; one origin in {stride} is taken, so that they fit into memory"),
+        }
+    ));
+    let units = SeriesUnits::learnable(series, history, horizons, stride);
+    let table = table_of(&units);
+    facts.rows = table.rows();
+    facts.columns = table.columns.len();
+    Ok(Opened {
+        table,
+        facts,
+        test: None,
+        test_rows: 0,
+        findings,
+        material: Box::new(Forecasts {
+            units,
+            time_column,
+            options,
+        }),
+    })
+}
+
+fn check_settings(settings: &FitSettings) -> Result<(), EngineError> {
+    let refuse = |setting, problem: &str| {
+        Err(EngineError::Setting {
+            setting,
+            problem: problem.to_owned(),
+        })
+    };
+    if settings.test.is_some() {
+        return refuse(
+            "test",
+            "the last moments of series are their test part: say how many with `--test-share`",
+        );
+    }
+    if !settings.target.is_empty() {
+        return refuse(
+            "target",
+            "all series are predicted; leave some out with `--ignore`",
+        );
+    }
+    if settings.group.is_some() {
+        return refuse("group", "series are parted in time alone");
+    }
+    if settings.task.is_some_and(|task| task != Task::Regression) {
+        return refuse("task", "series are numbers: regression");
+    }
+    if settings.split.is_some_and(|rule| rule != SplitRule::Time) {
+        return refuse("split", "series are parted in time alone");
+    }
+    Ok(())
+}
+
+/// The steps ahead: as asked, else an hour of minutes, a day of hours, a week of days, a month of weeks.
+fn horizons(settings: &FitSettings, calendar: &Calendar, steps: usize) -> Vec<usize> {
+    match settings.horizon.as_slice() {
+        [] => {
+            let usual = match calendar.step {
+                Some(step) if step >= 7.0 * DAY => 4,
+                Some(step) if step >= DAY => 7,
+                Some(step) if step >= HOUR => 24,
+                _ => 12,
+            };
+            (1..=usual.min(steps / 20).max(1)).collect()
+        }
+        [furthest] => (1..=*furthest).collect(),
+        several => several.to_vec(),
+    }
+}
+
+/// How far models look back: an hour of minutes, a week of hours and days; three and a half times a long horizon.
+fn history(calendar: &Calendar, furthest: usize, steps: usize) -> usize {
+    let season = match calendar.step {
+        Some(step) if step >= HOUR => calendar.periods.last().copied().unwrap_or(0),
+        _ => 0,
+    };
+    let for_long = if furthest >= 48 { 7 * furthest / 2 } else { 0 };
+    let wanted = furthest.max(12).max(season).max(for_long);
+    wanted.min(steps / 8).max(1)
+}
+
+fn told(horizons: &[usize]) -> String {
+    let consecutive = horizons.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    match horizons {
+        [one] => format!("step {one} ahead"),
+        [first, .., last] if consecutive => format!("steps {first} to {last} ahead"),
+        several => {
+            let several: Vec<String> = several.iter().map(usize::to_string).collect();
+            format!("steps {} ahead", several.join(", "))
+        }
+    }
+}
+
+/// A row a unit: the time of its origin, in seconds since 1970 where times are known, else its number; and its node.
+fn table_of(units: &SeriesUnits) -> Table {
+    let calendar = &units.series.calendar;
+    let time = |end: u32| match (calendar.start, calendar.step) {
+        (Some(start), Some(step)) => start + f64::from(end) * step,
+        _ => f64::from(end),
+    };
+    let times = units
+        .which
+        .iter()
+        .map(|(window, _)| time(units.windows[*window as usize].end));
+    Table {
+        columns: vec![
+            Column {
+                name: TIME.to_owned(),
+                values: Values::Numeric(times.collect()),
+            },
+            Column {
+                name: NODE.to_owned(),
+                values: Values::Text {
+                    codes: units.which.iter().map(|(_, node)| *node).collect(),
+                    dictionary: units.series.nodes.clone(),
+                },
+            },
+        ],
+    }
+}
+
+/// A unit is a node at an origin.
+struct Forecasts {
+    units: SeriesUnits,
+    time_column: Option<String>,
+    options: SeriesOptions,
+}
+
+impl Material for Forecasts {
+    fn modality(&self) -> Modality {
+        Modality::GraphSeries
+    }
+
+    fn unfit_checks(&self) -> &'static [&'static str] {
+        // The table only says which units there are.
+        &[
+            "constant",
+            "contradictions",
+            "drift",
+            "duplicate-columns",
+            "duplicates",
+            "high-cardinality",
+            "id",
+            "infinite",
+            "missing",
+            "near-duplicates",
+            "outliers",
+            "rare-categories",
+            "sensitive",
+            "target-leakage",
+        ]
+    }
+
+    fn findings(
+        &self,
+        _table: &Table,
+        _schema: &Schema,
+        _targets: &Targets,
+        _split: Option<&Split>,
+    ) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    fn own_checks(&self) -> Vec<&'static str> {
+        vec![
+            "dead-readings",
+            "missing-moments",
+            "missing-readings",
+            "periods",
+        ]
+    }
+
+    fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
+        schema.set_role(TIME, Role::Time);
+        schema.set_role(NODE, Role::Group);
+        Vec::new()
+    }
+
+    fn own_target(&self) -> Option<TargetDecision> {
+        let name = |ahead: &usize| format!("t+{ahead}");
+        Some(TargetDecision {
+            target: Target {
+                task: Task::Regression,
+                names: self.units.horizons.iter().map(name).collect(),
+                classes: Vec::new(),
+            },
+            reason: "what each series will be so many steps later".to_owned(),
+        })
+    }
+
+    fn own_targets(&self) -> Option<EncodedTargets> {
+        let targets = self.units.truth();
+        let missing_rows = match &targets {
+            Targets::Values { width, values } => {
+                let rows = values.chunks_exact(*width).enumerate();
+                rows.filter(|(_, row)| row.iter().any(|v| !v.is_finite()))
+                    .map(|(row, _)| row)
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        Some(EncodedTargets {
+            targets,
+            missing_rows,
+        })
+    }
+
+    fn own_split(
+        &self,
+        excluded: &BTreeSet<usize>,
+        test_share: f64,
+    ) -> Result<Option<Split>, EngineError> {
+        let parts =
+            part_in_time(&self.units, test_share).map_err(|problem| EngineError::Setting {
+                setting: "horizon",
+                problem,
+            })?;
+        let nodes = self.units.nodes();
+        let rows = |windows: &[usize]| -> Vec<usize> {
+            let all = windows.iter().flat_map(|w| w * nodes..(w + 1) * nodes);
+            all.filter(|row| !excluded.contains(row)).collect()
+        };
+        let (train, validation) = (rows(&parts.train), rows(&parts.validation));
+        let (calibration, test) = (rows(&parts.calibration), rows(&parts.test));
+        if train.is_empty() || validation.is_empty() {
+            return Err(EngineError::Setting {
+                setting: "horizon",
+                problem: "too many readings are missing: no unit is known whole in the earlier or the later part".into(),
+            });
+        }
+        let [a, b, c, d] = [
+            &parts.train,
+            &parts.validation,
+            &parts.calibration,
+            &parts.test,
+        ]
+        .map(Vec::len);
+        Ok(Some(Split {
+            rule: SplitRule::Time,
+            reason: format!(
+                "in time: {a} origins are learned from, the {b} after them choose, {c} calibrate, the last {d} are tested on; between two \
+                 parts there is a gap as long as the furthest horizon"
+            ),
+            folds: vec![Fold { train, validation }],
+            calibration,
+            test,
+        }))
+    }
+
+    fn input(
+        &self,
+        _table: &Table,
+        _schema: &Schema,
+        _development: &[usize],
+    ) -> Result<Value, EngineError> {
+        to_json(&self.described(None))
+    }
+
+    fn most_folds(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn cells(&self, _schema: &Schema) -> usize {
+        self.units.history
+    }
+
+    fn subject(
+        self: Box<Self>,
+        _input: &Value,
+        _table: &Table,
+        _learnable: Vec<usize>,
+        _target: &Target,
+        _seconds: Option<f64>,
+    ) -> Result<Box<dyn Subject>, EngineError> {
+        let described = self.described(None);
+        Ok(Box::new(SeriesSubject {
+            learner: SeriesLearner::new(&self.units)?,
+            described,
+            units: self.units.units(),
+        }))
+    }
+}
+
+impl Forecasts {
+    fn described(&self, kept: Option<Series>) -> Described {
+        let series = &self.units.series;
+        Described {
+            nodes: series.nodes.clone(),
+            time_column: self.time_column.clone(),
+            calendar: series.calendar.clone(),
+            history: self.units.history,
+            horizons: self.units.horizons.to_vec(),
+            options: self.options.clone(),
+            kept,
+        }
+    }
+}
+
+/// What a bundle knows of its series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Described {
+    nodes: Vec<String>,
+    time_column: Option<String>,
+    /// Of what was learned from.
+    calendar: Calendar,
+    history: usize,
+    horizons: Vec<usize>,
+    options: SeriesOptions,
+    /// The end of the series that were learned from, as far as a forecast rests on it.
+    kept: Option<Series>,
+}
+
+impl Described {
+    /// Moments that a forecast rests on.
+    fn look_back(&self) -> usize {
+        let longest = self.calendar.periods.last().copied().unwrap_or(0);
+        let furthest = self.horizons.last().copied().unwrap_or(1);
+        self.history.max(PERIODS_BACK * longest + furthest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.calendar.check()?;
+        let ascend = self.horizons.windows(2).all(|pair| pair[0] < pair[1]);
+        let sound = !self.nodes.is_empty()
+            && ascend
+            && self.horizons.first().is_some_and(|h| *h > 0)
+            && self.horizons.last().is_some_and(|h| *h <= 1 << 20)
+            && (1..=1 << 20).contains(&self.history);
+        match &self.kept {
+            _ if !sound => Err("what is known of its series is damaged".into()),
+            Some(kept) if kept.nodes != self.nodes => {
+                Err("the end of its series is damaged".into())
+            }
+            Some(kept) => kept.check(),
+            None => Ok(()),
+        }
+    }
+
+    /// What comes after the last moment of some series.
+    fn inputs(&self, series: Series, nodes: Option<Vec<usize>>) -> Result<Inputs, EngineError> {
+        let steps = series.steps();
+        if steps < self.history {
+            return Err(foreign(format!(
+                "the model looks back {} moments, and {steps} are given",
+                self.history
+            )));
+        }
+        let names = series.nodes.clone();
+        let units =
+            SeriesUnits::at_origins(series, self.history, self.horizons.clone(), &[steps - 1]);
+        let asked = nodes.unwrap_or_else(|| (0..units.nodes()).collect());
+        let units = units.only(&asked);
+        let silent = |(_, node): &(usize, &usize)| {
+            let mut seen = (0..units.history).map(|back| units.seen(0, back, **node));
+            seen.all(|value| !value.is_finite())
+        };
+        let why = |(unit, _): (usize, &usize)| {
+            (
+                unit,
+                "The series has no reading in all that the model looks back on.".to_owned(),
+            )
+        };
+        let unreadable: BTreeMap<usize, String> =
+            asked.iter().enumerate().filter(silent).map(why).collect();
+        Ok(Inputs {
+            names: Some(asked.iter().map(|&node| names[node].clone()).collect()),
+            units: units.units(),
+            unreadable,
+        })
+    }
+
+    /// Other series under the numbers of the model's.
+    fn matched(&self, series: Series) -> Result<Series, EngineError> {
+        if let (Some(own), Some(other)) = (self.calendar.step, series.calendar.step)
+            && (own - other).abs() > 0.1 * own
+        {
+            return Err(foreign(format!(
+                "the model was made from moments {own} seconds apart, these are {other} seconds apart"
+            )));
+        }
+        if self.calendar.start.is_some() && series.calendar.start.is_none() {
+            let column = self.time_column.as_deref().unwrap_or(TIME);
+            return Err(foreign(format!(
+                "the model knows days and weeks, and no column of times (`{column}`) is given"
+            )));
+        }
+        let given = &series.nodes;
+        let place = |name: &String| {
+            given.iter().position(|other| other == name).ok_or_else(|| {
+                let near = candor_core::did_you_mean(name, given);
+                foreign(format!("the series `{name}` is not there{near}"))
+            })
+        };
+        let places: Vec<usize> = self.nodes.iter().map(place).collect::<Result<_, _>>()?;
+        let rows = series.values.chunks_exact(given.len());
+        let values = rows
+            .flat_map(|row| places.iter().map(|&from| row[from]))
+            .collect();
+        Ok(Series {
+            nodes: self.nodes.clone(),
+            values,
+            // The periods are those that were learned.
+            calendar: Calendar {
+                periods: self.calendar.periods.clone(),
+                ..series.calendar
+            },
+            graph: None,
+        })
+    }
+}
+
+fn foreign(problem: String) -> EngineError {
+    SeriesError::Foreign { problem }.into()
+}
+
+pub(super) fn reader(input: &Value) -> Result<Readers, ReaderError> {
+    let described: Described = serde_json::from_value(input.clone())
+        .map_err(|e| ReaderError::Damaged(format!("what is known of its series: {e}")))?;
+    described.check().map_err(ReaderError::Damaged)?;
+    let learner = SeriesLearner::reader().map_err(|e| ReaderError::Engine(e.into()))?;
+    Ok((Box::new(SeriesInput { described }), Box::new(learner)))
+}
+
+/// How a deployed model reads series.
+struct SeriesInput {
+    described: Described,
+}
+
+impl Input for SeriesInput {
+    fn columns(&self) -> Vec<&str> {
+        let time = self.described.time_column.iter();
+        let mut columns: Vec<&str> = time
+            .chain(&self.described.nodes)
+            .map(String::as_str)
+            .collect();
+        if self.described.kept.is_some() && !columns.contains(&NODE) {
+            columns.push(NODE);
+        }
+        columns
+    }
+
+    /// Series are read anew, and what comes after their last moment is answered; a table with a column `node` asks for what comes after the
+    /// series that were learned from.
+    fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        let path = Path::new(source);
+        let Some(found) = SeriesSource::detect(path, true) else {
+            return self.rows(&read_table(&Source::parse(source)?, options)?.table);
+        };
+        let own = &self.described.options;
+        let options = SeriesOptions {
+            tables: ReadOptions {
+                delimiter: options.delimiter.or(own.tables.delimiter),
+                header: options.header.or(own.tables.header),
+                missing: [own.tables.missing.clone(), options.missing.clone()].concat(),
+                ..options.clone()
+            },
+            ..own.clone()
+        };
+        if let SeriesSource::File(path) = &found {
+            let read = ReadOptions {
+                header: options.tables.header.or(Some(true)),
+                ..options.tables.clone()
+            };
+            return self.rows(&read_table(&Source::File(path.clone()), &read)?.table);
+        }
+        let read = read_series(&found, &options)?;
+        self.described
+            .inputs(self.described.matched(read.series)?, None)
+    }
+
+    fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
+        let asked = table
+            .column(NODE)
+            .filter(|_| !self.described.nodes.iter().any(|n| n == NODE));
+        if let (Some(column), Some(kept)) = (asked, &self.described.kept) {
+            let place = |row: usize| {
+                let name = column.values.text(row).unwrap_or_default();
+                let known = &self.described.nodes;
+                known
+                    .iter()
+                    .position(|other| *other == name)
+                    .ok_or_else(|| {
+                        foreign(format!(
+                            "there is no series `{name}`{}",
+                            candor_core::did_you_mean(&name, known)
+                        ))
+                    })
+            };
+            let nodes = (0..table.rows())
+                .map(place)
+                .collect::<Result<Vec<_>, _>>()?;
+            return self.described.inputs(kept.clone(), Some(nodes));
+        }
+        let known = |column: &Column| {
+            self.described.nodes.contains(&column.name)
+                || self.described.time_column.as_ref() == Some(&column.name)
+        };
+        let columns: Vec<Column> = table.columns.iter().filter(|c| known(c)).cloned().collect();
+        if columns.is_empty() {
+            return Err(EngineError::WrongModality {
+                what: "a table without the series of the model".to_owned(),
+                expected: Modality::GraphSeries,
+            });
+        }
+        let time_column = self.described.time_column.clone();
+        let options = SeriesOptions {
+            time_column: time_column.filter(|name| columns.iter().any(|c| c.name == *name)),
+            ..self.described.options.clone()
+        };
+        let (series, _) = series_of(Table { columns }, "the rows", &options)?;
+        self.described.inputs(self.described.matched(series)?, None)
+    }
+}
+
+/// Series as the pipeline sees them.
+struct SeriesSubject {
+    described: Described,
+    learner: SeriesLearner,
+    units: Units,
+}
+
+impl SeriesSubject {
+    fn series(&self) -> Result<&SeriesUnits, EngineError> {
+        Ok(self.units.get::<SeriesUnits>()?)
+    }
+}
+
+impl Subject for SeriesSubject {
+    fn learner(&self) -> &dyn Learner {
+        &self.learner
+    }
+
+    fn units(&self) -> &Units {
+        &self.units
+    }
+
+    fn input(&self) -> Result<Value, EngineError> {
+        let series = &self.series()?.series;
+        let back = self.described.look_back();
+        let kept = (back * series.nodes.len() <= MOST_KEPT).then(|| Series {
+            graph: None,
+            ..series.tail(back)
+        });
+        to_json(&Described {
+            kept,
+            ..self.described.clone()
+        })
+    }
+
+    fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        Ok(moments_shuffled(self.series()?, units, seed).units())
+    }
+
+    fn parts(&self) -> Vec<String> {
+        let parts: &[&str] = if self.described.nodes.len() > 1 {
+            &[READINGS, OTHERS]
+        } else {
+            &[READINGS]
+        };
+        parts.iter().map(|part| (*part).to_owned()).collect()
+    }
+
+    fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
+        let series = self.series()?;
+        match part {
+            READINGS => Ok(windows_exchanged(series, units, seed).units()),
+            OTHERS => Ok(others_exchanged(series, units, seed).units()),
+            other => Err(malformed(format!("there is no part `{other}`"))),
+        }
+    }
+
+    fn disturbances(&self) -> Vec<&'static str> {
+        Disturbance::ALL
+            .into_iter()
+            .map(Disturbance::name)
+            .collect()
+    }
+
+    fn disturbed(
+        &self,
+        disturbance: &str,
+        severity: u8,
+        units: &[usize],
+        seed: Seed,
+    ) -> Result<Units, EngineError> {
+        let mut known = Disturbance::ALL.into_iter();
+        let Some(found) = known.find(|known| known.name() == disturbance) else {
+            return Err(malformed(format!(
+                "there is no disturbance `{disturbance}`"
+            )));
+        };
+        Ok(found.apply(self.series()?, units, severity, seed).units())
+    }
+
+    fn without_control(&self) -> Option<&'static str> {
+        Some(
+            "Models of series tell the change from what was read last: one that has learned nothing predicts well, and so does one that was trained \
+             on shuffled targets. That nothing of the future is seen is tested otherwise.",
+        )
+    }
+}

@@ -1,0 +1,102 @@
+use std::sync::Arc;
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+use candor_kernels::{Csr, relu, weighted_sparse_product};
+use rand_chacha::ChaCha8Rng;
+
+use super::uniform;
+use crate::SensorGraph;
+
+/// Who sends to whom over given edges: a walk along them, and one against them where they lead one way.
+#[derive(Debug, Clone, Default)]
+pub struct Senders(Vec<(Csr, Arc<[f32]>)>);
+
+impl Senders {
+    /// Shares of senders sum to 1 (Li et al., ICLR 2018, section 2.2).
+    ///
+    /// # Errors
+    /// When the graph is damaged.
+    pub fn of(graph: Option<&SensorGraph>) -> Result<Senders, String> {
+        let Some(graph) = graph else {
+            return Ok(Senders::default());
+        };
+        graph.check()?;
+        let walk = |backward: bool| {
+            let entries = graph.shares(backward);
+            let mut starts = vec![0usize; graph.nodes + 1];
+            entries
+                .iter()
+                .for_each(|(row, _, _)| starts[*row as usize + 1] += 1);
+            for row in 0..graph.nodes {
+                starts[row + 1] += starts[row];
+            }
+            let columns = entries.iter().map(|(_, column, _)| *column).collect();
+            let shares: Vec<f32> = entries.iter().map(|(_, _, share)| *share).collect();
+            let matrix = Csr::new(graph.nodes, starts, columns).map_err(|e| e.to_string())?;
+            Ok::<_, String>((matrix, Arc::from(shares)))
+        };
+        let mut walks = vec![walk(false)?];
+        if !graph.is_symmetric() {
+            walks.push(walk(true)?);
+        }
+        Ok(Senders(walks))
+    }
+
+    /// Walks.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What each walk brings to each node after one to `steps` steps: `count * steps` tensors shaped as `h`, `[series, ...]`.
+    pub fn sent(&self, h: &Tensor<4>, steps: usize) -> Vec<Tensor<4>> {
+        let dims = h.dims();
+        let flat = [dims[0], dims[1] * dims[2] * dims[3]];
+        let mut sent = Vec::new();
+        for (matrix, shares) in &self.0 {
+            let mut x: Tensor<2> = h.clone().reshape(flat);
+            for _ in 0..steps {
+                x = weighted_sparse_product(matrix, shares, x)
+                    .unwrap_or_else(|e| unreachable!("the graph has a node a series: {e}"));
+                sent.push(x.clone().reshape(dims));
+            }
+        }
+        sent
+    }
+}
+
+/// Edges that are learned: `softmax(relu(E₁ E₂ᵀ))`, a share of each sender for each node.
+///
+/// # Reference
+/// Wu et al., "Graph WaveNet for Deep Spatial-Temporal Graph Modeling", IJCAI 2019, equation 5.
+#[derive(Module, Debug)]
+pub struct LearnedEdges {
+    receivers: Param<Tensor<2>>,
+    senders: Param<Tensor<2>>,
+}
+
+/// Numbers by which a node is known.
+const WIDTH: usize = 10;
+
+impl LearnedEdges {
+    /// Draws what nodes are known by.
+    pub fn new(nodes: usize, stream: &mut ChaCha8Rng, device: &Device) -> LearnedEdges {
+        LearnedEdges {
+            receivers: uniform([nodes, WIDTH], 1.0, stream, device),
+            senders: uniform([WIDTH, nodes], 1.0, stream, device),
+        }
+    }
+
+    /// `[series, series]`: each row sums to 1.
+    pub fn shares(&self) -> Tensor<2> {
+        softmax(relu(self.receivers.val().matmul(self.senders.val())), 1)
+    }
+
+    /// What comes to each node: shaped as `h`, `[series, ...]`.
+    pub fn sent(shares: &Tensor<2>, h: &Tensor<4>) -> Tensor<4> {
+        let dims = h.dims();
+        let flat = h.clone().reshape([dims[0], dims[1] * dims[2] * dims[3]]);
+        shares.clone().matmul(flat).reshape(dims)
+    }
+}

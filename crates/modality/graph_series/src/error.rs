@@ -1,0 +1,148 @@
+use std::path::PathBuf;
+
+use candor_core::Hints;
+use candor_data::DataError;
+use thiserror::Error;
+
+/// What stops series from being read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SeriesError {
+    /// A table cannot be read.
+    #[error(transparent)]
+    Table(#[from] DataError),
+    /// A column of the series holds no numbers.
+    #[error("`{}`: column `{column}` holds no numbers", path.display())]
+    NotNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// No column is a series.
+    #[error("`{}` has no column of numbers beside the time", path.display())]
+    NoSeries {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A cell of the time column is no time.
+    #[error("`{}`, row {row}: `{text}` in column `{column}` is no time", path.display())]
+    Time {
+        /// The file.
+        path: PathBuf,
+        /// Row of data, from 1.
+        row: usize,
+        /// The column.
+        column: String,
+        /// The cell.
+        text: String,
+    },
+    /// Rows do not ascend in time.
+    #[error("`{}`, row {row}: `{text}` is earlier than the row before it", path.display())]
+    Unordered {
+        /// The file.
+        path: PathBuf,
+        /// Row of data, from 1.
+        row: usize,
+        /// The time.
+        text: String,
+    },
+    /// Two rows of one time.
+    #[error("`{}`, row {row}: `{text}` is the time of the row before it, too", path.display())]
+    DuplicateTime {
+        /// The file.
+        path: PathBuf,
+        /// Row of data, from 1.
+        row: usize,
+        /// The time.
+        text: String,
+    },
+    /// Rows whose distances in time are no multiples of one step.
+    #[error("`{}`, row {row}: {found} after the row before it, where the usual step is {step}", path.display())]
+    Irregular {
+        /// The file.
+        path: PathBuf,
+        /// Row of data, from 1.
+        row: usize,
+        /// The distance, in words.
+        found: String,
+        /// The usual distance, in words.
+        step: String,
+    },
+    /// The table of edges, weights or places does not fit the series.
+    #[error("`{}`: {problem}", path.display())]
+    Graph {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Too few moments for what is asked.
+    #[error(
+        "`{}` has {steps} moments; a history of {history} and a horizon of {horizon} need at least {needed}", path.display()
+    )]
+    TooShort {
+        /// The source.
+        path: PathBuf,
+        /// Moments there are.
+        steps: usize,
+        /// Moments needed.
+        needed: usize,
+        /// Steps that a model looks back.
+        history: usize,
+        /// Steps that it looks ahead.
+        horizon: usize,
+    },
+    /// A setting makes no sense for these series.
+    #[error("setting `{setting}`: {problem}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Series that a model is asked about are not those that it was made from.
+    #[error("{problem}")]
+    Foreign {
+        /// What is missing.
+        problem: String,
+    },
+}
+
+impl Hints for SeriesError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            SeriesError::Table(error) => error.hints(),
+            SeriesError::NotNumbers { column, .. } => vec![format!(
+                "each column but the time is one series of numbers; leave this one out with `--ignore {column}`"
+            )],
+            SeriesError::NoSeries { .. } => {
+                vec!["give a row a moment and a column a series; the time, if any, comes first".into()]
+            }
+            SeriesError::Time { .. } => {
+                vec!["write times as 2024-03-01 12:30:00, or as numbers that ascend by equal steps".into()]
+            }
+            SeriesError::Unordered { .. } => vec!["sort the rows by time".into()],
+            SeriesError::DuplicateTime { .. } => {
+                vec!["keep one row a moment: take the mean of those that share one".into()]
+            }
+            SeriesError::Irregular { .. } => vec![
+                "bring the rows to equal steps; moments that are merely missing are filled in by themselves".into(),
+            ],
+            SeriesError::Graph { .. } => vec![
+                "`adjacency.csv` holds a square matrix with a row and a column a series, `edges.csv` columns from, to and weight, \
+                 `coordinates.csv` the name and two coordinates of each series"
+                    .into(),
+            ],
+            SeriesError::TooShort { .. } => {
+                vec!["ask for a shorter `--horizon` or `--history`, or give more moments".into()]
+            }
+            SeriesError::Setting { .. } => {
+                vec!["see `candor fit --help` for what it may be".into()]
+            }
+            SeriesError::Foreign { .. } => vec![
+                "give the last moments of the same series under the same names, a row a moment".into(),
+            ],
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The modality `graph series`: forecasts of many series, on a graph or without one.
+//!
+//! A unit is a node at an origin: what its series will be at some horizons, told from what all series were until then. `source` reads
+//! series; `series` holds them, `graph` what joins them, `calendar` the periods in which they repeat; `data` cuts them into units, `split` parts those in
+//! time. `prepare` fits what a network needs on the training part; `rules` and `regression` are the baselines; `design` names the
+//! networks and the space of a search, `body` has one file a paper; `challenge` is what can go wrong in the world.
+
+mod body;
+mod calendar;
+mod challenge;
+mod data;
+mod design;
+mod error;
+mod graph;
+mod learner;
+mod network;
+mod prepare;
+mod profile;
+mod regression;
+mod rules;
+mod series;
+mod source;
+mod split;
+
+pub use calendar::Calendar;
+pub use challenge::{Disturbance, moments_shuffled, others_exchanged, windows_exchanged};
+pub use data::{SeriesUnits, Window};
+pub use design::{Anchor, Body, Loss, SeriesDesign, space};
+pub use error::SeriesError;
+pub use graph::SensorGraph;
+pub use learner::SeriesLearner;
+pub use network::SeriesNetwork;
+pub use prepare::{Preparation, SeriesBatch, WindowData};
+pub use profile::Profile;
+pub use regression::LagRegression;
+pub use rules::{Rule, RuleModel};
+pub use series::Series;
+pub use source::{ReadSeries, SeriesOptions, SeriesSource, read_series, series_of};
+pub use split::{Parts, part_in_time};

@@ -1,0 +1,346 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use candor_train::Batches;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::rules::{limit_of, means_until};
+use crate::{Anchor, Profile, SensorGraph, SeriesUnits};
+
+/// Horizons at which what is usual is part of the context, at most.
+const USUAL_AT: usize = 8;
+/// Waves a period in the context.
+const WAVES: usize = 4;
+/// Last moments that describe a unit for distances between units, at most.
+const DESCRIBED: usize = 24;
+/// Spreads beyond which a number that is seen is cut.
+const MOST: f32 = 12.0;
+
+/// What a model learns of the training part before it is trained: scales of series, and what they usually are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// Steps looked back, the origin's included.
+    pub history: usize,
+    /// Steps ahead.
+    pub horizons: Vec<usize>,
+    /// Mean and standard deviation of each series.
+    pub scales: Vec<(f32, f32)>,
+    /// What the series usually are.
+    pub profile: Option<Profile>,
+    /// Periods.
+    pub periods: Vec<usize>,
+    /// Whether readings are missing, and models must see which.
+    pub gaps: bool,
+    /// What joins the series.
+    pub graph: Option<SensorGraph>,
+}
+
+impl Preparation {
+    /// Fits to the units `train`: on nothing later than the last moment that they predict. `history`: at most that of the units.
+    pub fn fit(units: &SeriesUnits, train: &[usize], history: usize) -> Preparation {
+        let limit = limit_of(units, train);
+        let series = &units.series;
+        let means = means_until(units, limit);
+        let nodes = units.nodes();
+        let mut squares = vec![(0.0f64, 0usize); nodes];
+        let mut gaps = false;
+        for row in series.values[..limit * nodes].chunks_exact(nodes) {
+            for ((value, mean), square) in row.iter().zip(&means).zip(&mut squares) {
+                match value.is_finite() {
+                    true => *square = (square.0 + f64::from(value - mean).powi(2), square.1 + 1),
+                    false => gaps = true,
+                }
+            }
+        }
+        let sd = |(sum, count): &(f64, usize)| {
+            let sd = (sum / (*count).max(1) as f64).sqrt() as f32;
+            if sd > 1e-6 { sd } else { 1.0 }
+        };
+        let sds: Vec<f32> = squares.iter().map(sd).collect();
+        Preparation {
+            history: history.clamp(1, units.history),
+            horizons: units.horizons.to_vec(),
+            scales: means.into_iter().zip(sds).collect(),
+            profile: Profile::fit(series, limit),
+            periods: series
+                .calendar
+                .periods
+                .iter()
+                .copied()
+                .filter(|p| 2 * p <= limit)
+                .collect(),
+            gaps,
+            graph: series.graph.clone(),
+        }
+    }
+
+    /// Series.
+    pub fn nodes(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// Numbers of a moment: its reading, what is usual then where that is known, and whether it was read where readings are missing.
+    pub fn channels(&self) -> usize {
+        1 + usize::from(self.profile.is_some()) + usize::from(self.gaps)
+    }
+
+    /// Numbers of the context of a unit.
+    pub fn context(&self) -> usize {
+        let usual = if self.profile.is_some() {
+            1 + self.usual_at().len()
+        } else {
+            0
+        };
+        2 + usual + 2 * WAVES * self.waved().len()
+    }
+
+    /// Periods whose place is told by waves: those that were seen often enough.
+    fn waved(&self) -> &[usize] {
+        match &self.profile {
+            Some(profile) => {
+                let seen = self
+                    .periods
+                    .iter()
+                    .position(|p| *p == profile.period)
+                    .map_or(0, |place| place + 1);
+                &self.periods[..seen]
+            }
+            None => &[],
+        }
+    }
+
+    fn usual_at(&self) -> Vec<usize> {
+        let step = self.horizons.len().div_ceil(USUAL_AT).max(1);
+        let mut at: Vec<usize> = self.horizons.iter().rev().copied().step_by(step).collect();
+        at.reverse();
+        at
+    }
+
+    /// A number of a series in its spreads around its mean.
+    fn scaled(&self, node: usize, value: f32) -> f32 {
+        let (mean, sd) = self.scales[node];
+        (value - mean) / sd
+    }
+
+    /// What is usual at a moment, scaled; 0 where that is not known.
+    pub(crate) fn usual(&self, units: &SeriesUnits, moment: i64, node: usize) -> f32 {
+        match &self.profile {
+            Some(profile) => self.scaled(node, profile.at(&units.series, moment, node)),
+            None => 0.0,
+        }
+    }
+
+    /// The history of a node, oldest first, scaled; what is missing is as the reading before it, and at the beginning as the mean.
+    /// `read` says what was read.
+    pub(crate) fn window(
+        &self,
+        units: &SeriesUnits,
+        window: usize,
+        node: usize,
+        values: &mut Vec<f32>,
+        read: &mut Vec<bool>,
+    ) {
+        values.clear();
+        read.clear();
+        let mut last = 0.0;
+        for back in (0..self.history).rev() {
+            let value = units.seen(window, back, node);
+            read.push(value.is_finite());
+            if value.is_finite() {
+                last = self.scaled(node, value).clamp(-MOST, MOST);
+            }
+            values.push(last);
+        }
+    }
+
+    /// What a forecast is told as the difference from, at each horizon, scaled. `last`: the last number of the window.
+    pub(crate) fn anchors(
+        &self,
+        anchor: Anchor,
+        units: &SeriesUnits,
+        window: usize,
+        node: usize,
+        last: f32,
+    ) -> Vec<f32> {
+        let end = i64::from(units.windows[window].end);
+        let usual = |ahead: i64| self.usual(units, end + ahead, node);
+        let of = |ahead: i64| match anchor {
+            Anchor::None => 0.0,
+            Anchor::Last => last,
+            Anchor::Usual => usual(ahead),
+            Anchor::LastAndUsual => last + usual(ahead) - usual(0),
+        };
+        self.horizons
+            .iter()
+            .map(|&ahead| of(ahead as i64))
+            .collect()
+    }
+
+    /// Why this cannot be used, if so: it may come from a damaged file.
+    ///
+    /// # Errors
+    /// The fault, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let damaged = |what: &str| Err(format!("{what} of its series are damaged"));
+        let sound = |(mean, sd): &(f32, f32)| mean.is_finite() && sd.is_finite() && *sd > 0.0;
+        let nodes = self.nodes();
+        if nodes == 0 || nodes > 1 << 24 || !self.scales.iter().all(sound) {
+            return damaged("the scales");
+        }
+        let ascend = self.horizons.windows(2).all(|pair| pair[0] < pair[1]);
+        let range = 1..=1usize << 20;
+        let ends = self.horizons.first().zip(self.horizons.last());
+        if !ascend || !ends.is_some_and(|(a, b)| range.contains(a) && range.contains(b)) {
+            return damaged("the horizons");
+        }
+        if !(1..=1 << 20).contains(&self.history) || self.periods.len() > 2 {
+            return damaged("the times");
+        }
+        if let Some(profile) = &self.profile {
+            profile.check(nodes)?;
+        }
+        match &self.graph {
+            Some(graph) if graph.nodes != nodes => damaged("the graph"),
+            Some(graph) => graph.check(),
+            None => Ok(()),
+        }
+    }
+
+    /// Why these units cannot be predicted, if so.
+    ///
+    /// # Errors
+    /// The fault, in words.
+    pub fn check_units(&self, units: &SeriesUnits) -> Result<(), String> {
+        match units.nodes() == self.nodes()
+            && *units.horizons == self.horizons
+            && units.history >= self.history
+        {
+            true => Ok(()),
+            false => Err("the model was made for other series, horizons or histories".into()),
+        }
+    }
+}
+
+/// Windows as a network takes them.
+pub struct SeriesBatch {
+    /// `[series, windows, history, channels]`.
+    pub x: Tensor<4>,
+    /// `[series, windows, context]`.
+    pub context: Tensor<3>,
+    /// `[windows, series * horizons]`: 1 where the truth is known and may be learned, else 0; `None` where nothing is learned.
+    pub known: Option<Tensor<2>>,
+}
+
+/// Windows that become batches: item `i` is window `windows[i]` of the units.
+pub struct WindowData<'a> {
+    /// The units.
+    pub units: &'a SeriesUnits,
+    /// What was learned of the training part.
+    pub preparation: &'a Preparation,
+    /// The items.
+    pub windows: Vec<usize>,
+    /// `[items, series * horizons]`: what may be learned; empty where nothing is.
+    pub known: Vec<bool>,
+    /// Items that are computed at a time.
+    pub at_once: usize,
+}
+
+impl WindowData<'_> {
+    /// For each item and node what describes it, for distances: the last moments and the context. The length, and the numbers.
+    pub fn described(&self, item: usize, node: usize, numbers: &mut Vec<f32>) {
+        let (mut values, mut read) = (Vec::new(), Vec::new());
+        let p = self.preparation;
+        p.window(self.units, self.windows[item], node, &mut values, &mut read);
+        let from = values.len().saturating_sub(DESCRIBED);
+        numbers.extend(&values[from..]);
+        numbers.push(read.iter().filter(|r| !**r).count() as f32 / read.len().max(1) as f32);
+    }
+
+    /// Numbers that describe a unit.
+    pub fn described_width(&self) -> usize {
+        self.preparation.history.min(DESCRIBED) + 1
+    }
+
+    fn made(&self, items: &[usize], learn: bool, device: &Device) -> SeriesBatch {
+        let p = self.preparation;
+        let (nodes, history, channels, width) = (p.nodes(), p.history, p.channels(), p.context());
+        let usual_at = p.usual_at();
+        let mut x = Vec::with_capacity(nodes * items.len() * history * channels);
+        let mut context = Vec::with_capacity(nodes * items.len() * width);
+        let (mut values, mut read) = (Vec::new(), Vec::new());
+        for node in 0..nodes {
+            for &item in items {
+                let window = self.windows[item];
+                let end = i64::from(self.units.windows[window].end);
+                p.window(self.units, window, node, &mut values, &mut read);
+                for (place, (value, read)) in values.iter().zip(&read).enumerate() {
+                    x.push(*value);
+                    if p.profile.is_some() {
+                        x.push(p.usual(self.units, end - (history - 1 - place) as i64, node));
+                    }
+                    if p.gaps {
+                        x.push(f32::from(u8::from(*read)));
+                    }
+                }
+                let last = values.last().copied().unwrap_or(0.0);
+                context.push(last);
+                context.push(values.iter().sum::<f32>() / history as f32 - last);
+                if p.profile.is_some() {
+                    let now = p.usual(self.units, end, node);
+                    context.push(now);
+                    context.extend(
+                        usual_at
+                            .iter()
+                            .map(|&ahead| p.usual(self.units, end + ahead as i64, node) - now),
+                    );
+                }
+                for &period in p.waved() {
+                    let place = self.units.series.calendar.slot(end, period) as f32 / period as f32;
+                    for wave in 1..=WAVES {
+                        let angle = place * wave as f32 * std::f32::consts::TAU;
+                        context.extend([angle.sin(), angle.cos()]);
+                    }
+                }
+            }
+        }
+        let targets = nodes * p.horizons.len();
+        let known = (learn && !self.known.is_empty()).then(|| {
+            let rows = items
+                .iter()
+                .flat_map(|&item| &self.known[item * targets..(item + 1) * targets]);
+            let cells: Vec<f32> = rows.map(|known| f32::from(u8::from(*known))).collect();
+            Tensor::from_data(TensorData::new(cells, [items.len(), targets]), device)
+        });
+        SeriesBatch {
+            x: Tensor::from_data(
+                TensorData::new(x, [nodes, items.len(), history, channels]),
+                device,
+            ),
+            context: Tensor::from_data(
+                TensorData::new(context, [nodes, items.len(), width]),
+                device,
+            ),
+            known,
+        }
+    }
+}
+
+impl Batches for WindowData<'_> {
+    type Batch = SeriesBatch;
+
+    fn batch(&self, indices: &[usize], device: &Device) -> SeriesBatch {
+        self.made(indices, false, device)
+    }
+
+    fn training_batch(
+        &self,
+        indices: &[usize],
+        _stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> SeriesBatch {
+        self.made(indices, true, device)
+    }
+
+    fn units_at_once(&self) -> usize {
+        self.at_once
+    }
+}

@@ -1,0 +1,242 @@
+use candor_core::Distribution;
+use serde::{Deserialize, Serialize};
+
+use crate::{Profile, SeriesUnits};
+
+/// Moments that the mean of a window is taken over, at most: an hour of five minutes.
+const WINDOW: usize = 12;
+/// Earlier periods that are looked at where one has no reading.
+const PERIODS_BACK: usize = 3;
+/// Windows on which the spread of a rule's errors is measured, at most.
+const MEASURED: usize = 2_000;
+
+/// A rule that learns next to nothing: what every forecast is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// The mean of the series over the training part.
+    Trivial,
+    /// The last reading.
+    LastValue,
+    /// The mean of the last readings.
+    WindowMean,
+    /// The reading at the same place of the last period.
+    SeasonalNaive,
+    /// The mean at the same place of all periods of the training part.
+    HistoryAverage,
+}
+
+impl Rule {
+    /// All of them, with the names that designs have.
+    pub const ALL: [(Rule, &'static str); 5] = [
+        (Rule::Trivial, "trivial"),
+        (Rule::LastValue, "last_value"),
+        (Rule::WindowMean, "window_mean"),
+        (Rule::SeasonalNaive, "seasonal_naive"),
+        (Rule::HistoryAverage, "history_average"),
+    ];
+}
+
+/// A rule, with what it has learned of the training part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleModel {
+    rule: Rule,
+    /// The period of a seasonal rule; 0 where there is none.
+    period: usize,
+    /// Of each series.
+    means: Vec<f32>,
+    profile: Option<Profile>,
+    /// `[series, horizons]`: the mean square of its errors.
+    variances: Vec<f32>,
+}
+
+impl RuleModel {
+    /// Fits to the units `train`. A seasonal rule takes the shortest period, `long` the longest.
+    pub fn fit(rule: Rule, long: bool, units: &SeriesUnits, train: &[usize]) -> RuleModel {
+        let limit = limit_of(units, train);
+        let periods = &units.series.calendar.periods;
+        let period = if long {
+            periods.last()
+        } else {
+            periods.first()
+        };
+        let mut model = RuleModel {
+            rule,
+            period: period.copied().unwrap_or(0),
+            means: means_until(units, limit),
+            profile: match rule {
+                Rule::HistoryAverage | Rule::SeasonalNaive => Profile::fit(&units.series, limit),
+                _ => None,
+            },
+            variances: Vec::new(),
+        };
+        let step = (train.len() / (MEASURED * units.nodes().max(1))).max(1);
+        let measured: Vec<usize> = train.iter().copied().step_by(step).collect();
+        model.variances = variances(units, &measured, |window, node, ahead| {
+            model.value(units, window, node, ahead)
+        });
+        model
+    }
+
+    fn value(&self, units: &SeriesUnits, window: usize, node: usize, ahead: usize) -> f32 {
+        let end = i64::from(units.windows[window].end);
+        let usual = || match &self.profile {
+            Some(profile) => profile.at(&units.series, end + ahead as i64, node),
+            None => self.means[node],
+        };
+        match self.rule {
+            Rule::Trivial => self.means[node],
+            Rule::HistoryAverage => usual(),
+            Rule::LastValue => {
+                let mut seen = (0..units.history).map(|back| units.seen(window, back, node));
+                seen.find(|v| v.is_finite()).unwrap_or_else(usual)
+            }
+            Rule::WindowMean => {
+                let length = match self.period {
+                    7 => 7,
+                    _ => WINDOW,
+                };
+                let seen =
+                    (0..units.history.min(length)).map(|back| units.seen(window, back, node));
+                let known: Vec<f32> = seen.filter(|v| v.is_finite()).collect();
+                match known.len() {
+                    0 => usual(),
+                    count => known.iter().sum::<f32>() / count as f32,
+                }
+            }
+            Rule::SeasonalNaive => {
+                let Some(first) = (ahead)
+                    .checked_div(self.period)
+                    .map(|_| ahead.div_ceil(self.period))
+                else {
+                    return usual();
+                };
+                let earlier = (first..first + PERIODS_BACK)
+                    .map(|k| units.seen(window, k * self.period - ahead, node));
+                earlier
+                    .into_iter()
+                    .find(|v| v.is_finite())
+                    .unwrap_or_else(usual)
+            }
+        }
+    }
+
+    /// What the rule says of the units at `indices`.
+    pub fn predict(&self, units: &SeriesUnits, indices: &[usize]) -> Distribution {
+        let width = units.horizons.len();
+        let (mut mean, mut variance) = (Vec::new(), Vec::new());
+        for &index in indices {
+            let (window, node) = units.which[index];
+            let (window, node) = (window as usize, node as usize);
+            mean.extend(
+                units
+                    .horizons
+                    .iter()
+                    .map(|&ahead| self.value(units, window, node, ahead)),
+            );
+            variance.extend(&self.variances[node * width..(node + 1) * width]);
+        }
+        Distribution::Gaussian {
+            width,
+            mean,
+            variance,
+        }
+    }
+
+    /// Numbers that were learned.
+    pub fn parameters(&self) -> u64 {
+        let profile = self.profile.as_ref().map_or(0, Profile::parameters);
+        (self.means.len() + self.variances.len()) as u64 + profile
+    }
+
+    /// Why the rule cannot be used, if so: it may come from a damaged file.
+    ///
+    /// # Errors
+    /// The fault, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let nodes = self.means.len();
+        let sound = |numbers: &[f32]| numbers.iter().all(|v| v.is_finite());
+        let variances = nodes > 0
+            && self.variances.len().is_multiple_of(nodes)
+            && self.variances.iter().all(|v| *v > 0.0);
+        if !sound(&self.means) || !sound(&self.variances) || !variances || self.period > 1 << 20 {
+            return Err("its rule is damaged".into());
+        }
+        self.profile
+            .as_ref()
+            .map_or(Ok(()), |profile| profile.check(nodes))
+    }
+
+    /// Why the rule says nothing of these units, if so.
+    ///
+    /// # Errors
+    /// The fault, in words.
+    pub fn check_units(&self, units: &SeriesUnits) -> Result<(), String> {
+        let (nodes, width) = (units.nodes(), units.horizons.len());
+        match self.means.len() == nodes && self.variances.len() == nodes * width {
+            true => Ok(()),
+            false => Err("the rule is of other series or other horizons".into()),
+        }
+    }
+}
+
+/// The moment before which all lies that the training units see or predict.
+pub(crate) fn limit_of(units: &SeriesUnits, train: &[usize]) -> usize {
+    let furthest = units.horizons.last().copied().unwrap_or(1);
+    let ends = train
+        .iter()
+        .map(|&i| units.windows[units.which[i].0 as usize].end as usize);
+    (ends.max().unwrap_or(0) + furthest + 1).min(units.series.steps())
+}
+
+/// The mean of each series before a moment; 0 where nothing was read.
+pub(crate) fn means_until(units: &SeriesUnits, limit: usize) -> Vec<f32> {
+    let of = |node: usize| {
+        let known = (0..limit)
+            .map(|moment| units.series.at(moment as i64, node))
+            .filter(|v| v.is_finite());
+        let (sum, count) = known.fold((0.0f64, 0usize), |(sum, count), v| {
+            (sum + f64::from(v), count + 1)
+        });
+        (sum / count.max(1) as f64) as f32
+    };
+    (0..units.nodes()).map(of).collect()
+}
+
+/// `[series, horizons]`: the mean square of the errors of `value(window, node, ahead)` on some units; series without any have that of all
+/// together.
+pub(crate) fn variances(
+    units: &SeriesUnits,
+    train: &[usize],
+    value: impl Fn(usize, usize, usize) -> f32,
+) -> Vec<f32> {
+    let (nodes, width) = (units.nodes(), units.horizons.len());
+    let (mut sums, mut counts) = (vec![0.0f64; nodes * width], vec![0usize; nodes * width]);
+    for &index in train {
+        let (window, node) = units.which[index];
+        let (window, node) = (window as usize, node as usize);
+        let end = i64::from(units.windows[window].end);
+        for (place, &ahead) in units.horizons.iter().enumerate() {
+            let error =
+                f64::from(units.series.at(end + ahead as i64, node) - value(window, node, ahead));
+            if error.is_finite() {
+                sums[node * width + place] += error * error;
+                counts[node * width + place] += 1;
+            }
+        }
+    }
+    let whole = sums.iter().sum::<f64>() / counts.iter().sum::<usize>().max(1) as f64;
+    // A series that never changes must not have a spread of zero.
+    let least = (1e-6 * whole).max(1e-12);
+    sums.iter()
+        .zip(&counts)
+        .map(|(sum, &count)| {
+            if count > 0 {
+                (sum / count as f64).max(least)
+            } else {
+                whole.max(least)
+            }
+        })
+        .map(|variance| variance as f32)
+        .collect()
+}

@@ -1,0 +1,82 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Calendar, SensorGraph};
+
+/// Series of numbers at equal steps of time, maybe on a graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// The names of the series.
+    pub nodes: Vec<String>,
+    /// `[moments, series]`, row-major; NaN where nothing was read.
+    #[serde(with = "gaps")]
+    pub values: Vec<f32>,
+    /// When moments are.
+    pub calendar: Calendar,
+    /// What joins the series, if anything does.
+    pub graph: Option<SensorGraph>,
+}
+
+impl Series {
+    /// Moments.
+    pub fn steps(&self) -> usize {
+        self.values.len() / self.nodes.len().max(1)
+    }
+
+    /// What series `node` was at a moment; NaN where it was not read, and before the beginning.
+    pub fn at(&self, moment: i64, node: usize) -> f32 {
+        match usize::try_from(moment) {
+            Ok(moment) if moment < self.steps() => self.values[moment * self.nodes.len() + node],
+            _ => f32::NAN,
+        }
+    }
+
+    /// The last `moments` of them.
+    pub fn tail(&self, moments: usize) -> Series {
+        let from = self.steps().saturating_sub(moments);
+        let calendar = Calendar {
+            start: self
+                .calendar
+                .start
+                .zip(self.calendar.step)
+                .map(|(start, step)| start + from as f64 * step),
+            phase: self.calendar.phase + from as i64,
+            ..self.calendar.clone()
+        };
+        Series {
+            values: self.values[from * self.nodes.len()..].to_vec(),
+            calendar,
+            ..self.clone()
+        }
+    }
+
+    /// Why they cannot be used, if so: they may come from a damaged file.
+    ///
+    /// # Errors
+    /// The fault, in words.
+    pub fn check(&self) -> Result<(), String> {
+        self.calendar.check()?;
+        if self.nodes.is_empty() || !self.values.len().is_multiple_of(self.nodes.len()) {
+            return Err("its series are damaged".into());
+        }
+        match &self.graph {
+            Some(graph) if graph.nodes != self.nodes.len() => Err("its graph is damaged".into()),
+            Some(graph) => graph.check(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// JSON knows no NaN: what is missing is `null`.
+mod gaps {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[f32], to: S) -> Result<S::Ok, S::Error> {
+        let known: Vec<Option<f32>> = values.iter().map(|v| v.is_finite().then_some(*v)).collect();
+        known.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f32>, D::Error> {
+        let known = Vec::<Option<f32>>::deserialize(from)?;
+        Ok(known.into_iter().map(|v| v.unwrap_or(f32::NAN)).collect())
+    }
+}

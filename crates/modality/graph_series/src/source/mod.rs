@@ -1,0 +1,331 @@
+//! Where series come from: a folder with a table of values and maybe one of what joins them, or one table.
+
+mod dead;
+mod joined;
+mod times;
+
+use std::path::{Path, PathBuf};
+
+use candor_core::{Evidence, Finding, Severity};
+use candor_data::{
+    Read, ReadOptions, Source, SourceFacts, Table, Values, fingerprint_bytes, read_table,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Calendar, Series, SeriesError};
+
+/// Endings of tables, the usual first.
+const ENDINGS: [&str; 8] = [
+    "csv", "csv.gz", "tsv", "tsv.gz", "parquet", "arrow", "feather", "txt",
+];
+
+/// Where series come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeriesSource {
+    /// A folder with `values.csv` and maybe `adjacency.csv`, `edges.csv` or `coordinates.csv` (also `.tsv`, `.parquet`, `.arrow`,
+    /// `.feather`, the first two also with `.gz`).
+    Folder(PathBuf),
+    /// One table: a row a moment, a column a series.
+    File(PathBuf),
+}
+
+impl SeriesSource {
+    /// The series that `path` holds, if it is a folder of them. A file is one of series only if a person says so.
+    pub fn detect(path: &Path, asked: bool) -> Option<SeriesSource> {
+        if table_in(path, "values").is_some() {
+            return Some(SeriesSource::Folder(path.to_owned()));
+        }
+        (asked && path.is_file()).then(|| SeriesSource::File(path.to_owned()))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        match self {
+            SeriesSource::Folder(path) | SeriesSource::File(path) => path,
+        }
+    }
+}
+
+/// How series are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SeriesOptions {
+    /// How the tables are read.
+    pub tables: ReadOptions,
+    /// The column of times; found when not given.
+    pub time_column: Option<String>,
+    /// Columns that are no series.
+    pub ignore: Vec<String>,
+    /// Readings of zero stay what they are, however unlikely.
+    pub keep_zeros: bool,
+}
+
+/// Series that were read.
+#[derive(Debug, Clone)]
+pub struct ReadSeries {
+    /// The series.
+    pub series: Series,
+    /// The name of the column of times, if there is one.
+    pub time_column: Option<String>,
+    /// What was found out while reading.
+    pub facts: SourceFacts,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads series.
+///
+/// # Errors
+/// When a table cannot be read, times do not ascend by equal steps, or what joins the series does not fit them.
+pub fn read_series(
+    source: &SeriesSource,
+    options: &SeriesOptions,
+) -> Result<ReadSeries, SeriesError> {
+    let values_path = match source {
+        SeriesSource::File(path) => path.clone(),
+        SeriesSource::Folder(folder) => {
+            table_in(folder, "values").unwrap_or_else(|| folder.join("values.csv"))
+        }
+    };
+    // Names of series may be numbers, as those of sensors are.
+    let header = options.tables.header.or(Some(true));
+    let Read { table, mut facts } = read(&values_path, &options.tables, header)?;
+    let FromTable {
+        mut series,
+        time_column,
+        findings,
+    } = FromTable::read(table, &values_path, options)?;
+    let mut sums = vec![facts.sha256.clone()];
+    if let SeriesSource::Folder(folder) = source
+        && let Some((path, read)) = joined::read(folder, &options.tables, &series.nodes)?
+    {
+        sums.push(read.facts.sha256);
+        facts.bytes += read.facts.bytes;
+        facts.notes.push(format!(
+            "`{}`: {} edges",
+            path.display(),
+            read.graph.edges.len()
+        ));
+        series.graph = Some(read.graph);
+    }
+    facts.source = source.path().display().to_string();
+    if sums.len() > 1 {
+        facts.sha256 = fingerprint_bytes(sums.concat().as_bytes()).1;
+    }
+    facts.format = format!("series of {}", facts.format);
+    Ok(ReadSeries {
+        series,
+        time_column,
+        facts,
+        findings,
+    })
+}
+
+/// Series of a table that is in memory, without a graph: a row a moment, a column a series. `name` is what messages call it.
+///
+/// # Errors
+/// As [`read_series`].
+pub fn series_of(
+    table: Table,
+    name: &str,
+    options: &SeriesOptions,
+) -> Result<(Series, Option<String>), SeriesError> {
+    let read = FromTable::read(table, Path::new(name), options)?;
+    Ok((read.series, read.time_column))
+}
+
+struct FromTable {
+    series: Series,
+    time_column: Option<String>,
+    findings: Vec<Finding>,
+}
+
+impl FromTable {
+    fn read(
+        mut table: Table,
+        path: &Path,
+        options: &SeriesOptions,
+    ) -> Result<FromTable, SeriesError> {
+        let mut findings = Vec::new();
+        let found = times::take(
+            &mut table,
+            path,
+            options.time_column.as_deref(),
+            &mut findings,
+        )?;
+        table
+            .columns
+            .retain(|column| !options.ignore.contains(&column.name));
+        let mut values = numbers(
+            path,
+            &table,
+            found.as_ref().map(|times| times.places.as_slice()),
+        )?;
+        let nodes: Vec<String> = table
+            .columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect();
+        if !options.keep_zeros {
+            findings.extend(dead::mask(&mut values, &nodes));
+        }
+        findings.extend(gaps(&values, &nodes));
+        let steps = values.len() / nodes.len();
+        let calendar = match found.as_ref().and_then(|times| times.seconds) {
+            Some((start, step)) => Calendar::from_times(start, step, steps),
+            None => Calendar::from_values(&means(&values, nodes.len())),
+        };
+        findings.push(period_finding(&calendar));
+        Ok(FromTable {
+            series: Series {
+                nodes,
+                values,
+                calendar,
+                graph: None,
+            },
+            time_column: found.map(|times| times.column),
+            findings,
+        })
+    }
+}
+
+/// The table of that name in a folder.
+fn table_in(folder: &Path, stem: &str) -> Option<PathBuf> {
+    let paths = ENDINGS
+        .iter()
+        .map(|ending| folder.join(format!("{stem}.{ending}")));
+    paths.into_iter().find(|path| path.is_file())
+}
+
+fn read(path: &Path, options: &ReadOptions, header: Option<bool>) -> Result<Read, SeriesError> {
+    let options = ReadOptions {
+        header,
+        // Moments must not be left out.
+        memory_bytes: None,
+        ..options.clone()
+    };
+    Ok(read_table(&Source::File(path.to_owned()), &options)?)
+}
+
+/// `[moments, series]`: row `i` of the table is moment `places[i]`; moments without a row have no numbers.
+fn numbers(path: &Path, table: &Table, places: Option<&[usize]>) -> Result<Vec<f32>, SeriesError> {
+    let (rows, width) = (table.rows(), table.columns.len());
+    if width == 0 || rows == 0 {
+        return Err(SeriesError::NoSeries {
+            path: path.to_owned(),
+        });
+    }
+    let steps = places
+        .and_then(<[usize]>::last)
+        .map_or(rows, |last| last + 1);
+    let mut values = vec![f32::NAN; steps * width];
+    for (node, column) in table.columns.iter().enumerate() {
+        let read: &[f64] = match &column.values {
+            Values::Numeric(read) => read,
+            // A column without a single reading is read as text.
+            Values::Text { dictionary, .. } if dictionary.is_empty() => continue,
+            Values::Text { .. } => {
+                return Err(SeriesError::NotNumbers {
+                    path: path.to_owned(),
+                    column: column.name.clone(),
+                });
+            }
+        };
+        for (row, &value) in read.iter().enumerate() {
+            let moment = places.map_or(row, |places| places[row]);
+            let value = value as f32;
+            values[moment * width + node] = if value.is_finite() { value } else { f32::NAN };
+        }
+    }
+    Ok(values)
+}
+
+/// The mean over the series at each moment; a moment without readings has that of the moment before it.
+fn means(values: &[f32], nodes: usize) -> Vec<f64> {
+    let mut last = 0.0;
+    let rows = values.chunks_exact(nodes.max(1));
+    rows.map(|row| {
+        let known: Vec<f64> = row
+            .iter()
+            .filter(|v| v.is_finite())
+            .map(|v| f64::from(*v))
+            .collect();
+        if !known.is_empty() {
+            last = known.iter().sum::<f64>() / known.len() as f64;
+        }
+        last
+    })
+    .collect()
+}
+
+fn gaps(values: &[f32], nodes: &[String]) -> Option<Finding> {
+    let missing = values.iter().filter(|v| v.is_nan()).count();
+    if missing == 0 {
+        return None;
+    }
+    let mut of_node: Vec<(usize, &String)> = nodes
+        .iter()
+        .enumerate()
+        .map(|(node, name)| {
+            let column = values.iter().skip(node).step_by(nodes.len());
+            (column.filter(|v| v.is_nan()).count(), name)
+        })
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    of_node.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let columns: Vec<String> = of_node
+        .iter()
+        .take(10)
+        .map(|(_, name)| (*name).clone())
+        .collect();
+    Some(Finding {
+        kind: "missing-readings".into(),
+        severity: Severity::Note,
+        message: format!(
+            "{:.1} % of the readings are missing, in {} of {} series",
+            100.0 * missing as f64 / values.len() as f64,
+            of_node.len(),
+            nodes.len()
+        ),
+        columns,
+        evidence: Evidence {
+            count: missing,
+            ..Evidence::default()
+        },
+        remedy: "nothing, unless they could be had".into(),
+        action: Some("models see the last reading instead, and that it is old; nothing is learned or judged there".into()),
+    })
+}
+
+fn period_finding(calendar: &Calendar) -> Finding {
+    let periods: Vec<String> = calendar.periods.iter().map(usize::to_string).collect();
+    let (message, remedy) = match (calendar.periods.is_empty(), calendar.start) {
+        (true, _) => (
+            "the series have no period that is short enough to be learned".to_owned(),
+            "give times in the first column, if there are some",
+        ),
+        (false, Some(_)) => (
+            format!(
+                "by their times the series repeat after {} moments",
+                periods.join(" and ")
+            ),
+            "nothing",
+        ),
+        (false, None) => (
+            format!(
+                "the series have no times; by their values they repeat after {} moments",
+                periods.join(" and ")
+            ),
+            "give times in the first column: then days and weeks are known",
+        ),
+    };
+    Finding {
+        kind: "periods".into(),
+        severity: Severity::Note,
+        columns: Vec::new(),
+        message,
+        evidence: Evidence::default(),
+        remedy: remedy.into(),
+        action: None,
+    }
+}

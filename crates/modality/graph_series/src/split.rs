@@ -1,0 +1,118 @@
+use crate::SeriesUnits;
+
+/// Windows from which calibration has a part of its own.
+const CALIBRATION_FROM: usize = 4_000;
+/// Shares of the moments before the test part.
+const CALIBRATION: f64 = 0.1;
+const VALIDATION: f64 = 0.15;
+
+/// Windows in each part, ascending in time: each part is later than those before it, and no moment that is predicted in one is predicted in
+/// another, or lies before the origin of a window of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parts {
+    /// What is learned from.
+    pub train: Vec<usize>,
+    /// What to stop and choose on.
+    pub validation: Vec<usize>,
+    /// For promises; empty where data are few.
+    pub calibration: Vec<usize>,
+    /// What is looked at once.
+    pub test: Vec<usize>,
+}
+
+/// Parts windows in time. The moments are cut, and a window belongs to the part in which all that it predicts lies; windows that predict over a
+/// cut are in none, so that a model of one part knows nothing that a later part is asked about. What a window looks back on may lie in
+/// an earlier part, as it will in use.
+///
+/// # Errors
+/// When a part is empty, in words.
+pub fn part_in_time(units: &SeriesUnits, test_share: f64) -> Result<Parts, String> {
+    let furthest = units.horizons.last().copied().unwrap_or(1);
+    let steps = units.series.steps();
+    let test_from = (steps as f64 * (1.0 - test_share)).round() as usize;
+    let first = units.windows.first().map_or(0, |w| w.end as usize + 1);
+    let inside = |from: usize, to: usize| -> Vec<usize> {
+        let windows = units.windows.iter().enumerate();
+        let chosen = windows.filter(|(_, w)| {
+            let end = w.end as usize;
+            end + 1 >= from && end + furthest < to
+        });
+        chosen.map(|(place, _)| place).collect()
+    };
+    let development = inside(0, test_from).len();
+    let span = test_from.saturating_sub(first);
+    let cut = |share: f64| (span as f64 * share).ceil() as usize;
+    let own = |share: f64| cut(share).max(furthest);
+    let calibration_from = match development >= CALIBRATION_FROM {
+        true => test_from.saturating_sub(own(CALIBRATION)),
+        false => test_from,
+    };
+    let validation_from = calibration_from.saturating_sub(own(VALIDATION));
+    let parts = Parts {
+        train: inside(0, validation_from),
+        validation: inside(validation_from, calibration_from),
+        calibration: inside(calibration_from, test_from),
+        test: inside(test_from, usize::MAX),
+    };
+    let lacking = match &parts {
+        parts if parts.train.is_empty() => Some("train"),
+        parts if parts.validation.is_empty() => Some("validation"),
+        parts if parts.test.is_empty() && test_share > 0.0 => Some("test"),
+        _ => None,
+    };
+    match lacking {
+        None => Ok(parts),
+        Some(part) => Err(format!(
+            "of {steps} moments none is left for the {part} part when nothing that one part predicts may lie in another"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Calendar, Series};
+
+    fn units(steps: usize, history: usize, furthest: usize) -> SeriesUnits {
+        let series = Series {
+            nodes: vec!["a".into()],
+            values: vec![0.0; steps],
+            calendar: Calendar::from_values(&[]),
+            graph: None,
+        };
+        SeriesUnits::learnable(series, history, (1..=furthest).collect(), 1)
+    }
+
+    #[test]
+    fn no_part_predicts_what_another_predicts_or_has_already_seen() {
+        for (steps, history, furthest) in [(100, 12, 3), (10_000, 24, 12), (61, 7, 7)] {
+            let units = units(steps, history, furthest);
+            let parts = part_in_time(&units, 0.2).unwrap();
+            assert_eq!(parts.calibration.is_empty(), steps < 5_000);
+            let in_order = [
+                &parts.train,
+                &parts.validation,
+                &parts.calibration,
+                &parts.test,
+            ];
+            let in_order: Vec<_> = in_order.into_iter().filter(|p| !p.is_empty()).collect();
+            for pair in in_order.windows(2) {
+                let last = units.windows[*pair[0].last().unwrap()].end as usize;
+                let first = units.windows[pair[1][0]].end as usize;
+                assert!(last + furthest <= first, "{steps}: {last} {first}");
+            }
+            let first = units.windows[parts.test[0]].end as usize;
+            assert_eq!(first + 1, (steps as f64 * 0.8).round() as usize);
+            assert_eq!(
+                units.windows[*parts.test.last().unwrap()].end as usize + furthest + 1,
+                steps
+            );
+        }
+    }
+
+    #[test]
+    fn series_too_short_for_their_horizon_are_refused() {
+        assert!(part_in_time(&units(30, 4, 12), 0.2).is_err());
+        assert!(part_in_time(&units(12, 11, 1), 0.2).is_err());
+    }
+}
