@@ -11,8 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 use support::{candor, command, result_of};
 
-const HEADER: &str =
-    "@problemName pulses\n@univariate true\n@equalLength false\n@classLabel true early late\n@data\n";
+const HEADER: &str = "@problemName pulses\n@univariate true\n@equalLength false\n@classLabel true early late\n@data\n";
 
 /// A noisy pulse that comes early or late.
 fn pulse(i: usize) -> (String, &'static str) {
@@ -21,7 +20,12 @@ fn pulse(i: usize) -> (String, &'static str) {
     let start = if late { 18 } else { 4 };
     let reading = |t: usize| {
         let noise = ((i * 7919 + t * 104_729) % 97) as f64 / 300.0;
-        noise + if (start..start + 6).contains(&t) { 1.0 } else { 0.0 }
+        noise
+            + if (start..start + 6).contains(&t) {
+                1.0
+            } else {
+                0.0
+            }
     };
     let readings: Vec<String> = (0..length).map(|t| format!("{:.4}", reading(t))).collect();
     (readings.join(","), if late { "late" } else { "early" })
@@ -134,12 +138,36 @@ fn files_that_are_no_series_end_with_status_2() {
     let two = "@classLabel true early late\n@data\n1,2:3,4:early\n2,3:4,5:late\n";
     let cases: [(&str, Vec<u8>, &str); 8] = [
         ("empty.ts", Vec::new(), "there is no line `@data`"),
-        ("program.ts", b"export const x = 1;\n".to_vec(), "stands before `@data`"),
-        ("film.ts", vec![0x47, 0x40, 0xff, 0x0a, 0xfe], "it is not text"),
-        ("cut.ts", file(0..20, "1,2,3\n").into_bytes(), "there is no label"),
-        ("word.ts", file(0..20, "1,b,3:early\n").into_bytes(), "`b` is no number"),
-        ("class.ts", file(0..20, "1,2,3:erly\n").into_bytes(), "did you mean `early`?"),
-        ("nothing.ts", b"@classLabel false\n@data\n1,2\n2,3\n".to_vec(), "nothing says what is to be predicted"),
+        (
+            "program.ts",
+            b"export const x = 1;\n".to_vec(),
+            "stands before `@data`",
+        ),
+        (
+            "film.ts",
+            vec![0x47, 0x40, 0xff, 0x0a, 0xfe],
+            "it is not text",
+        ),
+        (
+            "cut.ts",
+            file(0..20, "1,2,3\n").into_bytes(),
+            "there is no label",
+        ),
+        (
+            "word.ts",
+            file(0..20, "1,b,3:early\n").into_bytes(),
+            "`b` is no number",
+        ),
+        (
+            "class.ts",
+            file(0..20, "1,2,3:erly\n").into_bytes(),
+            "did you mean `early`?",
+        ),
+        (
+            "nothing.ts",
+            b"@classLabel false\n@data\n1,2\n2,3\n".to_vec(),
+            "nothing says what is to be predicted",
+        ),
         ("packed.ts.gz", vec![0x1f, 0x8b, 8, 0, 1, 2], "cannot read"),
     ];
     for (name, bytes, wanted) in cases {

@@ -420,10 +420,6 @@ pub(crate) fn reader(
         Modality::PointCloud => point_cloud::reader(input, task),
         Modality::Sequence => sequence::reader(input, task),
         Modality::Text => text::reader(input, task),
-        other => Err(ReaderError::Damaged(format!(
-            "this version does not know how to read a {}",
-            other.name()
-        ))),
     }
 }
 

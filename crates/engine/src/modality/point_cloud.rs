@@ -317,6 +317,9 @@ impl Subject for CloudSubject {
             value: whole,
             svg: draw(cloud, Some(&points)),
             weights,
+            edges: Vec::new(),
+            features: Vec::new(),
+            masked_share: None,
         }))
     }
 

@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::table::joined;
-use super::{
-    Input, Inputs, Material, Opened, ReaderError, Readers, malformed, parts_of, to_json,
-};
+use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, parts_of, to_json};
 use crate::{EngineError, FitSettings, Subject};
 
 /// Whether a source is a file of series.
@@ -179,8 +177,8 @@ struct Described {
 }
 
 fn described(input: &Value) -> Result<Described, String> {
-    let described: Described = serde_json::from_value(input.clone())
-        .map_err(|e| format!("how series are read: {e}"))?;
+    let described: Described =
+        serde_json::from_value(input.clone()).map_err(|e| format!("how series are read: {e}"))?;
     match described.channels.is_empty() {
         true => Err("no series is without a channel".to_owned()),
         false => Ok(described),
@@ -265,7 +263,9 @@ impl Input for Described {
         for row in 0..table.rows() {
             let mut channels = Vec::with_capacity(names.len());
             for name in names {
-                let text = table.column(name).and_then(|column| column.values.text(row));
+                let text = table
+                    .column(name)
+                    .and_then(|column| column.values.text(row));
                 match readings(&text.unwrap_or_default()) {
                     Ok(channel) => channels.push(channel),
                     Err(word) => {

@@ -153,7 +153,10 @@ impl KernelDesign {
         if (84..=200_000).contains(&self.features) {
             return Ok(());
         }
-        Err(format!("`features` is {}, outside 84 to 200000", self.features))
+        Err(format!(
+            "`features` is {}, outside 84 to 200000",
+            self.features
+        ))
     }
 }
 
