@@ -8,8 +8,6 @@ use candor_graph::{
     Drawing, Explanation as Masks, GraphLearner, GraphUnits, InputSource, draw, without_edge,
     without_features,
 };
-use candor_table::TableEncoder;
-use candor_train::MemberError;
 
 use super::graph::Described;
 use super::{Asked, EdgeWorth, Explanation, FeatureWorth};
@@ -126,7 +124,6 @@ fn masks(asked: &Asked) -> Result<(Option<Masks>, f64), EngineError> {
             asked.unit,
             Some(asked.place),
         );
-        let learnt: Result<Option<Masks>, MemberError> = learnt;
         said.extend(learnt?.map(|masks| (weight, masks)));
     }
     let share = if all > 0.0 { voices / all } else { 0.0 };
@@ -174,7 +171,7 @@ impl Names<'_> {
     fn range(&self, source: InputSource) -> Option<(Range<usize>, Range<usize>)> {
         match source {
             InputSource::Table(feature) => {
-                let encoder: &TableEncoder = self.described.encoder.as_ref()?;
+                let encoder = self.described.encoder.as_ref()?;
                 Some((encoder.features_of(self.column(feature)?), 0..0))
             }
             InputSource::Apart(place) => Some((0..0, place..place + 1)),

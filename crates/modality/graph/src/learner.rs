@@ -410,7 +410,8 @@ impl Member for PropagationMember {
             serde_json::to_vec(&self.model).map_err(|e| MemberError::Malformed(e.to_string()))?;
         Ok(SavedMember {
             description: to_json(&Description::Propagation)?,
-            extension: "json",
+            // Not `json`: that is the description, beside it in a bundle.
+            extension: "labels",
             numbers,
         })
     }

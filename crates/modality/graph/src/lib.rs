@@ -30,6 +30,7 @@ mod pair_numbers;
 mod pairs;
 mod prepare;
 mod propagation;
+mod rows;
 mod source;
 mod without;
 
@@ -52,8 +53,9 @@ pub use pair_learner::PairLearner;
 pub use pair_network::{PairBatch, PairNetwork};
 pub use pair_numbers::{PAIR_NUMBERS, PairPreparation};
 pub use pairs::{DrawnPairs, PairChange, PairUnits};
-pub use prepare::{GraphBatch, InputSource, Preparation, PreparedGraph, Rows};
+pub use prepare::{GraphBatch, InputSource, Preparation, PreparedGraph};
 pub use propagation::LabelPropagation;
+pub use rows::Rows;
 pub use source::{
     Array, ArrayValues, CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection,
     ReadGraph, array_names, canonical_id, edge_columns, read_arrays, read_collection, read_graph,

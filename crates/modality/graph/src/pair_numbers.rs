@@ -5,8 +5,7 @@ use std::cmp::Ordering;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::prepare::Rows;
-use crate::{Graph, Preparation};
+use crate::{Graph, Preparation, Rows};
 
 /// What each pair of nodes is described by, in order. Counts are told as the logarithm of one more.
 pub const PAIR_NUMBERS: [&str; 7] = [

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Graphs;
-use crate::{Gathering, Graph, GraphUnits, Messages, Neighbourhood, NodeFeatures, Sampling};
+use crate::{Gathering, Graph, GraphUnits, Messages, Neighbourhood, NodeFeatures, Rows, Sampling};
 
 /// What a network needs to know of the training part: fitted on it alone, and saved with the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,10 +49,8 @@ pub enum InputSource {
 
 /// Scaled values are cut here, so that a wild number cannot drown a node.
 const CUT: f32 = 10.0;
-/// Share of the usual standard deviation of sums below which one is taken for that.
+/// Share of the usual standard deviation of sums, or of 1 if that is more, below which one is taken for that.
 const LEAST_SPREAD: f32 = 0.1;
-/// Numbers a node may have to be described as it is; more are hashed into so many.
-const DESCRIBED: usize = 64;
 
 impl Preparation {
     /// Fits on the nodes `train`; `target_scale` is that of the units that are learned from.
@@ -117,11 +115,8 @@ impl Preparation {
         };
         let all: Vec<(f32, f32)> = (0..width).map(moments).collect();
         let usual = all.iter().map(|(_, sd)| sd).sum::<f32>() / width.max(1) as f32;
-        let least = if usual > 0.0 {
-            LEAST_SPREAD * usual
-        } else {
-            1.0
-        };
+        // Sums that are all but equal at first may be anything once something is learned.
+        let least = LEAST_SPREAD * usual.max(1.0);
         self.readout = all
             .into_iter()
             .map(|(mean, sd)| (mean, sd.max(least)))
@@ -293,102 +288,6 @@ impl ApartPreparation {
                 }
             }
         }
-    }
-}
-
-/// The input of nodes: for each the numbers that are not zero, with their places.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
-    /// Numbers of a node's input.
-    pub width: usize,
-    starts: Vec<usize>,
-    cells: Vec<(u32, f32)>,
-}
-
-impl Rows {
-    fn row(&self, node: usize) -> &[(u32, f32)] {
-        &self.cells[self.starts[node]..self.starts[node + 1]]
-    }
-
-    fn nodes(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    /// The cosine of the angle between two rows; zero where one of them is.
-    pub(crate) fn similarity(&self, a: usize, b: usize) -> f32 {
-        let (x, y) = (self.row(a), self.row(b));
-        let (mut from, mut to, mut inner) = (0, 0, 0.0);
-        // Places ascend in a row.
-        while let (Some(&(p, v)), Some(&(q, w))) = (x.get(from), y.get(to)) {
-            match p.cmp(&q) {
-                std::cmp::Ordering::Less => from += 1,
-                std::cmp::Ordering::Greater => to += 1,
-                std::cmp::Ordering::Equal => {
-                    inner += v * w;
-                    (from, to) = (from + 1, to + 1);
-                }
-            }
-        }
-        let square = |row: &[(u32, f32)]| row.iter().map(|(_, v)| v * v).sum::<f32>();
-        let length = (square(x) * square(y)).sqrt();
-        if length > 0.0 { inner / length } else { 0.0 }
-    }
-
-    /// Whether it pays to skip the zeros.
-    fn is_sparse(&self) -> bool {
-        self.width >= 32 && 5 * self.cells.len() < self.nodes() * self.width
-    }
-
-    fn dense(&self, nodes: impl ExactSizeIterator<Item = usize>, device: &Device) -> Tensor<2> {
-        let shape = [nodes.len(), self.width];
-        let mut values = vec![0f32; nodes.len() * self.width];
-        for (row, node) in values.chunks_exact_mut(self.width).zip(nodes) {
-            for &(place, value) in self.row(node) {
-                row[place as usize] = value;
-            }
-        }
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-
-    /// The places of the numbers of some nodes, and the numbers.
-    fn sparse(&self, nodes: impl Iterator<Item = usize>) -> (Csr, Arc<[f32]>) {
-        let (mut starts, mut places, mut values) = (vec![0], Vec::new(), Vec::new());
-        for node in nodes {
-            places.extend(self.row(node).iter().map(|(place, _)| *place));
-            values.extend(self.row(node).iter().map(|(_, value)| *value));
-            starts.push(places.len());
-        }
-        let csr = Csr::new(self.width, starts, places)
-            .unwrap_or_else(|e| unreachable!("rows are made in order, inside the width: {e}"));
-        (csr, values.into())
-    }
-
-    /// What distances between nodes are measured on: the input itself when it is short, else hashed into 64 numbers with signs; and the
-    /// logarithm of the number of edges. The length of a row, and the rows of the given nodes.
-    ///
-    /// # Reference
-    /// Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009, equation 2.
-    pub(crate) fn described(&self, nodes: &[usize], degrees: &[usize]) -> (usize, Vec<f32>) {
-        let hashed = self.width > DESCRIBED;
-        let width = self.width.min(DESCRIBED) + 1;
-        let mut values = vec![0f32; nodes.len() * width];
-        for (row, &node) in values.chunks_exact_mut(width).zip(nodes) {
-            for &(place, value) in self.row(node) {
-                if hashed {
-                    // The finaliser of SplitMix64 spreads the place.
-                    let mut bits = u64::from(place).wrapping_add(0x9e37_79b9_7f4a_7c15);
-                    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-                    bits ^= bits >> 31;
-                    let sign = if bits >> 63 == 0 { 1.0 } else { -1.0 };
-                    row[(bits % DESCRIBED as u64) as usize] += sign * value;
-                } else {
-                    row[place as usize] = value;
-                }
-            }
-            row[width - 1] = (1.0 + degrees[node] as f32).ln();
-        }
-        (width, values)
     }
 }
 

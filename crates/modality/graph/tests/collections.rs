@@ -247,16 +247,22 @@ fn what_says_something_of_nodes_alone_is_refused_and_what_is_by_hand_is_in_the_s
     }
 }
 
-/// Random trees of 4 to 40 nodes, without features; the target is how many nodes there are.
-fn counted() -> (GraphUnits, Targets) {
+/// Random trees of 4 to 40 nodes, or rings, without features; the target is how many nodes there are.
+fn counted(rings: bool) -> (GraphUnits, Targets) {
     let stream = &mut Seed(11).stream("counted", &[]);
     let (mut pairs, mut starts, mut values) = (Vec::new(), vec![0usize], Vec::new());
     for _ in 0..160 {
         let first = starts[starts.len() - 1];
         let nodes = stream.random_range(4..41usize);
         let place = |node: usize| (first + node) as u32;
-        let mut older = |node: usize| place(stream.random_range(0..node));
+        let mut older = |node: usize| match rings {
+            true => place(node - 1),
+            false => place(stream.random_range(0..node)),
+        };
         pairs.extend((1..nodes).map(|node| (place(node), older(node))));
+        if rings {
+            pairs.push((place(0), place(nodes - 1)));
+        }
         starts.push(first + nodes);
         values.push(nodes as f32);
     }
@@ -273,14 +279,14 @@ fn counted() -> (GraphUnits, Targets) {
 
 #[test]
 fn sums_over_nodes_count_them() {
-    let (units, targets) = counted();
+    let (units, targets) = counted(false);
     let order: Vec<usize> = (0..160).collect();
     let learner = GraphLearner::new(Task::Regression, Unit::Graph).unwrap();
-    let fitted = |design: &Design| {
+    let fitted = |design: &Design, units: &GraphUnits, targets: &Targets| {
         let fitted = learner.fit(&Assignment {
             design,
             units: &units.clone().units(),
-            targets: &targets,
+            targets,
             target: &target(Task::Regression),
             metric: Metric::Rmse,
             train: &order[..100],
@@ -290,7 +296,7 @@ fn sums_over_nodes_count_them() {
         });
         fitted.unwrap().member
     };
-    let error = |member: &dyn Member| {
+    let error = |member: &dyn Member, units: &GraphUnits, targets: &Targets| {
         let test = &order[130..];
         let said = member.predict(&units.clone().units(), test).unwrap();
         let said = said.mixture().unwrap();
@@ -302,13 +308,19 @@ fn sums_over_nodes_count_them() {
         .iter()
         .find(|h| h.name == "sums of neighbours (GIN)");
     let design = &sum.unwrap().design;
-    let member = fitted(design);
-    assert!(error(&*member) < 1.0, "{}", error(&*member));
+    let member = fitted(design, &units, &targets);
+    let wrong = error(&*member, &units, &targets);
+    assert!(wrong < 1.0, "{wrong}");
     // What sums are held against is saved with the model.
     let saved = member.save().unwrap();
     let loaded = learner.load(&saved.description, &saved.numbers).unwrap();
-    assert_eq!(error(&*loaded), error(&*member));
+    assert_eq!(error(&*loaded, &units, &targets), wrong);
     let mut damaged = saved.description;
     damaged["preparation"]["readout"][0][1] = serde_json::json!(-1.0);
     assert!(learner.load(&damaged, &saved.numbers).is_err());
+    // Of nodes that are all alike, normalised over their graph, nothing is left: what little is left must not be blown up.
+    let (rings, sizes) = counted(true);
+    let short = design.clone().with("epochs", 30);
+    let wrong = error(&*fitted(&short, &rings, &sizes), &rings, &sizes);
+    assert!(wrong < 16.0, "{wrong}");
 }

@@ -164,6 +164,8 @@ fn saved_and_loaded_every_member_says_the_same() {
     for design in designs() {
         let member = fitted(&design, &units, &targets).member;
         let saved = member.save().unwrap();
+        // In a bundle the description is a file with this ending.
+        assert_ne!(saved.extension, "json", "{design:?}");
         let loaded = learner.load(&saved.description, &saved.numbers).unwrap();
         let said = probabilities(&*member, &units, &all);
         assert_eq!(probabilities(&*loaded, &units, &all), said, "{design:?}");

@@ -162,7 +162,7 @@ fn edges_inside_blocks_are_told_from_pairs_that_are_none() {
             ("boosting", 0.8),
             ("GCN), products", 0.8),
             ("GraphSAGE", 0.8),
-            ("auto-encoder", 0.75),
+            ("auto-encoder", 0.65),
         ] {
             assert!(of(part) > least, "{part}: {found:?}");
         }
