@@ -99,7 +99,7 @@ fn a_folder_of_shapes_becomes_a_model_that_answers_and_knows_strange_ones() {
     let fit = candor(
         at,
         &[
-            "fit", "shapes", "--trials", "4", "--seed", "2", "--out", "r",
+            "fit", "shapes", "--trials", "4", "--seed", "2", "--set", "steps=80", "--out", "r",
         ],
     );
     assert!(fit.status <= 1, "{}", fit.err);
@@ -113,6 +113,11 @@ fn a_folder_of_shapes_becomes_a_model_that_answers_and_knows_strange_ones() {
     ] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
+
+    let judged = &result_of(&at.join("r"))[2];
+    assert!(
+        !judged["memorisation"].is_null() && !judged["pictures"].as_array().unwrap().is_empty()
+    );
 
     let said = candor(at, &["predict", "r", "shapes/rod", "--json"]);
     assert_eq!(said.status, 0, "{}", said.err);
@@ -175,7 +180,8 @@ fn the_same_seed_gives_the_same_networks_with_one_job_and_with_two() {
         let fit = candor(
             at,
             &[
-                "fit", "shapes", "--trials", "3", "--jobs", jobs, "--out", &out,
+                "fit", "shapes", "--trials", "3", "--set", "steps=40", "--jobs", jobs, "--out",
+                &out,
             ],
         );
         assert!(fit.status <= 1, "{}", fit.err);

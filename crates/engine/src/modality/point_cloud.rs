@@ -43,10 +43,15 @@ pub(super) fn open(source: &CloudSource, settings: &FitSettings) -> Result<Opene
         facts,
         mut test_rows,
         mut findings,
+        kept,
         ..
     } = read_clouds(source, &options)?;
     let mut test = None;
     if let Some(path) = &settings.test {
+        let options = CloudOptions {
+            kept: Some(kept),
+            ..options
+        };
         let second = read_clouds(&shapes(path)?, &options)?;
         test_rows += second.table.rows();
         table = joined(table, &second.table)?;
@@ -62,6 +67,7 @@ pub(super) fn open(source: &CloudSource, settings: &FitSettings) -> Result<Opene
         findings,
         material: Box::new(Shapes {
             units: CloudUnits::units(clouds),
+            kept,
         }),
     })
 }
@@ -77,6 +83,8 @@ fn shapes(path: &str) -> Result<CloudSource, EngineError> {
 /// A unit is a shape.
 struct Shapes {
     units: Units,
+    /// Points that are kept of each.
+    kept: usize,
 }
 
 impl Material for Shapes {
@@ -144,7 +152,7 @@ impl Material for Shapes {
         _schema: &Schema,
         _development: &[usize],
     ) -> Result<Value, EngineError> {
-        to_json(&Described::default())
+        to_json(&Described { kept: self.kept })
     }
 
     fn most_folds(&self) -> Option<usize> {
@@ -182,19 +190,13 @@ struct Described {
     kept: usize,
 }
 
-impl Default for Described {
-    fn default() -> Described {
-        Described { kept: KEPT }
-    }
-}
-
 fn described(input: &Value) -> Result<Described, String> {
     let described: Described =
         serde_json::from_value(input.clone()).map_err(|e| format!("how shapes are read: {e}"))?;
-    if described.kept != KEPT {
-        return Err(format!("shapes of {} points are not read", described.kept));
+    if (2..=KEPT).contains(&described.kept) {
+        return Ok(described);
     }
-    Ok(described)
+    Err(format!("no shape is kept by {} points", described.kept))
 }
 
 pub(super) fn reader(input: &Value, task: Task) -> Result<Readers, ReaderError> {
@@ -211,6 +213,7 @@ impl Input for Described {
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
         let options = CloudOptions {
             tables: options.clone(),
+            kept: Some(self.kept),
             ..CloudOptions::default()
         };
         let read = read_clouds(&shapes(source)?, &options)?;

@@ -51,11 +51,11 @@ fn main() {
     } else {
         let mut order: Vec<usize> = (0..development).collect();
         order.shuffle(&mut seed.stream("held out", &[]));
-        let mut seen = vec![0; classes.len()];
+        let mut seen = vec![0usize; classes.len()];
         order.into_iter().partition(|&shape| {
             let seen = &mut seen[labels[shape] as usize];
             *seen += 1;
-            *seen % HELD_OUT != 0
+            !seen.is_multiple_of(HELD_OUT)
         })
     };
     let units = CloudUnits::units(read.clouds);

@@ -1,15 +1,18 @@
 //! What is wrong with shapes before anything is learned from them.
 
+use std::collections::BTreeMap;
+
 use candor_core::{Evidence, Finding, Severity};
 use rayon::prelude::*;
 
-use crate::intrinsic::DESCRIPTORS;
+use crate::intrinsic::{DESCRIPTORS, covariance};
+use crate::symmetric::{eigenvalues, eigenvector};
 use crate::{Cloud, CloudUnits};
 
 /// The kind of finding about shapes that are in two parts.
 pub const ACROSS: &str = "shapes-across-parts";
 /// The kinds of findings, in their order.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "duplicate-shapes",
     "near-duplicate-shapes",
     "contradicting-shapes",
@@ -18,6 +21,7 @@ const KINDS: [&str; 9] = [
     "different-scales",
     "outlier-points",
     "uneven-density",
+    "mixed-orientation",
     ACROSS,
 ];
 
@@ -45,6 +49,13 @@ const MANY: f64 = 0.05;
 pub fn cloud_check_names() -> &'static [&'static str] {
     &KINDS
 }
+
+/// Shapes of a class from which on directions are compared.
+const DIRECTED: usize = 16;
+/// A shape is long if its middle deviation is at most this share of the greatest: then its longest axis is well known.
+const LONG: f64 = 0.8;
+/// Alignment of the longest axes of a class, 1/3 (any direction) to 1 (one direction), below which they are said to lie anyhow.
+const ALIGNED: f64 = 0.6;
 
 /// Exact and near copies, copies with other classes, flat and sparse shapes, other units, points far from all others, other densities; and
 /// copies across the parts of a split.
@@ -105,7 +116,7 @@ pub fn curate_clouds(clouds: &CloudUnits, classes: Option<&[u32]>, parts: &[u8])
         let other = |&shape: &usize| classes.get(shape) != classes.get(firsts[shape]);
         (0..count).filter(other).collect()
     });
-    let outlying: Vec<bool> = all.par_iter().map(|cloud| has_outliers(cloud)).collect();
+    let outlying: Vec<bool> = all.par_iter().map(has_outliers).collect();
     let found = [
         (
             "duplicate-shapes",
@@ -159,7 +170,56 @@ pub fn curate_clouds(clouds: &CloudUnits, classes: Option<&[u32]>, parts: &[u8])
     found
         .into_iter()
         .filter_map(|(kind, rows, what, remedy)| shown(kind, &rows, count, what, remedy))
+        .chain(mixed_orientation(all, classes))
         .collect()
+}
+
+/// Whether long shapes of one class lie in different directions.
+fn mixed_orientation(all: &[Cloud], classes: Option<&[u32]>) -> Option<Finding> {
+    let mut axes: BTreeMap<u32, (usize, [f64; 6])> = BTreeMap::new();
+    for (shape, cloud) in all
+        .iter()
+        .enumerate()
+        .filter(|(_, cloud)| cloud.len() >= SPARSE)
+    {
+        let moments = covariance(cloud.points().chunks_exact(3));
+        let values = eigenvalues(moments);
+        if values[1].max(0.0).sqrt() > LONG * values[2].max(0.0).sqrt() {
+            continue;
+        }
+        let Some([x, y, z]) = eigenvector(moments, values[2]) else {
+            continue;
+        };
+        let class = classes.and_then(|classes| classes.get(shape)).copied();
+        let (count, sums) = axes.entry(class.unwrap_or(0)).or_default();
+        *count += 1;
+        // An axis has no sign; its products have none either.
+        for (sum, product) in sums
+            .iter_mut()
+            .zip([x * x, x * y, x * z, y * y, y * z, z * z])
+        {
+            *sum += product;
+        }
+    }
+    let (mut shapes, mut aligned) = (0, 0.0);
+    for (count, sums) in axes.into_values().filter(|(count, _)| *count >= DIRECTED) {
+        shapes += count;
+        aligned += eigenvalues(sums)[2];
+    }
+    let alignment = aligned / shapes.max(1) as f64;
+    (shapes > 0 && alignment < ALIGNED).then(|| Finding {
+        kind: "mixed-orientation".to_owned(),
+        severity: Severity::Note,
+        columns: Vec::new(),
+        message: format!("{shapes} long shapes lie in different directions from others of their class"),
+        evidence: Evidence {
+            rows: Vec::new(),
+            count: shapes,
+            figure: format!("alignment of their longest axes {alignment:.2}, of 0.33 (any) to 1 (one direction)"),
+        },
+        remedy: "turn them alike if the direction is known and tells something; else models that do not see directions are best".to_owned(),
+        action: None,
+    })
 }
 
 /// A finding about some shapes; none when there are none.
@@ -377,5 +437,32 @@ mod tests {
             kinds(odd, None, &[]),
             ["sparse-shapes 1", "uneven-density 1"]
         );
+    }
+
+    #[test]
+    fn shapes_that_lie_anyhow_are_told_from_shapes_that_lie_alike() {
+        let rod = |number: u64, turned: bool| {
+            let mut stream = Seed(number).stream("rod", &[]);
+            let turn = match turned {
+                true => crate::Rotation::Any.draw(&mut stream),
+                false => crate::Rotation::Fixed.draw(&mut stream),
+            };
+            let mut points: Vec<f32> = (0..200)
+                .flat_map(|_| {
+                    let [a, b, c] = [0, 1, 2].map(|_| stream.random_range(-1.0f32..1.0));
+                    [a, 0.3 * b, 0.2 * c]
+                })
+                .collect();
+            crate::augmentation::turned(&mut points, &turn);
+            points
+        };
+        let none: [&str; 0] = [];
+        let alike = (0..20).map(|n| rod(n, false)).collect();
+        assert_eq!(kinds(alike, None, &[]), none);
+        let anyhow: Vec<Vec<f32>> = (0..20).map(|n| rod(n, true)).collect();
+        assert_eq!(kinds(anyhow.clone(), None, &[]), ["mixed-orientation 20"]);
+        // Of twenty classes none has enough.
+        let classes: Vec<u32> = (0..20).collect();
+        assert_eq!(kinds(anyhow, Some(&classes), &[]), none);
     }
 }

@@ -219,7 +219,7 @@ fn quantiles(values: &[f32], number: usize, edge: f32, out: &mut Vec<f32>) {
 }
 
 /// Moments of points about their mean: `[xx, xy, xz, yy, yz, zz]`.
-fn covariance<'a>(points: impl Iterator<Item = &'a [f32]>) -> [f64; 6] {
+pub(crate) fn covariance<'a>(points: impl Iterator<Item = &'a [f32]>) -> [f64; 6] {
     let (mut count, mut sum, mut squares) = (0.0, [0.0; 3], [0.0; 6]);
     for p in points {
         let [x, y, z] = [p[0], p[1], p[2]].map(f64::from);

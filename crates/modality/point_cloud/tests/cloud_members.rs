@@ -14,7 +14,7 @@ fn shape(number: u64, count: usize) -> Vec<f32> {
     let mut rng = Seed(number).stream("shape", &[]);
     let size: [f32; 3] = std::array::from_fn(|_| rng.random_range(0.4..1.5));
     let points = (0..count).flat_map(|_| {
-        let [a, b] = [0, 1].map(|_| rng.random_range(0.0f32..6.28));
+        let [a, b] = [0, 1].map(|_| rng.random_range(0.0f32..std::f32::consts::TAU));
         let r = 1.0 + 0.4 * b.cos();
         [
             size[0] * r * a.cos(),

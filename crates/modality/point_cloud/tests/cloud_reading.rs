@@ -260,6 +260,13 @@ fn memory_bounds_what_is_kept() {
     assert_eq!(kept(1 << 30).unwrap(), 400);
     assert_eq!(kept(4 * 128 * 10 * 100).unwrap(), 100);
     assert!(matches!(kept(1000), Err(CloudError::Memory { .. })));
+    // What a model asks for is kept whatever the memory.
+    let asked = CloudOptions {
+        kept: Some(50),
+        ..LABELLED()
+    };
+    let found = read(at, &asked).unwrap();
+    assert_eq!((found.clouds[0].len(), found.kept), (50, 50));
 }
 
 /// Files as they should be, of each format.

@@ -119,6 +119,8 @@ pub struct CloudOptions {
     /// Whether the shapes are to be learned from: then folders must tell at least two classes, shapes that cannot be read are left out, and
     /// more than a fifth of them is an error.
     pub labelled: bool,
+    /// Points that are kept of each shape, as a model that exists asks for it; as many as memory allows, 1,024 at most, when `None`.
+    pub kept: Option<usize>,
     /// What draws points on meshes, together with what a file holds: the same file gives the same points wherever it lies.
     pub seed: Seed,
 }
@@ -128,6 +130,7 @@ impl Default for CloudOptions {
         CloudOptions {
             tables: ReadOptions::default(),
             labelled: false,
+            kept: None,
             seed: Seed(0),
         }
     }
@@ -148,6 +151,8 @@ pub struct ReadClouds {
     pub test_rows: usize,
     /// What was noticed.
     pub findings: Vec<Finding>,
+    /// Points that are kept of each shape at most.
+    pub kept: usize,
 }
 
 /// Files that are no shapes, for each that is one, in a folder of shapes at most.
@@ -189,6 +194,9 @@ pub fn read_clouds(source: &CloudSource, options: &CloudOptions) -> Result<ReadC
 
 /// Points that are kept of each of so many shapes.
 fn kept(path: &Path, shapes: usize, options: &CloudOptions) -> Result<usize, CloudError> {
+    if let Some(kept) = options.kept {
+        return Ok(kept.clamp(2, KEPT));
+    }
     let bytes = options.tables.memory_bytes.unwrap_or(ASSUMED_BYTES) / 4;
     // Coordinates, and features of points once they are asked for.
     let each = bytes / shapes.max(1) as u64 / 128;
@@ -304,7 +312,7 @@ fn from_files(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudEr
         notes: found.notes,
         carriers: Vec::new(),
     };
-    finish(path, listed, looks, options)
+    finish(path, listed, looks, kept, options)
 }
 
 fn from_manifest(
@@ -336,7 +344,7 @@ fn from_manifest(
         notes: read.notes,
         carriers: vec![path.to_owned()],
     };
-    finish(path, listed, looks, options)
+    finish(path, listed, looks, kept, options)
 }
 
 fn from_arrays(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudError> {
@@ -381,7 +389,7 @@ fn from_arrays(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudE
         notes,
         carriers: vec![path.to_owned()],
     };
-    finish(path, listed, looks, options)
+    finish(path, listed, looks, kept, options)
 }
 
 /// Bytes and SHA-256 of all files of a source, in the order of their names.
@@ -419,6 +427,7 @@ fn finish(
     path: &Path,
     mut listed: Listed,
     looks: Vec<Look>,
+    kept: usize,
     options: &CloudOptions,
 ) -> Result<ReadClouds, CloudError> {
     let (bytes, sha256) = fingerprint(&listed, &looks)?;
@@ -500,6 +509,7 @@ fn finish(
         unreadable,
         test_rows: listed.test_rows,
         findings,
+        kept,
     })
 }
 
