@@ -11,8 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 use support::{candor, command, result_of};
 
-const HEADER: &str =
-    "@problemName pulses\n@univariate true\n@equalLength false\n@classLabel true early late\n@data\n";
+const HEADER: &str = "@problemName pulses\n@univariate true\n@equalLength false\n@classLabel true early late\n@data\n";
 
 /// A noisy pulse that comes early or late.
 fn pulse(i: usize) -> (String, &'static str) {
@@ -21,7 +20,12 @@ fn pulse(i: usize) -> (String, &'static str) {
     let start = if late { 18 } else { 4 };
     let reading = |t: usize| {
         let noise = ((i * 7919 + t * 104_729) % 97) as f64 / 300.0;
-        noise + if (start..start + 6).contains(&t) { 1.0 } else { 0.0 }
+        noise
+            + if (start..start + 6).contains(&t) {
+                1.0
+            } else {
+                0.0
+            }
     };
     let readings: Vec<String> = (0..length).map(|t| format!("{:.4}", reading(t))).collect();
     (readings.join(","), if late { "late" } else { "early" })
@@ -69,8 +73,8 @@ fn a_file_of_series_becomes_a_model_that_answers() {
     // A series without a reading, and a copy, beside sound ones with gaps.
     let (first, _) = pulse(0);
     let further = format!("?,?,?:early\n{first}:early\n?,{first}:early\n");
-    std::fs::write(at.join("p_TRAIN.ts"), file(0..60, &further)).unwrap();
-    std::fs::write(at.join("p_TEST.ts"), file(60..100, "")).unwrap();
+    std::fs::write(at.join("p_TRAIN.ts"), file(0..30, &further)).unwrap();
+    std::fs::write(at.join("p_TEST.ts"), file(60..76, "")).unwrap();
 
     let check = candor(at, &["check", "p_TRAIN.ts", "--json"]);
     assert_eq!(check.status, 0, "{}", check.err);
@@ -82,7 +86,16 @@ fn a_file_of_series_becomes_a_model_that_answers() {
     }
 
     let fit = |out: &str, jobs: &str| {
-        let options = ["--test", "p_TEST.ts", "--trials", "3", "--seed", "2"];
+        let options = [
+            "--test",
+            "p_TEST.ts",
+            "--trials",
+            "3",
+            "--steps",
+            "30",
+            "--seed",
+            "2",
+        ];
         let mut arguments = vec!["fit", "p_TRAIN.ts", "--jobs", jobs, "--out", out];
         arguments.extend(options);
         candor(at, &arguments)
@@ -102,16 +115,23 @@ fn a_file_of_series_becomes_a_model_that_answers() {
         assert_eq!(said.status, 0, "{}", said.err);
         json(&said.out)
     };
-    let said = answers(&file(60..100, ""));
-    let right = (0..40)
+    let said = answers(&file(60..76, ""));
+    let right = (0..16)
         .filter(|&i| said[i]["prediction"]["class"] == pulse(60 + i).1)
         .count();
-    assert!(right >= 38, "{right} of 40: {}", said[0]);
+    assert!(right >= 14, "{right} of 16: {}", said[0]);
     // Without labels, and with a series that has no reading.
     let plain = format!("@classLabel false\n@data\n{}\n?,?\n", pulse(61).0);
     let plain = answers(&plain);
     assert_eq!(plain[0]["prediction"], said[1]["prediction"]);
     assert_eq!(plain[1]["abstained"], "unreadable");
+
+    // A table of two series.
+    let table = format!("id,series\na,\"{}\"\nb,\"?\"\n", pulse(61).0);
+    std::fs::write(at.join("new.csv"), table).unwrap();
+    let rows = json(&candor(at, &["predict", "r", "new.csv", "--json"]).out);
+    assert_eq!(rows[0]["prediction"], said[1]["prediction"]);
+    assert_eq!(rows[1]["abstained"], "unreadable");
 
     let body = format!(
         r#"{{"rows": [{{"series": "{}"}}, {{"series": [{}]}}, {{"series": "one, two"}}]}}"#,
@@ -134,12 +154,36 @@ fn files_that_are_no_series_end_with_status_2() {
     let two = "@classLabel true early late\n@data\n1,2:3,4:early\n2,3:4,5:late\n";
     let cases: [(&str, Vec<u8>, &str); 8] = [
         ("empty.ts", Vec::new(), "there is no line `@data`"),
-        ("program.ts", b"export const x = 1;\n".to_vec(), "stands before `@data`"),
-        ("film.ts", vec![0x47, 0x40, 0xff, 0x0a, 0xfe], "it is not text"),
-        ("cut.ts", file(0..20, "1,2,3\n").into_bytes(), "there is no label"),
-        ("word.ts", file(0..20, "1,b,3:early\n").into_bytes(), "`b` is no number"),
-        ("class.ts", file(0..20, "1,2,3:erly\n").into_bytes(), "did you mean `early`?"),
-        ("nothing.ts", b"@classLabel false\n@data\n1,2\n2,3\n".to_vec(), "nothing says what is to be predicted"),
+        (
+            "program.ts",
+            b"export const x = 1;\n".to_vec(),
+            "stands before `@data`",
+        ),
+        (
+            "film.ts",
+            vec![0x47, 0x40, 0xff, 0x0a, 0xfe],
+            "it is not text",
+        ),
+        (
+            "cut.ts",
+            file(0..20, "1,2,3\n").into_bytes(),
+            "there is no label",
+        ),
+        (
+            "word.ts",
+            file(0..20, "1,b,3:early\n").into_bytes(),
+            "`b` is no number",
+        ),
+        (
+            "class.ts",
+            file(0..20, "1,2,3:erly\n").into_bytes(),
+            "did you mean `early`?",
+        ),
+        (
+            "nothing.ts",
+            b"@classLabel false\n@data\n1,2\n2,3\n".to_vec(),
+            "nothing says what is to be predicted",
+        ),
         ("packed.ts.gz", vec![0x1f, 0x8b, 8, 0, 1, 2], "cannot read"),
     ];
     for (name, bytes, wanted) in cases {

@@ -11,14 +11,24 @@ use support::candor;
 
 /// A sentence in which one word tells whether its writer was pleased.
 fn sentence(i: usize) -> (String, &'static str) {
-    let common = ["the", "room", "was", "near", "the", "station", "and", "we", "stayed", "for", "two", "nights"];
+    let common = [
+        "the", "room", "was", "near", "the", "station", "and", "we", "stayed", "for", "two",
+        "nights",
+    ];
     let pleased = i % 2 == 1;
-    let telling = if pleased { ["lovely", "quiet"] } else { ["dirty", "noisy"] };
+    let telling = if pleased {
+        ["lovely", "quiet"]
+    } else {
+        ["dirty", "noisy"]
+    };
     let mut words: Vec<String> = (0..10)
         .map(|t| common[(i * 7919 + t * 104_729 + i * t) % common.len()].to_owned())
         .collect();
     words[i % 10] = telling[i / 2 % 2].to_owned();
-    (format!("Guest {i} wrote: {}.", words.join(" ")), if pleased { "good" } else { "bad" })
+    (
+        format!("Guest {i} wrote: {}.", words.join(" ")),
+        if pleased { "good" } else { "bad" },
+    )
 }
 
 fn folder(at: &Path, range: std::ops::Range<usize>) {
@@ -47,10 +57,15 @@ fn a_folder_of_texts_becomes_a_model_that_answers() {
     assert_eq!(json(&check.out)["source"]["modality"], "text");
     assert!(check.out.contains("duplicate-texts"), "{}", check.out);
 
-    let fit = candor(at, &["fit", "reviews", "--trials", "3", "--seed", "2", "--out", "r"]);
+    let fit = candor(
+        at,
+        &[
+            "fit", "reviews", "--trials", "3", "--steps", "30", "--seed", "2", "--out", "r",
+        ],
+    );
     assert!(fit.status <= 1, "{}", fit.err);
     let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
-    for part in ["typing mistakes", "part 2 of 4", "121 texts"] {
+    for part in ["typing mistakes", "part 2 of 4", "122 texts"] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
 
@@ -68,7 +83,11 @@ fn a_folder_of_texts_becomes_a_model_that_answers() {
     assert!(right >= 18, "{right} of 20: {}", answers[0]);
     let one = json(&candor(at, &["predict", "r", "new/200.txt", "--json"]).out);
     assert_eq!(one[0]["prediction"], answers[0]["prediction"]);
-    std::fs::write(at.join("new.csv"), format!("text,n\n\"{}\",1\n,2\n", sentence(200).0)).unwrap();
+    std::fs::write(
+        at.join("new.csv"),
+        format!("text,n\n\"{}\",1\n,2\n", sentence(200).0),
+    )
+    .unwrap();
     let rows = json(&candor(at, &["predict", "r", "new.csv", "--json"]).out);
     assert_eq!(rows[0]["prediction"], answers[0]["prediction"]);
     assert_eq!(rows[1]["abstained"], "unreadable");
@@ -88,9 +107,28 @@ fn a_table_whose_rows_are_texts_is_told_by_itself() {
     assert_eq!(check.status, 0, "{}", check.err);
     let checked = json(&check.out);
     assert_eq!(checked["source"]["modality"], "text");
-    assert_eq!(checked["source"]["decision"]["target"]["names"][0], "verdict");
-    let table = candor(at, &["check", "reviews.csv", "--ignore", "review", "--target", "verdict", "--json"]);
-    assert_eq!(json(&table.out)["source"]["modality"], "table", "{}", table.err);
+    assert_eq!(
+        checked["source"]["decision"]["target"]["names"][0],
+        "verdict"
+    );
+    let table = candor(
+        at,
+        &[
+            "check",
+            "reviews.csv",
+            "--ignore",
+            "review",
+            "--target",
+            "verdict",
+            "--json",
+        ],
+    );
+    assert_eq!(
+        json(&table.out)["source"]["modality"],
+        "table",
+        "{}",
+        table.err
+    );
 }
 
 #[test]

@@ -92,7 +92,13 @@ fn only_text(table: &Opened, settings: &FitSettings) -> Option<String> {
     };
     let mut schema = infer_schema(&table.table, &options).ok()?;
     let preferred = table.facts.default_target.as_deref();
-    let decision = decide_target(&table.table, &schema, &settings.target, preferred, settings.task);
+    let decision = decide_target(
+        &table.table,
+        &schema,
+        &settings.target,
+        preferred,
+        settings.task,
+    );
     for name in decision.ok()?.target.names {
         schema.set_role(&name, Role::Target);
     }
@@ -306,7 +312,10 @@ impl Subject for TextSubject {
     }
 
     fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
-        Ok(TextUnits::units(&letters_shuffled(&self.texts_of(units), seed)))
+        Ok(TextUnits::units(&letters_shuffled(
+            &self.texts_of(units),
+            seed,
+        )))
     }
 
     fn parts(&self) -> Vec<String> {

@@ -93,7 +93,12 @@ pub fn series_changed(
 }
 
 fn noisy(channel: &[f32], share: f64, stream: &mut ChaCha8Rng) -> Vec<f32> {
-    let known = || channel.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v));
+    let known = || {
+        channel
+            .iter()
+            .filter(|v| !v.is_nan())
+            .map(|&v| f64::from(v))
+    };
     let count = known().count().max(1) as f64;
     let mean = known().sum::<f64>() / count;
     let sd = (known().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
@@ -141,9 +146,9 @@ pub fn stretches_shuffled(series: &SeriesSet, units: &[usize], seed: Seed) -> Se
         let channels: Vec<Vec<f32>> = series
             .channels_of(unit)
             .map(|channel| {
-                let pieces = order.iter().map(|&piece| {
-                    &channel[piece * length / count..(piece + 1) * length / count]
-                });
+                let pieces = order
+                    .iter()
+                    .map(|&piece| &channel[piece * length / count..(piece + 1) * length / count]);
                 pieces.flatten().copied().collect()
             })
             .collect();
@@ -154,7 +159,9 @@ pub fn stretches_shuffled(series: &SeriesSet, units: &[usize], seed: Seed) -> Se
 
 /// Names of the parts of series: channels, where there are several, and stretches of time.
 pub fn series_parts(channels: usize) -> Vec<String> {
-    let channels = (1..=channels).filter(|_| channels > 1).map(|c| format!("channel {c}"));
+    let channels = (1..=channels)
+        .filter(|_| channels > 1)
+        .map(|c| format!("channel {c}"));
     let stretches = (1..=STRETCHES).map(|s| format!("stretch {s} of {STRETCHES}"));
     stretches.chain(channels).collect()
 }
@@ -166,7 +173,9 @@ pub fn part_shuffled(
     part: &str,
     seed: Seed,
 ) -> Option<SeriesSet> {
-    let place = series_parts(series.channels()).iter().position(|name| name == part)?;
+    let place = series_parts(series.channels())
+        .iter()
+        .position(|name| name == part)?;
     let mut givers = units.to_vec();
     givers.shuffle(&mut seed.stream("part", &[]));
     let mut shuffled = SeriesSet::new(series.channels());
@@ -204,7 +213,7 @@ mod tests {
     fn series() -> SeriesSet {
         let mut set = SeriesSet::new(2);
         for unit in 0..4 {
-            let wave = |f: usize| (0..40 + unit).map(move |t| ((t * f + unit) as f32).sin());
+            let wave = |f: usize| (0..40 + unit).map(move |t| ((t * f + unit) as f32 * 0.1).sin());
             set.push(&[wave(1).collect::<Vec<f32>>(), wave(2).collect()]);
         }
         set.push::<Vec<f32>>(&[]);

@@ -98,7 +98,11 @@ pub fn curate_series(series: &SeriesSet, targets: &Targets, without: &[usize]) -
             ),
             ..finding(
                 MISSING,
-                if share > 0.2 { Severity::Warning } else { Severity::Note },
+                if share > 0.2 {
+                    Severity::Warning
+                } else {
+                    Severity::Note
+                },
                 &gaps,
                 format!("{} missing readings", are(gaps.len(), "has", "have")),
                 format!("{:.1} % of all readings", 100.0 * share),
@@ -115,7 +119,10 @@ pub fn curate_series(series: &SeriesSet, targets: &Targets, without: &[usize]) -
 pub fn series_across(series: &SeriesSet, parts: &[Option<u8>]) -> Vec<Finding> {
     let mut across = Vec::new();
     for group in equal(series) {
-        let mut seen: Vec<u8> = group.iter().filter_map(|&unit| parts.get(unit).copied()?).collect();
+        let mut seen: Vec<u8> = group
+            .iter()
+            .filter_map(|&unit| parts.get(unit).copied()?)
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         if seen.len() > 1 {
@@ -153,7 +160,10 @@ impl Facts {
         let known = readings().count();
         let count = known.max(1) as f64;
         let mean = readings().map(|&v| f64::from(v)).sum::<f64>() / count;
-        let variance = readings().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+        let variance = readings()
+            .map(|&v| (f64::from(v) - mean).powi(2))
+            .sum::<f64>()
+            / count;
         let still = |channel: &[f32]| {
             let mut known = channel.iter().filter(|v| !v.is_nan());
             let first = known.next();
@@ -179,7 +189,13 @@ fn equal(series: &SeriesSet) -> Vec<Vec<usize>> {
         if readings.iter().all(|v| v.is_nan()) {
             continue;
         }
-        let key = readings.iter().map(|v| if v.is_nan() { u32::MAX } else { (v + 0.0).to_bits() });
+        let key = readings.iter().map(|v| {
+            if v.is_nan() {
+                u32::MAX
+            } else {
+                (v + 0.0).to_bits()
+            }
+        });
         groups.entry(key.collect()).or_default().push(unit);
     }
     let mut groups: Vec<Vec<usize>> = groups.into_values().filter(|g| g.len() > 1).collect();
@@ -196,7 +212,11 @@ fn duplicates(series: &SeriesSet, targets: &Targets, without: &[usize]) -> Optio
     let known = |unit: &usize| !without.contains(unit);
     let differs = |group: &&Vec<usize>| match targets {
         Targets::Classes(classes) => {
-            let mut own: Vec<u32> = group.iter().filter(|u| known(u)).map(|&u| classes[u]).collect();
+            let mut own: Vec<u32> = group
+                .iter()
+                .filter(|u| known(u))
+                .map(|&u| classes[u])
+                .collect();
             own.sort_unstable();
             own.dedup();
             own.len() > 1
@@ -207,7 +227,9 @@ fn duplicates(series: &SeriesSet, targets: &Targets, without: &[usize]) -> Optio
     let are = are(further.len(), "is a copy", "are copies");
     let mut message = format!("{are} of another, reading for reading");
     if contradictions > 0 {
-        message.push_str(&format!("; {contradictions} groups of copies have several classes"));
+        message.push_str(&format!(
+            "; {contradictions} groups of copies have several classes"
+        ));
     }
     let severity = match contradictions {
         0 => Severity::Note,
@@ -215,7 +237,9 @@ fn duplicates(series: &SeriesSet, targets: &Targets, without: &[usize]) -> Optio
     };
     let remedy = "keep one of each; where classes differ, find out which is right";
     let figure = format!("{} groups", groups.len());
-    Some(finding(DUPLICATES, severity, &further, message, figure, remedy))
+    Some(finding(
+        DUPLICATES, severity, &further, message, figure, remedy,
+    ))
 }
 
 fn lengths(series: &SeriesSet) -> Option<Finding> {
@@ -229,7 +253,11 @@ fn lengths(series: &SeriesSet) -> Option<Finding> {
     let strange: Vec<usize> = (0..series.len())
         .filter(|&unit| 4 * series.length(unit) < middle || series.length(unit) > 4 * middle)
         .collect();
-    let severity = if strange.is_empty() { Severity::Note } else { Severity::Warning };
+    let severity = if strange.is_empty() {
+        Severity::Note
+    } else {
+        Severity::Warning
+    };
     Some(Finding {
         action: Some("models see each as long as it is".to_owned()),
         ..finding(
@@ -237,7 +265,10 @@ fn lengths(series: &SeriesSet) -> Option<Finding> {
             severity,
             &strange,
             format!("series have {first} to {last} readings, {middle} in the middle"),
-            format!("{} are four times shorter or longer than that", strange.len()),
+            format!(
+                "{} are four times shorter or longer than that",
+                strange.len()
+            ),
             "make sure that series were not cut off, and that readings are equally far apart in all of them",
         )
     })
@@ -258,7 +289,9 @@ fn told(facts: &[Facts], targets: &Targets, without: &[usize]) -> Vec<Finding> {
         .collect();
     let count = classes.iter().max().map_or(0, |&most| most as usize + 1);
     let mut sizes = vec![0usize; count];
-    units.iter().for_each(|&unit| sizes[classes[unit] as usize] += 1);
+    units
+        .iter()
+        .for_each(|&unit| sizes[classes[unit] as usize] += 1);
     let commonest = sizes.iter().max().copied().unwrap_or(0) as f64 / units.len().max(1) as f64;
     if units.len() < FEWEST || commonest > 0.9 {
         return Vec::new();
@@ -301,7 +334,9 @@ fn neighbours_agree(units: &[usize], classes: &[u32], number: impl Fn(usize) -> 
             high += 1;
         }
         let others = || sorted[low..high].iter().filter(|&&other| other != unit);
-        let same = others().filter(|&&other| classes[other] == classes[unit]).count();
+        let same = others()
+            .filter(|&&other| classes[other] == classes[unit])
+            .count();
         agree += usize::from(2 * same > others().count());
     }
     agree as f64 / sorted.len().max(1) as f64
@@ -417,14 +452,24 @@ mod tests {
         assert_eq!(kinds(&found), [CONSTANT, DUPLICATES, LENGTHS, MISSING]);
         assert_eq!(found[0].evidence.rows, [4]);
         assert_eq!(found[1].evidence.rows, [6]);
-        assert!(found[1].message.contains("several classes"), "{}", found[1].message);
+        assert!(
+            found[1].message.contains("several classes"),
+            "{}",
+            found[1].message
+        );
         assert_eq!(found[2].evidence.rows, [9]);
         assert_eq!(found[3].evidence.rows, [7]);
-        assert_eq!(unusable_series(&series), [(7, "the series has no reading".to_owned())]);
+        assert_eq!(
+            unusable_series(&series),
+            [(7, "the series has no reading".to_owned())]
+        );
         let mut parts = vec![Some(0); 60];
         parts[5] = Some(1);
         let across = series_across(&series, &parts);
-        assert_eq!((across[0].kind.as_str(), across[0].evidence.rows.as_slice()), (ACROSS, &[6][..]));
+        assert_eq!(
+            (across[0].kind.as_str(), across[0].evidence.rows.as_slice()),
+            (ACROSS, &[6][..])
+        );
         for found in found {
             assert!(series_check_names().contains(&found.kind.as_str()));
         }

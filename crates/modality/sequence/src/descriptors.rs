@@ -77,15 +77,29 @@ fn of_channel(values: &[f32], to: &mut Vec<f32>) {
     let quantile = |level: f64| sorted[(level * (count - 1.0)).round() as usize];
     let half = (count - 1.0) / 2.0;
     // The straight line through all readings, by time from -1 to 1.
-    let time = |place: usize| if half > 0.0 { (place as f64 - half) / half } else { 0.0 };
+    let time = |place: usize| {
+        if half > 0.0 {
+            (place as f64 - half) / half
+        } else {
+            0.0
+        }
+    };
     let squares: f64 = (0..length).map(|place| time(place).powi(2)).sum();
-    let slope = numbers.iter().enumerate().map(|(t, v)| time(t) * v).sum::<f64>() / squares.max(1e-12);
+    let slope = numbers
+        .iter()
+        .enumerate()
+        .map(|(t, v)| time(t) * v)
+        .sum::<f64>()
+        / squares.max(1e-12);
     let steps: Vec<f64> = numbers.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let steps_count = steps.len().max(1) as f64;
     let step_mean = steps.iter().sum::<f64>() / steps_count;
     let step_size = steps.iter().map(|s| s.abs()).sum::<f64>() / steps_count;
     let step_sd = (steps.iter().map(|s| (s - step_mean).powi(2)).sum::<f64>() / steps_count).sqrt();
-    let crossings = numbers.windows(2).filter(|p| (p[0] > mean) != (p[1] > mean)).count();
+    let crossings = numbers
+        .windows(2)
+        .filter(|p| (p[0] > mean) != (p[1] > mean))
+        .count();
     let turns = steps.windows(2).filter(|p| p[0] * p[1] < 0.0).count();
     let place_of = |best: Option<(usize, &f64)>| best.map_or(0.0, |(t, _)| time(t));
     let greatest = numbers.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
@@ -121,7 +135,11 @@ fn of_channel(values: &[f32], to: &mut Vec<f32>) {
         let pairs = numbers.iter().zip(numbers.iter().skip(lag));
         let sum: f64 = pairs.map(|(a, b)| (a - mean) * (b - mean)).sum();
         let whole = variance * count;
-        to.push(if whole > 0.0 { (sum / whole) as f32 } else { 0.0 });
+        to.push(if whole > 0.0 {
+            (sum / whole) as f32
+        } else {
+            0.0
+        });
     }
     to.extend(bands(&numbers, mean));
 }
@@ -147,7 +165,13 @@ fn bands(numbers: &[f64], mean: f64) -> [f32; BANDS] {
         powers[band] += before * before + last * last - 2.0 * turn.cos() * before * last;
     }
     let whole: f64 = powers.iter().sum();
-    powers.map(|power| if whole > 0.0 { (power / whole) as f32 } else { 0.0 })
+    powers.map(|power| {
+        if whole > 0.0 {
+            (power / whole) as f32
+        } else {
+            0.0
+        }
+    })
 }
 
 #[cfg(test)]

@@ -112,8 +112,8 @@ impl SequenceDesign {
             weight_decay: self.weight_decay,
             batch_size,
             // Small sets need many passes, large ones few; a deadline runs through the schedule in the time that there is.
-            epochs: (2400 / steps_per_epoch).clamp(12, 240),
-            patience: 30,
+            epochs: (1600 / steps_per_epoch).clamp(12, 200),
+            patience: 24,
             warmup: 0.05,
             final_rate: 0.01,
             averaging: 0.98,
@@ -153,7 +153,10 @@ impl KernelDesign {
         if (84..=200_000).contains(&self.features) {
             return Ok(());
         }
-        Err(format!("`features` is {}, outside 84 to 200000", self.features))
+        Err(format!(
+            "`features` is {}, outside 84 to 200000",
+            self.features
+        ))
     }
 }
 

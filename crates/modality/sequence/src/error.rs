@@ -61,9 +61,9 @@ impl Hints for SequenceError {
             SequenceError::Line { repair, .. } | SequenceError::Content { repair, .. } => {
                 vec![(*repair).to_owned()]
             }
-            SequenceError::TooLarge { .. } => vec![
-                "give more with `--memory`, or a file with fewer or shorter series".to_owned(),
-            ],
+            SequenceError::TooLarge { .. } => {
+                vec!["give more with `--memory`, or a file with fewer or shorter series".to_owned()]
+            }
         }
     }
 }

@@ -146,7 +146,10 @@ impl KernelMember {
                 .iter()
                 .map(|&unit| self.scaler.scaled(series, unit, false))
                 .collect();
-            let rows = self.kernels.features(&scaled, &|| false).unwrap_or_default();
+            let rows = self
+                .kernels
+                .features(&scaled, &|| false)
+                .unwrap_or_default();
             scores.extend(rows.iter().map(|row| self.ridge.scores(row)));
         }
         self.ridge.distribution(&scores)
@@ -163,7 +166,9 @@ impl KernelMember {
     /// Biases of the kernels, then the weights, as little-endian numbers.
     pub fn numbers(&self) -> Vec<u8> {
         let biases: Vec<f32> = match &self.kernels {
-            Kernels::Minirocket(sets) => sets.iter().flat_map(MiniRocket::biases).copied().collect(),
+            Kernels::Minirocket(sets) => {
+                sets.iter().flat_map(MiniRocket::biases).copied().collect()
+            }
             Kernels::Rocket(_) => Vec::new(),
         };
         let all = biases.iter().chain(&self.ridge.weights);
@@ -177,7 +182,10 @@ impl KernelMember {
         if !rest.is_empty() {
             return Err("its numbers are cut off".into());
         }
-        let numbers: Vec<f32> = whole.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let numbers: Vec<f32> = whole
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect();
         let mut numbers = numbers.as_slice();
         let kernels = match description.kernels {
             Kernels::Minirocket(sets) => {
@@ -190,7 +198,10 @@ impl KernelMember {
                     numbers = others;
                     read.push(set.with_biases(own)?);
                 }
-                if read.iter().any(|set| set.channels() != description.scaler.channels.len()) {
+                if read
+                    .iter()
+                    .any(|set| set.channels() != description.scaler.channels.len())
+                {
                     return Err("its kernels see other channels".into());
                 }
                 Kernels::Minirocket(read)

@@ -36,7 +36,10 @@ pub(crate) fn add_shifted(results: &mut [f32], series: &[f32], shift: isize, wei
         return;
     }
     let count = length - to.max(from);
-    for (result, value) in results[to..to + count].iter_mut().zip(&series[from..from + count]) {
+    for (result, value) in results[to..to + count]
+        .iter_mut()
+        .zip(&series[from..from + count])
+    {
         *result += weight * value;
     }
 }

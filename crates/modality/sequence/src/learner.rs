@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::descriptors::{descriptor_matrix, descriptor_width};
-use crate::design::{BodyKind, KernelDesign, OF_CLASSES, RANDOM_KERNELS, SequenceDesign, WITH_KERNEL};
+use crate::design::{
+    BodyKind, KernelDesign, OF_CLASSES, RANDOM_KERNELS, SequenceDesign, WITH_KERNEL,
+};
 use crate::kernel_member::{KernelDescription, KernelMember};
 use crate::network::parameters;
-use crate::{
-    Preparation, PreparedSequences, SequenceNetwork, SequenceUnits, SeriesSet, space,
-};
+use crate::{Preparation, PreparedSequences, SequenceNetwork, SequenceUnits, SeriesSet, space};
 
 /// Trains and reads the models of series: networks, random kernels, and classical baselines on descriptors.
 pub struct SequenceLearner {
@@ -59,16 +59,17 @@ impl Learner for SequenceLearner {
             baseline: true,
             in_full: true,
         };
-        let kernels = |name: &'static str, kernels: &str, features: usize, scaling: &str| HandMade {
-            design: Design::new()
-                .with("model", RANDOM_KERNELS)
-                .with("kernels", kernels)
-                .with("features", features)
-                .with("scaling", scaling),
-            name,
-            baseline: true,
-            in_full: true,
-        };
+        let kernels =
+            |name: &'static str, kernels: &str, features: usize, scaling: &str| HandMade {
+                design: Design::new()
+                    .with("model", RANDOM_KERNELS)
+                    .with("kernels", kernels)
+                    .with("features", features)
+                    .with("scaling", scaling),
+                name,
+                baseline: true,
+                in_full: true,
+            };
         let network = |name: &'static str, design: SequenceDesign| HandMade {
             design: design_of(&design, self.task),
             name,
@@ -78,14 +79,29 @@ impl Learner for SequenceLearner {
         let inception = SequenceDesign::default();
         vec![
             baseline("majority or mean", "trivial"),
-            kernels("random kernels (MiniRocket)", "minirocket", 10_000, "training"),
+            kernels(
+                "random kernels (MiniRocket)",
+                "minirocket",
+                10_000,
+                "training",
+            ),
             // Early, so that a short search has a network, and with it a test for strange series.
             network("inception network, small", inception.clone()),
             baseline("linear on descriptors", "linear"),
             baseline("random forest on descriptors", "forest"),
-            kernels("random kernels (MultiRocket)", "multirocket", 20_000, "training"),
+            kernels(
+                "random kernels (MultiRocket)",
+                "multirocket",
+                20_000,
+                "training",
+            ),
             kernels("random kernels (ROCKET)", "rocket", 10_000, "series"),
-            kernels("random kernels (MultiRocket), shapes alone", "multirocket", 20_000, "series"),
+            kernels(
+                "random kernels (MultiRocket), shapes alone",
+                "multirocket",
+                20_000,
+                "series",
+            ),
             network(
                 "inception network (InceptionTime)",
                 SequenceDesign {
@@ -200,7 +216,10 @@ fn design_of(design: &SequenceDesign, task: Task) -> Design {
     let Ok(Value::Object(fields)) = serde_json::to_value(design) else {
         return Design::new();
     };
-    let model = fields.get("model").and_then(Value::as_str).unwrap_or_default();
+    let model = fields
+        .get("model")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let filtered = WITH_KERNEL.contains(&model);
     fields
         .iter()
@@ -248,8 +267,8 @@ impl Member for BaselineMember {
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let series = SequenceUnits::of_units(units, self.channels)?;
-        let matrix = descriptor_matrix(series, indices)
-            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let matrix =
+            descriptor_matrix(series, indices).map_err(|e| MemberError::Training(e.to_string()))?;
         let all: Vec<usize> = (0..indices.len()).collect();
         self.inner
             .predict(&TableUnits::units(matrix, all.clone()), &all)
@@ -276,8 +295,8 @@ impl SequenceLearner {
         assignment: &Assignment,
     ) -> Result<FittedMember, MemberError> {
         let asked = [assignment.train, assignment.validation].concat();
-        let matrix = descriptor_matrix(series, &asked)
-            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let matrix =
+            descriptor_matrix(series, &asked).map_err(|e| MemberError::Training(e.to_string()))?;
         let learnt = assignment.train.len();
         let fitted = self.tables.fit(&Assignment {
             units: &TableUnits::units(matrix, (0..learnt).collect()),
@@ -428,12 +447,8 @@ fn fit_network(series: &SeriesSet, assignment: &Assignment) -> Result<FittedMemb
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
     let head = head_for(assignment.target, design.label_smoothing);
-    let preparation = Preparation::fit(
-        series,
-        assignment.targets,
-        assignment.train,
-        design.scaling,
-    );
+    let preparation =
+        Preparation::fit(series, assignment.targets, assignment.train, design.scaling);
     let plan = Plan::new(design, &preparation, head).map_err(MemberError::Design)?;
     let data = PreparedSequences::new(series, &preparation, plan.design.jitter);
     let truth = assignment.targets.select(assignment.validation);

@@ -22,7 +22,9 @@ mod series;
 pub mod text;
 mod ts;
 
-pub use challenge::{SeriesChange, part_shuffled, series_changed, series_parts, stretches_shuffled};
+pub use challenge::{
+    SeriesChange, part_shuffled, series_changed, series_parts, stretches_shuffled,
+};
 pub use curate::{curate_series, series_across, series_check_names, unusable_series};
 pub use data::SequenceUnits;
 pub use descriptors::{describe, descriptor_matrix, descriptor_width};

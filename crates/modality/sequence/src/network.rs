@@ -76,9 +76,7 @@ pub(crate) fn parameters(
         BodyKind::CausalConvolutions => {
             (2 * depth - 1) * kernel * w * w + kernel * c * w + c * w + depth * 6 * w
         }
-        BodyKind::Lstm | BodyKind::Gru => {
-            4 * w * (c + w) + (depth - 1) * 8 * w * w + depth * 4 * w
-        }
+        BodyKind::Lstm | BodyKind::Gru => 4 * w * (c + w) + (depth - 1) * 8 * w * w + depth * 4 * w,
         BodyKind::Patches => {
             let patch = crate::body::patch_of(moments) as u64;
             c * patch * w + w + 64 * w + depth * (8 * w * w + 11 * w) + 2 * w

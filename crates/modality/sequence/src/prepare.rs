@@ -149,7 +149,11 @@ impl<'a> PreparedSequences<'a> {
         let mut goes_on = vec![0.0; indices.len() * moments];
         let mut lengths = Vec::with_capacity(indices.len());
         let places = values.chunks_exact_mut(channels * moments);
-        for ((&unit, to), mask) in indices.iter().zip(places).zip(goes_on.chunks_exact_mut(moments)) {
+        for ((&unit, to), mask) in indices
+            .iter()
+            .zip(places)
+            .zip(goes_on.chunks_exact_mut(moments))
+        {
             let scaler = &self.preparation.scaler;
             let scaled = scaler.scaled(self.series, unit, self.preparation.indicator);
             let length = scaled.len() / channels;

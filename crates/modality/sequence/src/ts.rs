@@ -183,7 +183,11 @@ impl<'a> Parser<'a> {
                     "check that the file is of series, one a line",
                 ));
             }
-            let start = if self.line == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            let start = if self.line == 1 && line.starts_with(b"\xef\xbb\xbf") {
+                3
+            } else {
+                0
+            };
             let Ok(text) = std::str::from_utf8(&line[start..]) else {
                 return Err(self.fault(
                     "it is not text",
@@ -207,7 +211,10 @@ impl<'a> Parser<'a> {
                               then `@data`, then one series a line";
         let Some(rest) = text.strip_prefix('@') else {
             return Err(self.fault(
-                format!("`{}` stands before `@data` and does not begin with `@`", short(text)),
+                format!(
+                    "`{}` stands before `@data` and does not begin with `@`",
+                    short(text)
+                ),
                 REPAIR,
             ));
         };
@@ -250,7 +257,9 @@ impl<'a> Parser<'a> {
                     (self.header.univariate, self.header.dimensions)
                 {
                     return Err(self.fault(
-                        format!("`@univariate true` and `@dimensions {count}` contradict each other"),
+                        format!(
+                            "`@univariate true` and `@dimensions {count}` contradict each other"
+                        ),
                         "correct the header",
                     ));
                 }
@@ -391,13 +400,21 @@ impl<'a> Parser<'a> {
             let inside = rest.strip_prefix('(').and_then(|r| r.split_once(')'));
             let Some((pair, after)) = inside else {
                 return Err(self.fault(
-                    format!("channel {}: `{}` is no reading with a time", channel + 1, short(rest)),
+                    format!(
+                        "channel {}: `{}` is no reading with a time",
+                        channel + 1,
+                        short(rest)
+                    ),
                     REPAIR,
                 ));
             };
             let Some((time, value)) = pair.rsplit_once(',') else {
                 return Err(self.fault(
-                    format!("channel {}: `({})` has no time and value", channel + 1, short(pair)),
+                    format!(
+                        "channel {}: `({})` has no time and value",
+                        channel + 1,
+                        short(pair)
+                    ),
                     REPAIR,
                 ));
             };
@@ -422,7 +439,10 @@ impl<'a> Parser<'a> {
             ));
         }
         let Some(series) = self.series else {
-            return Err(self.content("there is no series behind `@data`", "give one series a line"));
+            return Err(self.content(
+                "there is no series behind `@data`",
+                "give one series a line",
+            ));
         };
         let count = series.len();
         let lengths: Vec<f64> = (0..count).map(|unit| series.length(unit) as f64).collect();
@@ -432,7 +452,10 @@ impl<'a> Parser<'a> {
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         match series.channels() {
             1 => note(format!("series of {}", span(shortest, longest))),
-            channels => note(format!("series of {channels} channels, {}", span(shortest, longest))),
+            channels => note(format!(
+                "series of {channels} channels, {}",
+                span(shortest, longest)
+            )),
         }
         let says_equal = self.header.equal_length == Some(true);
         if says_equal && shortest < longest {
@@ -440,7 +463,9 @@ impl<'a> Parser<'a> {
         } else if let Some(said) = self.header.series_length
             && (shortest, longest) != (said as f64, said as f64)
         {
-            note(format!("the header says `@seriesLength {said}`, which is not so; lengths are taken as they are"));
+            note(format!(
+                "the header says `@seriesLength {said}`, which is not so; lengths are taken as they are"
+            ));
         }
         if self.ragged > 0 {
             note(format!(
@@ -449,7 +474,10 @@ impl<'a> Parser<'a> {
             ));
         }
         if self.endless > 0 {
-            note(format!("{} readings that are infinite count as missing", self.endless));
+            note(format!(
+                "{} readings that are infinite count as missing",
+                self.endless
+            ));
         }
         if self.unordered > 0 {
             note(format!(
@@ -543,7 +571,11 @@ fn parts(text: &str, timestamps: bool) -> Vec<&str> {
 /// The beginning of a text, for messages.
 fn short(text: &str) -> String {
     const SHOWN: usize = 24;
-    let mut shown: String = text.chars().take(SHOWN).filter(|c| !c.is_control()).collect();
+    let mut shown: String = text
+        .chars()
+        .take(SHOWN)
+        .filter(|c| !c.is_control())
+        .collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push_str("...");
     }

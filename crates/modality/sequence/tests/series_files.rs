@@ -31,7 +31,11 @@ fn channels_lengths_gaps_and_classes_are_read() {
     assert_eq!(class.text(1).as_deref(), Some("down"));
     assert!(class.is_missing(2));
     assert_eq!(read.facts.default_target.as_deref(), Some("class"));
-    assert!(read.facts.notes[0].contains("2 channels, 1 to 3 readings"), "{:?}", read.facts.notes);
+    assert!(
+        read.facts.notes[0].contains("2 channels, 1 to 3 readings"),
+        "{:?}",
+        read.facts.notes
+    );
 }
 
 #[test]
@@ -47,7 +51,10 @@ fn numbers_to_predict_times_and_files_without_labels_are_read() {
     assert_eq!(read_times.series.channels(), 2);
     assert_eq!(read_times.series.unit(0)[..2], [1.5, 2.0]);
     let notes = read_times.facts.notes.join(" ");
-    assert!(notes.contains("do not ascend") && notes.contains("several lengths"), "{notes}");
+    assert!(
+        notes.contains("do not ascend") && notes.contains("several lengths"),
+        "{notes}"
+    );
     let without = read("@problemName x\n@classLabel false\n@data\n1,2,3\n").unwrap();
     assert_eq!(without.facts.default_target, None);
     assert_eq!(without.series.length(0), 3);
@@ -65,7 +72,10 @@ fn compressed_files_are_read_and_told_by_their_name() {
     assert!(is_series_file(&path) && !is_series_file(&folder.path().join("no.ts")));
     assert_eq!(read_series(&path, None).unwrap().series.len(), 1);
     std::fs::write(&path, &packed[..packed.len() - 12]).unwrap();
-    assert!(matches!(read_series(&path, None), Err(SequenceError::Unreadable { .. })));
+    assert!(matches!(
+        read_series(&path, None),
+        Err(SequenceError::Unreadable { .. })
+    ));
 }
 
 #[test]
@@ -73,18 +83,51 @@ fn faults_say_where_what_and_what_to_do() {
     let cases = [
         ("", "there is no line `@data`"),
         ("@data\n", "no series behind"),
-        ("let x: number = 3;\n", "line 1: `let x: number = 3;` stands before `@data`"),
+        (
+            "let x: number = 3;\n",
+            "line 1: `let x: number = 3;` stands before `@data`",
+        ),
         ("@univariate maybe\n", "line 1: `@univariate` is neither"),
-        ("@dimensions 0\n", "line 1: `@dimensions` is no whole number"),
-        ("@univariate true\n@dimensions 3\n@data\n", "line 3: `@univariate true` and `@dimensions 3` contradict"),
-        ("@classLabel true a b\n@data\n1,2\n", "line 3: there is no label"),
-        ("@classLabel true up down\n@data\n1,2:upp\n", "line 3: the class `upp` is not one of `@classLabel`; did you mean `up`?"),
-        ("@targetLabel true\n@data\n1,2:high\n", "line 3: `high` is no number to predict"),
-        ("@classLabel true a\n@data\n1,2:a\n1:2:a\n", "line 4: it has 2 channels, where 1 were expected"),
-        ("@univariate true\n@data\n1:2\n", "line 3: it has 2 channels, where 1 were expected"),
-        ("@data\n1,zwei,3\n", "line 2: channel 1, reading 2: `zwei` is no number"),
-        ("@timestamps true\n@data\n1,2\n", "line 3: channel 1: `1,2` is no reading with a time"),
-        ("@timestamps true\n@data\n(1)\n", "line 3: channel 1: `(1)` has no time and value"),
+        (
+            "@dimensions 0\n",
+            "line 1: `@dimensions` is no whole number",
+        ),
+        (
+            "@univariate true\n@dimensions 3\n@data\n",
+            "line 3: `@univariate true` and `@dimensions 3` contradict",
+        ),
+        (
+            "@classLabel true a b\n@data\n1,2\n",
+            "line 3: there is no label",
+        ),
+        (
+            "@classLabel true up down\n@data\n1,2:upp\n",
+            "line 3: the class `upp` is not one of `@classLabel`; did you mean `up`?",
+        ),
+        (
+            "@targetLabel true\n@data\n1,2:high\n",
+            "line 3: `high` is no number to predict",
+        ),
+        (
+            "@classLabel true a\n@data\n1,2:a\n1:2:a\n",
+            "line 4: it has 2 channels, where 1 were expected",
+        ),
+        (
+            "@univariate true\n@data\n1:2\n",
+            "line 3: it has 2 channels, where 1 were expected",
+        ),
+        (
+            "@data\n1,zwei,3\n",
+            "line 2: channel 1, reading 2: `zwei` is no number",
+        ),
+        (
+            "@timestamps true\n@data\n1,2\n",
+            "line 3: channel 1: `1,2` is no reading with a time",
+        ),
+        (
+            "@timestamps true\n@data\n(1)\n",
+            "line 3: channel 1: `(1)` has no time and value",
+        ),
     ];
     for (text, wanted) in cases {
         let error = read(text).unwrap_err();
@@ -92,8 +135,14 @@ fn faults_say_where_what_and_what_to_do() {
         assert!(!error.hints().is_empty(), "{error}");
     }
     let binary = read(b"\x47\x40\x00\xff\xfe\xfd").unwrap_err();
-    assert!(binary.to_string().contains("line 1: it is not text"), "{binary}");
-    assert!(matches!(read_series(Path::new("/nowhere.ts"), None), Err(SequenceError::Unreadable { .. })));
+    assert!(
+        binary.to_string().contains("line 1: it is not text"),
+        "{binary}"
+    );
+    assert!(matches!(
+        read_series(Path::new("/nowhere.ts"), None),
+        Err(SequenceError::Unreadable { .. })
+    ));
 }
 
 #[test]
@@ -109,7 +158,10 @@ fn memory_is_bounded() {
     }
     std::fs::write(&path, packed.finish().unwrap()).unwrap();
     assert!(read_series(&path, Some(1 << 30)).is_ok());
-    assert!(matches!(read_series(&path, Some(1 << 22)), Err(SequenceError::TooLarge { .. })));
+    assert!(matches!(
+        read_series(&path, Some(1 << 22)),
+        Err(SequenceError::TooLarge { .. })
+    ));
 }
 
 proptest! {

@@ -11,9 +11,13 @@ use serde_json::{Value, json};
 /// Sentences of common words, among which one tells the class.
 fn texts(count: usize) -> Vec<String> {
     let mut rng = Seed(3).stream("texts", &[]);
-    let common = ["the", "film", "was", "and", "it", "a", "story", "of", "two", "people", "who"];
+    let common = [
+        "the", "film", "was", "and", "it", "a", "story", "of", "two", "people", "who",
+    ];
     let text = |class: usize| {
-        let mut words: Vec<&str> = (0..14).map(|_| common[rng.random_range(0..common.len())]).collect();
+        let mut words: Vec<&str> = (0..14)
+            .map(|_| common[rng.random_range(0..common.len())])
+            .collect();
         let telling = [["dull", "boring"], ["moving", "lovely"]][class];
         words[rng.random_range(0..14usize)] = telling[rng.random_range(0..2usize)];
         words.join(" ")
@@ -73,8 +77,14 @@ impl Problem {
 fn designs() -> Vec<Design> {
     let design = |model: &str| Design::new().with("model", model);
     vec![
-        design("embeddings").with("width", 8).with("dropout", 0.0),
-        design("filters").with("width", 8).with("filters", 8).with("dropout", 0.1),
+        design("embeddings")
+            .with("width", 8)
+            .with("dropout", 0.0)
+            .with("learning_rate", 2e-2),
+        design("filters")
+            .with("width", 8)
+            .with("filters", 8)
+            .with("dropout", 0.1),
         design("bag_of_words").with("weighting", "rarity"),
         design("bag_of_words").with("weighting", "naive_bayes"),
     ]
@@ -132,7 +142,9 @@ fn trained() -> (Problem, Vec<FittedMember>) {
     };
     let trivial = Design::new().with("model", "trivial");
     let designs = designs().into_iter().chain([trivial]);
-    let fitted = designs.map(|design| problem.fit(&design).unwrap()).collect();
+    let fitted = designs
+        .map(|design| problem.fit(&design).unwrap())
+        .collect();
     (problem, fitted)
 }
 
@@ -161,8 +173,18 @@ fn what_is_saved_predicts_the_same_and_damage_gives_errors() {
         let said = fitted.member.predict(&strange, &[0, 1, 2, 3]).unwrap();
         assert_eq!(said.mixture().unwrap().len(), 4);
         assert!(loaded.predict(&problem.units, &[]).is_ok());
-        assert!(fitted.member.predict(&Units::new(1, "no texts"), &[0]).is_err());
-        for cut in [0, 7, saved.numbers.len() / 2, saved.numbers.len().saturating_sub(1)] {
+        assert!(
+            fitted
+                .member
+                .predict(&Units::new(1, "no texts"), &[0])
+                .is_err()
+        );
+        for cut in [
+            0,
+            7,
+            saved.numbers.len() / 2,
+            saved.numbers.len().saturating_sub(1),
+        ] {
             let cut = &saved.numbers[..cut.min(saved.numbers.len())];
             let _ = learner.load(&saved.description, cut);
         }
@@ -178,8 +200,13 @@ fn what_is_saved_predicts_the_same_and_damage_gives_errors() {
     ] {
         let saved = fitted[member].member.save().unwrap();
         let mut description = saved.description.clone();
-        *description.pointer_mut(place).unwrap_or_else(|| panic!("{place}")) = value;
-        assert!(learner.load(&description, &saved.numbers).is_err(), "{place}");
+        *description
+            .pointer_mut(place)
+            .unwrap_or_else(|| panic!("{place}")) = value;
+        assert!(
+            learner.load(&description, &saved.numbers).is_err(),
+            "{place}"
+        );
     }
 }
 
@@ -203,7 +230,11 @@ fn the_same_seed_gives_the_same_on_any_number_of_threads() {
 fn hand_made_designs_are_in_the_space() {
     for task in [Task::Binary, Task::Regression] {
         let learner = TextLearner::new(task).unwrap();
-        for made in learner.hand_made().iter().filter(|made| made.design.get("model").is_some_and(|m| m != "trivial")) {
+        for made in learner
+            .hand_made()
+            .iter()
+            .filter(|made| made.design.get("model").is_some_and(|m| m != "trivial"))
+        {
             assert_eq!(learner.space().check(&made.design).unwrap(), made.design);
         }
     }

@@ -36,7 +36,11 @@ struct CausalConvolution {
 }
 
 impl CausalConvolution {
-    fn new(config: ConvolutionConfig, stream: &mut ChaCha8Rng, device: &Device) -> CausalConvolution {
+    fn new(
+        config: ConvolutionConfig,
+        stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> CausalConvolution {
         CausalConvolution {
             margin: config.padding()[1],
             inner: config.init(stream, device),

@@ -47,12 +47,20 @@ impl Body {
             BodyKind::CausalConvolutions => {
                 Body::Causal(CausalConvolutions::new(design, channels, stream, device))
             }
-            BodyKind::Lstm => {
-                Body::Recurrent(Recurrent::new(CellKind::Lstm, design, channels, stream, device))
-            }
-            BodyKind::Gru => {
-                Body::Recurrent(Recurrent::new(CellKind::Gru, design, channels, stream, device))
-            }
+            BodyKind::Lstm => Body::Recurrent(Recurrent::new(
+                CellKind::Lstm,
+                design,
+                channels,
+                stream,
+                device,
+            )),
+            BodyKind::Gru => Body::Recurrent(Recurrent::new(
+                CellKind::Gru,
+                design,
+                channels,
+                stream,
+                device,
+            )),
             BodyKind::Patches => {
                 Body::Patches(Patches::new(design, (channels, moments), stream, device))
             }

@@ -58,7 +58,9 @@ impl Patches {
         Patches {
             embed: embed.init(stream, device),
             places: Param::from_data(TensorData::new(places, [1, tokens, width]), device),
-            blocks: (0..design.depth).map(|_| block.init(stream, device)).collect(),
+            blocks: (0..design.depth)
+                .map(|_| block.init(stream, device))
+                .collect(),
             norm: LayerNormConfig { width }.init(device),
             patch,
         }

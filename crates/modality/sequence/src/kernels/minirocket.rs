@@ -101,7 +101,8 @@ impl MiniRocket {
                 let mut sorted = results.to_vec();
                 sorted.sort_unstable_by(f32::total_cmp);
                 let first = firsts[dilation] + kernel * plan[dilation].biases;
-                let quantile = |bias: usize| quantile(&sorted, ((first + bias + 1) as f64 * golden).fract());
+                let quantile =
+                    |bias: usize| quantile(&sorted, ((first + bias + 1) as f64 * golden).fract());
                 biases[place] = (0..plan[dilation].biases).map(quantile).collect();
             });
         }
@@ -382,14 +383,25 @@ mod tests {
     use super::*;
 
     fn waves(count: usize, length: usize) -> Vec<Vec<f32>> {
-        let wave = |i: usize| (0..length).map(|t| ((t * (i + 2)) as f32 * 0.11).sin()).collect();
+        let wave = |i: usize| {
+            (0..length)
+                .map(|t| ((t * (i + 2)) as f32 * 0.11).sin())
+                .collect()
+        };
         (0..count).map(wave).collect()
     }
 
     fn fitted(channels: usize, length: usize, pooling: Pooling) -> MiniRocket {
         let series = waves(5, channels * length);
         let give = |i: usize| series[i].clone();
-        MiniRocket::fit(&give, 5, (channels, length), 1000, (false, pooling), Seed(3))
+        MiniRocket::fit(
+            &give,
+            5,
+            (channels, length),
+            1000,
+            (false, pooling),
+            Seed(3),
+        )
     }
 
     #[test]
@@ -427,7 +439,11 @@ mod tests {
                             Ok(at) if at < 30 => series[channel * 30 + at],
                             _ => 0.0,
                         };
-                        let weight = if all[kernel].contains(&tap) { 2.0 } else { -1.0 };
+                        let weight = if all[kernel].contains(&tap) {
+                            2.0
+                        } else {
+                            -1.0
+                        };
                         wanted += weight * value;
                     }
                 }

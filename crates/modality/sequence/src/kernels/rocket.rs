@@ -91,11 +91,7 @@ impl Rocket {
 
     /// The features of all series `[channels, length]`, one row each; `series` gives one by its number. Stops early, with fewer rows
     /// than were asked for never, but with `None`, as soon as `stop` says so.
-    pub fn features(
-        &self,
-        series: &[Vec<f32>],
-        stop: &dyn Fn() -> bool,
-    ) -> Option<Vec<Vec<f32>>> {
+    pub fn features(&self, series: &[Vec<f32>], stop: &dyn Fn() -> bool) -> Option<Vec<Vec<f32>>> {
         let mut stream = self.seed.stream("kernels", &[]);
         let mut rows = vec![Vec::with_capacity(self.width()); series.len()];
         let mut results = Vec::new();
@@ -156,7 +152,9 @@ mod tests {
         for (row, series) in all.iter().zip(&series) {
             assert_eq!(row.len(), kernels.width());
             assert!(row.iter().all(|f| f.is_finite()));
-            let alone = kernels.features(std::slice::from_ref(series), &never).unwrap();
+            let alone = kernels
+                .features(std::slice::from_ref(series), &never)
+                .unwrap();
             assert_eq!(&alone[0], row);
         }
         assert!(kernels.features(&series, &|| true).is_none());

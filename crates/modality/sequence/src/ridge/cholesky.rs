@@ -14,7 +14,9 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
         }
         total += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>();
         let rest = rest_a.iter().zip(rest_b);
-        total += rest.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+        total += rest
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum::<f64>();
     }
     total
 }
@@ -126,7 +128,8 @@ mod tests {
     #[test]
     fn solutions_solve_and_inverses_invert() {
         let size = 9;
-        let vector = |i: usize| -> Vec<f64> { (0..size).map(|j| ((i * 7 + j * j) % 11) as f64).collect() };
+        let vector =
+            |i: usize| -> Vec<f64> { (0..size).map(|j| ((i * 7 + j * j) % 11) as f64).collect() };
         let mut matrix = vec![0.0; size * size];
         for i in 0..size {
             for j in 0..size {

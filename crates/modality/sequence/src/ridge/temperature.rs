@@ -45,7 +45,11 @@ pub(crate) fn temperature(scores: &[Vec<f64>], targets: &Targets, link: Link) ->
                         let Some(known) = values[row * width + label] else {
                             return 0.0;
                         };
-                        let wanted = if known { 1.0 - doubt / 2.0 } else { doubt / 2.0 };
+                        let wanted = if known {
+                            1.0 - doubt / 2.0
+                        } else {
+                            doubt / 2.0
+                        };
                         let p = sigmoid(score * scale).clamp(1e-300, 1.0);
                         let q = sigmoid(-score * scale).clamp(1e-300, 1.0);
                         -wanted * p.ln() - (1.0 - wanted) * q.ln()

@@ -54,7 +54,9 @@ fn counts(words: &[Word]) -> Vec<(Word, u32)> {
     let pairs = words.windows(2).map(|two| pair(two[0], two[1]));
     let mut all: Vec<Word> = words.iter().copied().chain(pairs).collect();
     all.sort_unstable();
-    all.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)).collect()
+    all.chunk_by(|a, b| a == b)
+        .map(|same| (same[0], same.len() as u32))
+        .collect()
 }
 
 impl BagOfWords {
@@ -72,7 +74,8 @@ impl BagOfWords {
                 *occurs.entry(word).or_default() += 1;
             }
         }
-        let mut common: Vec<(Word, u32)> = occurs.into_iter().filter(|(_, n)| *n >= FEWEST).collect();
+        let mut common: Vec<(Word, u32)> =
+            occurs.into_iter().filter(|(_, n)| *n >= FEWEST).collect();
         if common.is_empty() {
             let why = "no word stands in two texts";
             return Some(Err(MemberError::Training(why.into())));
@@ -87,16 +90,22 @@ impl BagOfWords {
                 classes: outputs,
                 scale: 1.0,
             },
-            rarity: common.iter().map(|&(_, n)| ((1.0 + count) / (1.0 + n as f32)).ln() + 1.0).collect(),
+            rarity: common
+                .iter()
+                .map(|&(_, n)| ((1.0 + count) / (1.0 + n as f32)).ln() + 1.0)
+                .collect(),
             known: common.into_iter().map(|(word, _)| word).collect(),
             weights: Vec::new(),
         };
         let scale = TargetScale::fit(targets, train);
         let scaled = scale.scale(targets);
         // Held out to choose the strength.
-        let (learn, held): (Vec<usize>, Vec<usize>) = if validation.is_empty() && train.len() >= 20 {
-            let (held, learn): (Vec<_>, Vec<_>) = train.iter().enumerate().partition(|(i, _)| i % 10 == 9);
-            let units = |part: Vec<(usize, &usize)>| part.into_iter().map(|(_, &unit)| unit).collect();
+        let (learn, held): (Vec<usize>, Vec<usize>) = if validation.is_empty() && train.len() >= 20
+        {
+            let (held, learn): (Vec<_>, Vec<_>) =
+                train.iter().enumerate().partition(|(i, _)| i % 10 == 9);
+            let units =
+                |part: Vec<(usize, &usize)>| part.into_iter().map(|(_, &unit)| unit).collect();
             (units(learn), units(held))
         } else {
             (train.to_vec(), validation.to_vec())
@@ -104,7 +113,10 @@ impl BagOfWords {
         let held_targets = targets.select(&held);
         let held_truth = truth(&scaled.select(&held), outputs);
         let rows_of = |bag: &BagOfWords, units: &[usize]| -> Vec<Row> {
-            units.iter().map(|&unit| bag.row(texts.words(unit))).collect()
+            units
+                .iter()
+                .map(|&unit| bag.row(texts.words(unit)))
+                .collect()
         };
         let (learn_rows, held_rows) = (rows_of(&bag, &learn), rows_of(&bag, &held));
         let learn_truth = truth(&scaled.select(&learn), outputs);
@@ -112,8 +124,9 @@ impl BagOfWords {
         for strength in STRENGTHS {
             bag.weights = bag.solve(&learn_rows, &learn_truth, strength, stop)?;
             let scores: Vec<Vec<f64>> = held_rows.iter().map(|row| bag.scores(row)).collect();
-            let by_output: Vec<Vec<f64>> =
-                (0..outputs).map(|k| scores.iter().map(|row| row[k]).collect()).collect();
+            let by_output: Vec<Vec<f64>> = (0..outputs)
+                .map(|k| scores.iter().map(|row| row[k]).collect())
+                .collect();
             let (answer, loss) = judged(&by_output, &held_targets, &held_truth, &scale);
             if best.as_ref().is_none_or(|(least, ..)| loss < *least) {
                 let weights = std::mem::take(&mut bag.weights);
@@ -150,14 +163,21 @@ impl BagOfWords {
             let rows = match &ratios {
                 None => rows,
                 Some(ratios) => {
-                    let weighted = |row: &Row| row.iter().map(|&(p, v)| (p, v * ratios[p as usize])).collect();
+                    let weighted = |row: &Row| {
+                        row.iter()
+                            .map(|&(p, v)| (p, v * ratios[p as usize]))
+                            .collect()
+                    };
                     own = rows.iter().map(weighted).collect();
                     &own
                 }
             };
             let mut solved = ridge(rows, truth, self.known.len(), strength, stop)?;
             if let Some(ratios) = ratios {
-                solved.iter_mut().zip(ratios).for_each(|(weight, ratio)| *weight *= ratio);
+                solved
+                    .iter_mut()
+                    .zip(ratios)
+                    .for_each(|(weight, ratio)| *weight *= ratio);
             }
             weights.extend(solved);
         }
@@ -218,7 +238,11 @@ impl BagOfWords {
     /// Known words, how much each counts, then the weights, as little-endian numbers.
     pub fn numbers(&self) -> Vec<u8> {
         let words = self.known.iter().flat_map(|word| word.to_le_bytes());
-        let rest = self.rarity.iter().chain(&self.weights).flat_map(|n| n.to_le_bytes());
+        let rest = self
+            .rarity
+            .iter()
+            .chain(&self.weights)
+            .flat_map(|n| n.to_le_bytes());
         words.chain(rest).collect()
     }
 
@@ -228,7 +252,9 @@ impl BagOfWords {
         let known = description.known;
         let (words, rest) = numbers.as_chunks::<4>();
         let outputs = description.answer.outputs();
-        let wanted = (known + 1).checked_mul(outputs).and_then(|w| w.checked_add(known.checked_mul(2)?));
+        let wanted = (known + 1)
+            .checked_mul(outputs)
+            .and_then(|w| w.checked_add(known.checked_mul(2)?));
         if known > MOST || !rest.is_empty() || wanted != Some(words.len()) {
             return Err("its numbers are cut off".into());
         }
@@ -236,7 +262,10 @@ impl BagOfWords {
         let bag = BagOfWords {
             weighting: description.weighting,
             answer: description.answer,
-            known: words[..known].iter().map(|&bytes| Word::from_le_bytes(bytes)).collect(),
+            known: words[..known]
+                .iter()
+                .map(|&bytes| Word::from_le_bytes(bytes))
+                .collect(),
             rarity: words[known..2 * known].iter().map(number).collect(),
             weights: words[2 * known..].iter().map(number).collect(),
         };
@@ -297,7 +326,9 @@ fn ratios(rows: &[Row], truth: &[f64], width: usize) -> Vec<f32> {
             counts[place as usize][side] += 1.0;
         }
     }
-    let sums = counts.iter().fold([0.0; 2], |s, c| [s[0] + c[0], s[1] + c[1]]);
+    let sums = counts
+        .iter()
+        .fold([0.0; 2], |s, c| [s[0] + c[0], s[1] + c[1]]);
     let ratio = |[no, yes]: [f64; 2]| ((yes / sums[1]) / (no / sums[0])).ln() as f32;
     counts.into_iter().map(ratio).collect()
 }
@@ -312,7 +343,11 @@ fn ridge(
 ) -> Option<Vec<f32>> {
     let count = rows.len().max(1) as f64;
     let mean = truth.iter().sum::<f64>() / count;
-    let squares: f64 = rows.iter().flatten().map(|(_, v)| f64::from(*v).powi(2)).sum();
+    let squares: f64 = rows
+        .iter()
+        .flatten()
+        .map(|(_, v)| f64::from(*v).powi(2))
+        .sum();
     let strength = strength * (squares / count).max(1e-12);
     let combined = |a: &[f64]| -> Vec<f64> {
         let mut sums = vec![0.0; width];
@@ -341,21 +376,37 @@ fn ridge(
             return None;
         }
         let mut image = against(&combined(&along));
-        image.iter_mut().zip(&along).for_each(|(i, a)| *i += strength * a);
+        image
+            .iter_mut()
+            .zip(&along)
+            .for_each(|(i, a)| *i += strength * a);
         let step = size / dot(&along, &image).max(1e-300);
-        for ((s, l), (a, i)) in solved.iter_mut().zip(&mut left).zip(along.iter().zip(&image)) {
+        for ((s, l), (a, i)) in solved
+            .iter_mut()
+            .zip(&mut left)
+            .zip(along.iter().zip(&image))
+        {
             *s += step * a;
             *l -= step * i;
         }
         let next = dot(&left, &left);
         let share = next / size;
-        along.iter_mut().zip(&left).for_each(|(a, l)| *a = l + share * *a);
+        along
+            .iter_mut()
+            .zip(&left)
+            .for_each(|(a, l)| *a = l + share * *a);
         size = next;
     }
     let weights = combined(&solved);
     let said = against(&weights);
     let constant = truth.iter().zip(&said).map(|(y, s)| y - s).sum::<f64>() / count;
-    Some(weights.into_iter().chain([constant]).map(|w| w as f32).collect())
+    Some(
+        weights
+            .into_iter()
+            .chain([constant])
+            .map(|w| w as f32)
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -367,7 +418,10 @@ mod tests {
         // Mean squared length 1, strength 1: one weight of sum x (y - mean) / (sum x^2 + 1) = 1 / 3, residuals have mean 0.
         let rows = vec![vec![(0, 1.0)], vec![(0, -1.0)]];
         let found = ridge(&rows, &[2.0, 1.0], 1, 1.0, &|| false).unwrap();
-        assert!((found[0] - 1.0 / 3.0).abs() < 1e-5 && (found[1] - 1.5).abs() < 1e-5, "{found:?}");
+        assert!(
+            (found[0] - 1.0 / 3.0).abs() < 1e-5 && (found[1] - 1.5).abs() < 1e-5,
+            "{found:?}"
+        );
         assert!(ridge(&rows, &[2.0, 1.0], 1, 1.0, &|| true).is_none());
     }
 
@@ -375,6 +429,9 @@ mod tests {
     fn words_that_speak_for_a_class_have_a_ratio_above_zero() {
         let rows = vec![vec![(0, 1.0), (1, 1.0)], vec![(0, 1.0)], vec![(2, 1.0)]];
         let found = ratios(&rows, &[1.0, 1.0, -1.0], 3);
-        assert!(found[0] > found[1] && found[1] > 0.0 && found[2] < 0.0, "{found:?}");
+        assert!(
+            found[0] > found[1] && found[1] > 0.0 && found[2] < 0.0,
+            "{found:?}"
+        );
     }
 }

@@ -88,7 +88,9 @@ pub fn letters_shuffled(texts: &[&str], seed: Seed) -> Vec<String> {
         letters.shuffle(&mut stream);
         let mut letters = letters.into_iter();
         let lengths = text.split_whitespace().map(|word| word.chars().count());
-        let words: Vec<String> = lengths.map(|n| letters.by_ref().take(n).collect()).collect();
+        let words: Vec<String> = lengths
+            .map(|n| letters.by_ref().take(n).collect())
+            .collect();
         words.join(" ")
     };
     texts.iter().enumerate().map(shuffled).collect()
@@ -99,7 +101,9 @@ const PARTS: usize = 4;
 
 /// Their names.
 pub fn text_parts() -> Vec<String> {
-    (1..=PARTS).map(|part| format!("part {part} of {PARTS}")).collect()
+    (1..=PARTS)
+        .map(|part| format!("part {part} of {PARTS}"))
+        .collect()
 }
 
 /// Texts with one part, named as by [`text_parts`], exchanged between them; `None` when there is no such part.
@@ -163,7 +167,10 @@ mod tests {
     fn one_part_is_exchanged() {
         let texts = ["a b c d e f g h", "1 2 3 4 5 6 7 8", "k l m n o p q r"];
         let mixed = text_part_shuffled(&texts, "part 2 of 4", Seed(3)).unwrap();
-        assert!(mixed[0].starts_with("a b ") && mixed[0].ends_with(" e f g h"), "{mixed:?}");
+        assert!(
+            mixed[0].starts_with("a b ") && mixed[0].ends_with(" e f g h"),
+            "{mixed:?}"
+        );
         assert_ne!(mixed, texts);
         assert!(text_part_shuffled(&texts, "part 5 of 4", Seed(3)).is_none());
     }

@@ -17,7 +17,12 @@ pub fn text_check_names() -> [&'static str; 3] {
 
 /// Texts without a word, and why no model can learn from them.
 pub fn unusable_texts<S: AsRef<str>>(texts: &[S]) -> Vec<(usize, String)> {
-    let without = |text: &S| !text.as_ref().chars().any(|c| !c.is_whitespace() && !c.is_control());
+    let without = |text: &S| {
+        !text
+            .as_ref()
+            .chars()
+            .any(|c| !c.is_whitespace() && !c.is_control())
+    };
     texts
         .iter()
         .enumerate()
@@ -64,7 +69,11 @@ fn finding(
 }
 
 /// Looks at all texts, whose targets are known but for `without`.
-pub fn curate_texts<S: AsRef<str>>(texts: &[S], targets: &Targets, without: &[usize]) -> Vec<Finding> {
+pub fn curate_texts<S: AsRef<str>>(
+    texts: &[S],
+    targets: &Targets,
+    without: &[usize],
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let groups = equal(texts);
     let further: Vec<usize> = groups.iter().flat_map(|g| &g[1..]).copied().collect();
@@ -80,13 +89,22 @@ pub fn curate_texts<S: AsRef<str>>(texts: &[S], targets: &Targets, without: &[us
             _ => false,
         };
         let contradictions = groups.iter().filter(differs).count();
-        let mut message = format!("{} texts are word for word copies of another", further.len());
+        let mut message = format!(
+            "{} texts are word for word copies of another",
+            further.len()
+        );
         if contradictions > 0 {
-            message.push_str(&format!("; {contradictions} groups of copies have several classes"));
+            message.push_str(&format!(
+                "; {contradictions} groups of copies have several classes"
+            ));
         }
         findings.push(finding(
             DUPLICATES,
-            if contradictions > 0 { Severity::Warning } else { Severity::Note },
+            if contradictions > 0 {
+                Severity::Warning
+            } else {
+                Severity::Note
+            },
             &further,
             message,
             format!("{} groups", groups.len()),
@@ -94,7 +112,9 @@ pub fn curate_texts<S: AsRef<str>>(texts: &[S], targets: &Targets, without: &[us
         ));
     }
     let count = |text: &S| text.as_ref().split_whitespace().count();
-    let short: Vec<usize> = (0..texts.len()).filter(|&unit| (1..3).contains(&count(&texts[unit]))).collect();
+    let short: Vec<usize> = (0..texts.len())
+        .filter(|&unit| (1..3).contains(&count(&texts[unit])))
+        .collect();
     if 20 * short.len() > texts.len() {
         findings.push(finding(
             SHORT,
@@ -112,7 +132,10 @@ pub fn curate_texts<S: AsRef<str>>(texts: &[S], targets: &Targets, without: &[us
 pub fn texts_across<S: AsRef<str>>(texts: &[S], parts: &[Option<u8>]) -> Vec<Finding> {
     let mut across = Vec::new();
     for group in equal(texts) {
-        let mut seen: Vec<u8> = group.iter().filter_map(|&unit| parts.get(unit).copied()?).collect();
+        let mut seen: Vec<u8> = group
+            .iter()
+            .filter_map(|&unit| parts.get(unit).copied()?)
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         if seen.len() > 1 {
@@ -127,7 +150,10 @@ pub fn texts_across<S: AsRef<str>>(texts: &[S], parts: &[Option<u8>]) -> Vec<Fin
         ACROSS,
         Severity::Serious,
         &across,
-        format!("{} texts are judged on, and also learned from, word for word", across.len()),
+        format!(
+            "{} texts are judged on, and also learned from, word for word",
+            across.len()
+        ),
         format!("{} copies", across.len()),
         "leave the copies out of one part; the scores on that part flatter the model",
     )]
@@ -139,14 +165,23 @@ mod tests {
 
     #[test]
     fn copies_and_empty_texts_are_found() {
-        let texts = ["A good film", "a  GOOD film", " \n", "another one altogether", "b"];
+        let texts = [
+            "A good film",
+            "a  GOOD film",
+            " \n",
+            "another one altogether",
+            "b",
+        ];
         let targets = Targets::Classes(vec![0, 1, 0, 1, 0]);
         let found = curate_texts(&texts, &targets, &[]);
         assert_eq!(found[0].kind, DUPLICATES);
         assert_eq!(found[0].evidence.rows, [2]);
         assert!(found[0].message.contains("several classes"));
         assert_eq!(found[1].kind, SHORT);
-        assert_eq!(unusable_texts(&texts), [(2, "the text is empty".to_owned())]);
+        assert_eq!(
+            unusable_texts(&texts),
+            [(2, "the text is empty".to_owned())]
+        );
         let across = texts_across(&texts, &[Some(0), Some(1), Some(0), Some(0), None]);
         assert_eq!(across[0].evidence.rows, [2]);
         assert!(texts_across(&texts, &[Some(0); 5]).is_empty());

@@ -110,7 +110,10 @@ impl Learner for TextLearner {
             ),
         ];
         if classes {
-            designs.push(bag("linear on words and pairs (naive Bayes)", "naive_bayes"));
+            designs.push(bag(
+                "linear on words and pairs (naive Bayes)",
+                "naive_bayes",
+            ));
         }
         designs
     }
@@ -313,7 +316,13 @@ impl Member for NetworkMember {
             texts,
             preparation: &self.preparation,
         };
-        let predicted = predict(&self.network, &prepared, indices, &self.head, &Device::flex());
+        let predicted = predict(
+            &self.network,
+            &prepared,
+            indices,
+            &self.head,
+            &Device::flex(),
+        );
         let restored = |said| self.preparation.restored(said);
         Ok(MemberPrediction {
             members: predicted.members.into_iter().map(restored).collect(),

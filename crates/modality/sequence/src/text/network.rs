@@ -42,7 +42,8 @@ impl TextPreparation {
             let mut own = texts.words(unit).to_vec();
             own.sort_unstable();
             own.dedup();
-            own.into_iter().for_each(|word| *occurs.entry(word).or_default() += 1);
+            own.into_iter()
+                .for_each(|word| *occurs.entry(word).or_default() += 1);
         }
         let mut common: Vec<(Word, u32)> = occurs.into_iter().filter(|(_, n)| *n >= 2).collect();
         common.sort_unstable_by_key(|&(word, count)| (std::cmp::Reverse(count), word));
@@ -60,10 +61,20 @@ impl TextPreparation {
         let plain = fitted.standardised(texts, train);
         fitted.descriptors = (0..DESCRIPTORS)
             .map(|place| {
-                let own = || plain.iter().skip(place).step_by(DESCRIPTORS).map(|&v| f64::from(v));
+                let own = || {
+                    plain
+                        .iter()
+                        .skip(place)
+                        .step_by(DESCRIPTORS)
+                        .map(|&v| f64::from(v))
+                };
                 let mean = own().sum::<f64>() / count;
                 let variance = own().map(|v| (v - mean).powi(2)).sum::<f64>() / count;
-                let sd = if variance > 1e-12 { variance.sqrt() } else { 1.0 };
+                let sd = if variance > 1e-12 {
+                    variance.sqrt()
+                } else {
+                    1.0
+                };
                 (mean as f32, sd as f32)
             })
             .collect();
@@ -92,16 +103,27 @@ impl TextPreparation {
         for &unit in indices {
             let words = texts.words(unit);
             let count = words.len().max(1) as f32;
-            let unknown = words.iter().filter(|w| self.known.binary_search(w).is_err()).count();
+            let unknown = words
+                .iter()
+                .filter(|w| self.known.binary_search(w).is_err())
+                .count();
             let mut different = words.to_vec();
             different.sort_unstable();
             different.dedup();
             let mut groups = [0.0f32; BUCKETS];
-            words.iter().for_each(|&word| groups[word as usize % BUCKETS] += 1.0);
-            let own = [count.ln(), unknown as f32 / count, different.len() as f32 / count]
-                .into_iter()
-                .chain(groups.map(|g| (g / count).sqrt()));
-            let scaled = own.zip(&self.descriptors).map(|(v, (mean, sd))| (v - mean) / sd);
+            words
+                .iter()
+                .for_each(|&word| groups[word as usize % BUCKETS] += 1.0);
+            let own = [
+                count.ln(),
+                unknown as f32 / count,
+                different.len() as f32 / count,
+            ]
+            .into_iter()
+            .chain(groups.map(|g| (g / count).sqrt()));
+            let scaled = own
+                .zip(&self.descriptors)
+                .map(|(v, (mean, sd))| (v - mean) / sd);
             values.extend(scaled);
         }
         values
@@ -205,9 +227,15 @@ impl TextNetwork {
             ..ConvolutionConfig::new(design.width, design.filters, 1)
         };
         let lengths: &[usize] = if bag { &[] } else { &[3, 5] };
-        let filters: Vec<Convolution> =
-            lengths.iter().map(|&length| filter(length).init(stream, device)).collect();
-        let input = if bag { 2 * design.width } else { filters.len() * design.filters };
+        let filters: Vec<Convolution> = lengths
+            .iter()
+            .map(|&length| filter(length).init(stream, device))
+            .collect();
+        let input = if bag {
+            2 * design.width
+        } else {
+            filters.len() * design.filters
+        };
         let head = HeadConfig {
             members: 1,
             input,
@@ -224,9 +252,16 @@ impl TextNetwork {
     }
 
     /// Vectors at places, zeros where a text has ended: `[units, words, width]`.
-    fn vectors(&self, of: &CategoricalEmbedding, places: &Tensor<2, Int>, batch: &TextBatch) -> Tensor<3> {
+    fn vectors(
+        &self,
+        of: &CategoricalEmbedding,
+        places: &Tensor<2, Int>,
+        batch: &TextBatch,
+    ) -> Tensor<3> {
         let [units, count] = places.dims();
-        let vectors = of.forward(places.clone()).reshape([units, count, self.width]);
+        let vectors = of
+            .forward(places.clone())
+            .reshape([units, count, self.width]);
         vectors * batch.goes_on.clone().unsqueeze_dim(2)
     }
 }

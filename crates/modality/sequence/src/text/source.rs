@@ -47,7 +47,9 @@ const PEEKED: usize = 40;
 
 fn is_text_name(name: &str) -> bool {
     let lower = name.to_lowercase();
-    [".txt", ".text", ".md"].iter().any(|end| lower.ends_with(end))
+    [".txt", ".text", ".md"]
+        .iter()
+        .any(|end| lower.ends_with(end))
 }
 
 fn is_hidden(name: &str) -> bool {
@@ -65,7 +67,9 @@ impl TextSource {
                 .then(|| TextSource::Files(path.to_owned()));
         }
         let name = path.file_name()?.to_string_lossy().to_lowercase();
-        let archive = [".tar", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end));
+        let archive = [".tar", ".tar.gz", ".tgz"]
+            .iter()
+            .any(|end| name.ends_with(end));
         if !archive {
             return None;
         }
@@ -125,7 +129,9 @@ struct Listing {
 
 impl Listing {
     fn walk(&mut self, folder: &Path, prefix: &str, depth: usize) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if is_hidden(&name) {
@@ -133,7 +139,9 @@ impl Listing {
             }
             let relative = format!("{prefix}{name}");
             // Links are not followed: they may lead in circles.
-            let Ok(kind) = entry.file_type() else { continue };
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             if kind.is_dir() && depth < DEEPEST {
                 self.walk(&entry.path(), &format!("{relative}/"), depth + 1);
             } else if kind.is_file() && is_text_name(&name) {
@@ -161,7 +169,9 @@ pub fn read_texts(source: &TextSource, memory: Option<u64>) -> Result<ReadTexts,
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut take = |name: String, from: &mut dyn Read| -> Result<(), SequenceError> {
         let mut bytes = Vec::new();
-        from.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        from.take(LONGEST + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
         if bytes.len() as u64 > LONGEST {
             bytes.truncate(LONGEST as usize);
             cut += 1;
@@ -183,7 +193,10 @@ pub fn read_texts(source: &TextSource, memory: Option<u64>) -> Result<ReadTexts,
     match source {
         TextSource::Files(path) if path.is_file() => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            take(name.into_owned(), &mut File::open(path).map_err(unreadable)?)?;
+            take(
+                name.into_owned(),
+                &mut File::open(path).map_err(unreadable)?,
+            )?;
         }
         TextSource::Files(path) => {
             let mut listing = Listing::default();
@@ -200,7 +213,11 @@ pub fn read_texts(source: &TextSource, memory: Option<u64>) -> Result<ReadTexts,
                 if !entry.header().entry_type().is_file() {
                     continue;
                 }
-                let name = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
+                let name = entry
+                    .path()
+                    .map_err(unreadable)?
+                    .to_string_lossy()
+                    .into_owned();
                 let name = name.trim_start_matches("./").to_owned();
                 if is_text_name(&name) && !name.split('/').any(is_hidden) {
                     take(name, &mut entry)?;
@@ -241,7 +258,11 @@ fn arranged(path: &Path, files: BTreeMap<String, String>, notes: Vec<String>) ->
     }
     // Folders that hold everything say nothing.
     let mut depth = 0;
-    while let Some(first) = files.keys().next().and_then(|name| name.split('/').nth(depth)) {
+    while let Some(first) = files
+        .keys()
+        .next()
+        .and_then(|name| name.split('/').nth(depth))
+    {
         let shared = |name: &String| {
             let mut parts = name.split('/').skip(depth);
             parts.next() == Some(first) && parts.next().is_some()
@@ -261,7 +282,10 @@ fn arranged(path: &Path, files: BTreeMap<String, String>, notes: Vec<String>) ->
         if part.is_some() && folders.len() > 1 {
             folders.remove(0);
         }
-        (part.as_deref() == Some("test"), folders.first().map(|f| (*f).to_owned()))
+        (
+            part.as_deref() == Some("test"),
+            folders.first().map(|f| (*f).to_owned()),
+        )
     };
     let (mut learnt, mut tested) = (Vec::new(), Vec::new());
     for (name, text) in files {
@@ -316,7 +340,11 @@ impl ReadTexts {
     /// What each text is called.
     pub fn names(&self) -> Vec<String> {
         let column = self.table.column(NAME).map(|column| &column.values);
-        let name = |row| column.and_then(|values: &Values| values.text(row)).unwrap_or_default();
+        let name = |row| {
+            column
+                .and_then(|values: &Values| values.text(row))
+                .unwrap_or_default()
+        };
         (0..self.texts.len()).map(name).collect()
     }
 }
@@ -350,8 +378,15 @@ mod tests {
         let class = &read.table.column("class").unwrap().values;
         let classes: Vec<_> = (0..3).filter_map(|row| class.text(row)).collect();
         assert_eq!(classes, ["neg", "pos", "pos"]);
-        assert!(read.facts.notes[0].contains("1 files"), "{:?}", read.facts.notes);
-        assert!(matches!(read_texts(&source, Some(8)), Err(SequenceError::TooLarge { .. })));
+        assert!(
+            read.facts.notes[0].contains("1 files"),
+            "{:?}",
+            read.facts.notes
+        );
+        assert!(matches!(
+            read_texts(&source, Some(8)),
+            Err(SequenceError::TooLarge { .. })
+        ));
     }
 
     #[test]
@@ -360,12 +395,17 @@ mod tests {
         let path = folder.path().join("x.tar.gz");
         let packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let mut archive = tar::Builder::new(packed);
-        for (name, text) in [("reviews/neg/a.txt", "bad"), ("reviews/pos/b.txt", "g\u{f6}od")] {
+        for (name, text) in [
+            ("reviews/neg/a.txt", "bad"),
+            ("reviews/pos/b.txt", "g\u{f6}od"),
+        ] {
             let mut header = tar::Header::new_gnu();
             header.set_size(text.len() as u64);
             header.set_mode(0o644);
             header.set_cksum();
-            archive.append_data(&mut header, name, text.as_bytes()).unwrap();
+            archive
+                .append_data(&mut header, name, text.as_bytes())
+                .unwrap();
         }
         let packed = archive.into_inner().unwrap().finish().unwrap();
         fs::write(&path, &packed).unwrap();

@@ -81,8 +81,14 @@ mod tests {
 
     #[test]
     fn words_are_cut_as_a_person_would() {
-        assert_eq!(shown("It isn't GOOD, é 3.5!"), ["it", "isn't", "good", ",", "é", "3", ".", "5", "!"]);
-        assert_eq!(shown(" 'quoted' \u{4f60}\u{597d}"), ["'", "quoted", "'", "\u{4f60}", "\u{597d}"]);
+        assert_eq!(
+            shown("It isn't GOOD, é 3.5!"),
+            ["it", "isn't", "good", ",", "é", "3", ".", "5", "!"]
+        );
+        assert_eq!(
+            shown(" 'quoted' \u{4f60}\u{597d}"),
+            ["'", "quoted", "'", "\u{4f60}", "\u{597d}"]
+        );
         assert_eq!(shown(""), [] as [&str; 0]);
         assert_eq!(shown(&"a".repeat(200)).len(), 4);
         assert_eq!(words("Good good"), [hash("good"); 2]);
