@@ -60,12 +60,12 @@ fn a_folder_of_texts_becomes_a_model_that_answers() {
     let fit = candor(
         at,
         &[
-            "fit", "reviews", "--trials", "3", "--seed", "2", "--out", "r",
+            "fit", "reviews", "--trials", "3", "--steps", "30", "--seed", "2", "--out", "r",
         ],
     );
     assert!(fit.status <= 1, "{}", fit.err);
     let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
-    for part in ["typing mistakes", "part 2 of 4", "121 texts"] {
+    for part in ["typing mistakes", "part 2 of 4", "122 texts"] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
 

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
-use candor_data::{ReadOptions, Role, Schema, Split, Table, Values};
+use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
 use candor_sequence::{
     ReadSeries, SequenceLearner, SequenceUnits, SeriesChange, SeriesSet, curate_series,
     is_series_file, part_shuffled, read_series, series_across, series_changed, series_check_names,
@@ -219,13 +220,8 @@ impl Input for Described {
     }
 
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
-        if !is_file(source) {
-            // Says what is wrong with a path that is none.
-            candor_data::Source::parse(source)?;
-            return Err(EngineError::WrongModality {
-                what: format!("`{source}`"),
-                expected: Modality::Sequence,
-            });
+        if !holds_series(Path::new(source)) {
+            return self.rows(&read_table(&Source::parse(source)?, options)?.table);
         }
         let read = read_series(Path::new(source), options.memory_bytes)?;
         if read.series.channels() != self.channels.len() {
@@ -244,7 +240,7 @@ impl Input for Described {
         Ok(self.inputs(read.series))
     }
 
-    /// Rows as a service gets them: in the cell `series` (or `channel 1`, `channel 2`, ...) the readings, parted by commas.
+    /// Rows as a service gets them, or a table: in the cell `series` (or `channel 1`, `channel 2`, ...) the readings, parted by commas.
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
         let names = &self.channels;
         let missing: Vec<String> = names
@@ -281,6 +277,14 @@ impl Input for Described {
         inputs.unreadable.extend(unreadable);
         Ok(inputs)
     }
+}
+
+/// Whether a file is one of series by its name, or by the sign with which its first line begins: a service knows no name.
+fn holds_series(path: &Path) -> bool {
+    let mut first = [0; 1];
+    let opened = std::fs::File::open(path);
+    let read = opened.and_then(|mut file| file.read_exact(&mut first));
+    is_series_file(path) || (read.is_ok() && matches!(first[0], b'@' | b'#'))
 }
 
 /// Readings parted by commas, blanks or semicolons; `?` and the like are missing.
@@ -359,7 +363,8 @@ impl Subject for SequenceSubject {
     }
 
     fn judging_share(&self) -> f64 {
-        0.1
+        // Each of eight folds' kernels sees each disturbed series anew.
+        0.2
     }
 }
 

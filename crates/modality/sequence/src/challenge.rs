@@ -213,7 +213,7 @@ mod tests {
     fn series() -> SeriesSet {
         let mut set = SeriesSet::new(2);
         for unit in 0..4 {
-            let wave = |f: usize| (0..40 + unit).map(move |t| ((t * f + unit) as f32).sin());
+            let wave = |f: usize| (0..40 + unit).map(move |t| ((t * f + unit) as f32 * 0.1).sin());
             set.push(&[wave(1).collect::<Vec<f32>>(), wave(2).collect()]);
         }
         set.push::<Vec<f32>>(&[]);

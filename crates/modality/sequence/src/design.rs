@@ -112,8 +112,8 @@ impl SequenceDesign {
             weight_decay: self.weight_decay,
             batch_size,
             // Small sets need many passes, large ones few; a deadline runs through the schedule in the time that there is.
-            epochs: (2400 / steps_per_epoch).clamp(12, 240),
-            patience: 30,
+            epochs: (1600 / steps_per_epoch).clamp(12, 200),
+            patience: 24,
             warmup: 0.05,
             final_rate: 0.01,
             averaging: 0.98,

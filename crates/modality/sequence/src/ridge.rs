@@ -569,7 +569,7 @@ mod tests {
             let score = metric
                 .score(&ridge.distribution(&scores), &targets)
                 .unwrap();
-            assert!(score > 0.9, "{targets:?}: {score}");
+            assert!(score > 0.85, "{targets:?}: {score}");
             let again =
                 Ridge::from_parts(ridge.answer.clone(), ridge.weights.clone(), 200).unwrap();
             assert_eq!(again, ridge);

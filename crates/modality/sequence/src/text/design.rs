@@ -52,8 +52,8 @@ impl Default for TextDesign {
             width: 32,
             filters: 32,
             dropout: 0.3,
-            learning_rate: 3e-3,
-            weight_decay: 1e-2,
+            learning_rate: 5e-3,
+            weight_decay: 1e-1,
             label_smoothing: 0.0,
         }
     }
@@ -97,7 +97,7 @@ impl TextDesign {
             weight_decay: self.weight_decay,
             batch_size,
             epochs: (1000 / steps_per_epoch).clamp(6, 100),
-            patience: 8,
+            patience: 16,
             final_rate: 0.01,
             averaging: 0.9,
             ..Recipe::default()
