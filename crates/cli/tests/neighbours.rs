@@ -25,7 +25,7 @@ fn rings(path: &Path, rows: std::ops::Range<usize>) {
 }
 
 fn answers(at: &Path, source: &str) -> Vec<Value> {
-    let said = candor(at, &["predict", "r", source, "--json"]);
+    let said = candor(at, &["predict", "r", source, "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     serde_json::from_str(&said.out).unwrap()
 }

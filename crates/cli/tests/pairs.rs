@@ -104,7 +104,7 @@ fn edges_of_a_graph_are_predicted_from_the_others() {
     }
     pairs += "n3,n0\nn1,n1\nn1,n999\n";
     std::fs::write(at.join("asked.csv"), pairs).unwrap();
-    let said = candor(at, &["predict", "r", "asked.csv", "--json"]);
+    let said = candor(at, &["predict", "r", "asked.csv", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     let answers = json(&said.out);
     let present = |row: usize| {

@@ -111,7 +111,7 @@ fn a_file_of_series_becomes_a_model_that_answers() {
 
     let answers = |text: &str| {
         std::fs::write(at.join("new.ts"), text).unwrap();
-        let said = candor(at, &["predict", "r", "new.ts", "--json"]);
+        let said = candor(at, &["predict", "r", "new.ts", "--format", "json"]);
         assert_eq!(said.status, 0, "{}", said.err);
         json(&said.out)
     };
@@ -129,7 +129,7 @@ fn a_file_of_series_becomes_a_model_that_answers() {
     // A table of two series.
     let table = format!("id,series\na,\"{}\"\nb,\"?\"\n", pulse(61).0);
     std::fs::write(at.join("new.csv"), table).unwrap();
-    let rows = json(&candor(at, &["predict", "r", "new.csv", "--json"]).out);
+    let rows = json(&candor(at, &["predict", "r", "new.csv", "--format", "json"]).out);
     assert_eq!(rows[0]["prediction"], said[1]["prediction"]);
     assert_eq!(rows[1]["abstained"], "unreadable");
 

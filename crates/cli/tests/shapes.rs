@@ -119,7 +119,7 @@ fn a_folder_of_shapes_becomes_a_model_that_answers_and_knows_strange_ones() {
         !judged["memorisation"].is_null() && !judged["pictures"].as_array().unwrap().is_empty()
     );
 
-    let said = candor(at, &["predict", "r", "shapes/rod", "--json"]);
+    let said = candor(at, &["predict", "r", "shapes/rod", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     let answers = json(&said.out);
     let answers = answers.as_array().unwrap();
@@ -133,7 +133,7 @@ fn a_folder_of_shapes_becomes_a_model_that_answers_and_knows_strange_ones() {
         let points = points("noise", &mut drawn);
         std::fs::write(at.join(format!("noise/{i}.ply")), ply(&points)).unwrap();
     }
-    let strange = json(&candor(at, &["predict", "r", "noise", "--json"]).out);
+    let strange = json(&candor(at, &["predict", "r", "noise", "--format", "json"]).out);
     let refused = strange.as_array().unwrap().iter();
     let refused = refused.filter(|a| !a["abstained"].is_null()).count();
     assert!(

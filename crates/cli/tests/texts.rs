@@ -74,21 +74,21 @@ fn a_folder_of_texts_becomes_a_model_that_answers() {
     for i in 200..220 {
         std::fs::write(at.join(format!("new/{i}.txt")), sentence(i).0).unwrap();
     }
-    let said = candor(at, &["predict", "r", "new", "--json"]);
+    let said = candor(at, &["predict", "r", "new", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     let answers = json(&said.out);
     let right = (0..20)
         .filter(|&i| answers[i]["prediction"]["class"] == sentence(200 + i).1)
         .count();
     assert!(right >= 18, "{right} of 20: {}", answers[0]);
-    let one = json(&candor(at, &["predict", "r", "new/200.txt", "--json"]).out);
+    let one = json(&candor(at, &["predict", "r", "new/200.txt", "--format", "json"]).out);
     assert_eq!(one[0]["prediction"], answers[0]["prediction"]);
     std::fs::write(
         at.join("new.csv"),
         format!("text,n\n\"{}\",1\n,2\n", sentence(200).0),
     )
     .unwrap();
-    let rows = json(&candor(at, &["predict", "r", "new.csv", "--json"]).out);
+    let rows = json(&candor(at, &["predict", "r", "new.csv", "--format", "json"]).out);
     assert_eq!(rows[0]["prediction"], answers[0]["prediction"]);
     assert_eq!(rows[1]["abstained"], "unreadable");
 }

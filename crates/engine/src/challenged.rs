@@ -13,6 +13,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::by_part::{PartTable, by_group, by_target};
 use crate::context::Context;
 use crate::designed::Standing;
 use crate::explained::{default_place, explained_values, name_of_place};
@@ -76,6 +77,9 @@ pub struct ChallengeResult {
     /// The metric on test units by how near they are to what was learned from, a table for each measure.
     #[serde(default)]
     pub distances: Vec<NearnessTable>,
+    /// The metric target by target, and on groups of units.
+    #[serde(default)]
+    pub parts: Vec<PartTable>,
     /// What the metric loses when a column is shuffled, the most important first.
     pub importance: Vec<Importance>,
     /// What the predictions of some test units rest on, where the modality can draw it: the highest values, and the lowest.
@@ -252,6 +256,7 @@ impl ChallengeResult {
             accepted: None,
             robustness: Vec::new(),
             distances: Vec::new(),
+            parts: Vec::new(),
             importance: Vec::new(),
             explanations: Vec::new(),
             pictures: Vec::new(),
@@ -317,6 +322,7 @@ impl<'a> Judge<'a> {
         self.strangeness(&mut result)?;
         self.nearness(&mut result)?;
         self.membership(&mut result)?;
+        self.by_part(&mut result);
         // What follows is bounded by the time that is left; without a limit it runs whole.
         self.robustness(&mut result, &self.context.clock.share(0.2))?;
         self.memorisation(&mut result, &self.context.clock.share(0.3))?;
@@ -601,6 +607,20 @@ impl<'a> Judge<'a> {
             .map(|nearness| self.by_nearness(nearness, &answers));
         result.distances = tables.collect();
         Ok(())
+    }
+
+    /// Where it errs.
+    fn by_part(&self, result: &mut ChallengeResult) {
+        let prepared = &self.trained.prepared;
+        let (metric, said, truth) = (self.metric, &self.said, &self.truth);
+        result
+            .parts
+            .extend(by_target(metric, said, truth, &prepared.target.names));
+        if let Some((what, groups)) = prepared.subject.groups(&self.test) {
+            result
+                .parts
+                .extend(by_group(metric, said, truth, what, &groups));
+        }
     }
 
     /// The metric on test units that are about as near, the farthest first.

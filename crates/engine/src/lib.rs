@@ -4,6 +4,7 @@
 //! deployed. Command line and server go through these and hold no logic of their own.
 
 mod answers;
+mod by_part;
 mod challenged;
 mod check;
 mod compare;
@@ -33,6 +34,7 @@ mod subject;
 mod trained;
 mod trial_folder;
 
+pub use by_part::{PartScore, PartTable};
 pub use challenged::{
     ChallengeResult, CurvePoint, DetectorScore, Disturbed, Explained, Importance, NearnessBin,
     NearnessTable, OtherScore, RandomisedPoint, Score,

@@ -70,6 +70,12 @@ pub trait Subject: Send + Sync {
         )))
     }
 
+    /// Groups of units on which the metric is worth knowing: what they are, in words that follow "by", and the name of each unit's group.
+    fn groups(&self, units: &[usize]) -> Option<(&'static str, Vec<String>)> {
+        let _ = units;
+        None
+    }
+
     /// Why a network that is trained on shuffled targets says nothing, where that is so.
     fn without_control(&self) -> Option<&'static str> {
         None

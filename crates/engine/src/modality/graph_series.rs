@@ -672,6 +672,20 @@ impl Subject for SeriesSubject {
         Ok(found.apply(self.series()?, units, severity, seed).units())
     }
 
+    fn groups(&self, units: &[usize]) -> Option<(&'static str, Vec<String>)> {
+        let series = self.series().ok()?;
+        let name = |&unit: &usize| {
+            let (_, node) = series.which[unit];
+            series.series.nodes[node as usize].clone()
+        };
+        Some(("series, the worst first", units.iter().map(name).collect()))
+    }
+
+    fn judging_share(&self) -> f64 {
+        // Whole windows are computed for whatever is asked of them.
+        0.2
+    }
+
     fn without_control(&self) -> Option<&'static str> {
         Some(
             "Models of series tell the change from what was read last: one that has learned nothing predicts well, and so does one that was trained \

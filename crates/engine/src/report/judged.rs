@@ -132,6 +132,35 @@ pub(super) fn nearness(report: &Report) -> Option<Section> {
     })
 }
 
+/// Where it errs.
+pub(super) fn by_part(report: &Report) -> Option<Section> {
+    let units = report.words().rows;
+    let mut blocks = Vec::new();
+    for found in &report.challenged.parts {
+        let rows = found.parts.iter().map(|part| {
+            vec![
+                text(part.name.clone()),
+                number(part.units.to_string()),
+                number(figure(part.score)),
+            ]
+        });
+        let head = vec!["part", units, report.metric.name()];
+        blocks.push(Block::Text(format!("By {}:", found.what)));
+        blocks.push(Block::Grid(Grid {
+            head,
+            rows: rows.collect(),
+        }));
+    }
+    (!blocks.is_empty()).then(|| Section {
+        id: "parts",
+        title: "Where it errs",
+        lead:
+            "The same model, part by part: one figure for all hides where it cannot be relied on."
+                .into(),
+        blocks,
+    })
+}
+
 /// What is left of it when common things happen to its input.
 pub(super) fn robustness(report: &Report) -> Option<Section> {
     let judged = report.challenged;

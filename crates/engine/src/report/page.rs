@@ -46,6 +46,7 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
     sections.extend(judged::quality(report));
     sections.extend(judged::doubt(report));
     sections.extend(judged::nearness(report));
+    sections.extend(judged::by_part(report));
     sections.extend(judged::robustness(report));
     sections.extend(judged::importance(report));
     sections.extend(pictured::section(report));

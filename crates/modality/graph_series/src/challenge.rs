@@ -95,21 +95,19 @@ fn spread(values: &[f32], node: usize, nodes: usize) -> f32 {
     (known.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt()
 }
 
-/// The given units, each of whose windows has the moments of each series in another order: every reading is one that occurs, their course is
-/// not. A model should notice that such windows are unlike those that it was trained on.
+/// The given units, in whose windows each reading is one of the same series at the same place of another window, drawn for each place on its own:
+/// every reading is one that occurs, their course is not. A model should notice that such windows are unlike those that it was trained on.
 pub fn moments_shuffled(units: &SeriesUnits, indices: &[usize], seed: Seed) -> SeriesUnits {
     let nodes = units.nodes();
-    each_window(units, indices, |window, values| {
-        let stream = &mut seed.stream("moments", &[window as u64]);
-        for node in 0..nodes {
-            let mut column: Vec<f32> = values.iter().skip(node).step_by(nodes).copied().collect();
-            column.shuffle(stream);
-            values
-                .iter_mut()
-                .skip(node)
-                .step_by(nodes)
-                .zip(column)
-                .for_each(|(v, new)| *v = new);
+    let from = distinct(units, indices);
+    let whole: Vec<Vec<f32>> = from.iter().map(|&window| seen(units, window)).collect();
+    let stream = &mut seed.stream("moments", &[]);
+    each_window(units, indices, |_, values| {
+        for place in 0..values.len() / nodes.max(1) {
+            for node in 0..nodes {
+                let other = stream.random_range(0..whole.len());
+                values[place * nodes + node] = whole[other][place * nodes + node];
+            }
         }
     })
 }

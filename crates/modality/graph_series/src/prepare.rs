@@ -245,19 +245,20 @@ pub struct WindowData<'a> {
 }
 
 impl WindowData<'_> {
-    /// For each item and node what describes it, for distances: the last moments and the context. The length, and the numbers.
+    /// For an item and a node what describes it, for distances: the last moments, how they change, and the share that was not read.
     pub fn described(&self, item: usize, node: usize, numbers: &mut Vec<f32>) {
         let (mut values, mut read) = (Vec::new(), Vec::new());
         let p = self.preparation;
         p.window(self.units, self.windows[item], node, &mut values, &mut read);
         let from = values.len().saturating_sub(DESCRIBED);
         numbers.extend(&values[from..]);
+        numbers.extend(values[from..].windows(2).map(|pair| pair[1] - pair[0]));
         numbers.push(read.iter().filter(|r| !**r).count() as f32 / read.len().max(1) as f32);
     }
 
     /// Numbers that describe a unit.
     pub fn described_width(&self) -> usize {
-        self.preparation.history.min(DESCRIBED) + 1
+        2 * self.preparation.history.min(DESCRIBED)
     }
 
     fn made(&self, items: &[usize], learn: bool, device: &Device) -> SeriesBatch {

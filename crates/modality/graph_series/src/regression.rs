@@ -30,10 +30,13 @@ pub struct LagRegression {
     variances: Vec<f32>,
 }
 
+/// For each series those that send to it, and their shares.
+type Walk = Vec<Vec<(usize, f32)>>;
+
 /// Rows of inputs, made window by window.
 struct Inputs<'a> {
     preparation: &'a Preparation,
-    senders: Option<Vec<Vec<Vec<(usize, f32)>>>>,
+    senders: Option<Vec<Walk>>,
 }
 
 impl<'a> Inputs<'a> {

@@ -95,7 +95,7 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
         "--history",
         "12",
         "--trials",
-        "17",
+        "15",
         "--steps",
         "90",
         "--metric",
@@ -111,6 +111,7 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
         "sensors stuck",
         "readings of other series",
         "t+3",
+        "Where it errs",
     ] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
@@ -133,7 +134,7 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
     assert!(score_of(&at.join("r"), "stid") < best_rule);
 
     // What comes after the last moment, against what came.
-    let said = candor(at, &["predict", "r", "traffic", "--json"]);
+    let said = candor(at, &["predict", "r", "traffic", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     let answers = json(&said.out);
     let answers = answers.as_array().unwrap();
@@ -150,7 +151,7 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
 
     // The same from the end that the bundle keeps, by name; and from the last moments alone, in another order of columns.
     std::fs::write(at.join("asked.csv"), "node\ns3\ns1\n").unwrap();
-    let said = candor(at, &["predict", "r", "asked.csv", "--json"]);
+    let said = candor(at, &["predict", "r", "asked.csv", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     let asked = json(&said.out);
     assert_eq!(asked.as_array().unwrap().len(), 2);
@@ -161,7 +162,7 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
         table(&rows[known - 80..known], known - 80),
     )
     .unwrap();
-    let said = candor(at, &["predict", "r", "last.csv", "--json"]);
+    let said = candor(at, &["predict", "r", "last.csv", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     assert!((mean(&json(&said.out)[2]) - mean(&answers[2])).abs() < 1e-3);
 

@@ -190,30 +190,33 @@ fn the_same_seed_gives_the_same_numbers_on_any_number_of_threads() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2, ..ProptestConfig::default() })]
 
     /// Nothing that comes later changes what was learned or said before: neither weights, scales and profiles, nor a prediction.
     #[test]
-    fn the_future_never_changes_the_past(noise in -50.0f32..50.0, choice in 0usize..64) {
+    fn the_future_never_changes_the_past(noise in 1.0f32..50.0) {
         let units = units_of(series());
         let (train, validation) = parts(&units);
-        let all = designs();
-        let design = &all[choice % all.len()];
-        let known = fitted_on(design, &units, &train, &validation).unwrap().member;
         // What validation predicts last is known when the model is chosen; all after it is changed.
         let last = units.windows[units.which[*validation.last().unwrap()].0 as usize].end as usize;
         let changed_from = last + 5;
         let mut other = series();
-        other.values[changed_from * NODES..].iter_mut().enumerate().for_each(|(i, v)| *v += noise * ((i % 7) as f32 - 2.5));
+        let later = &mut other.values[changed_from * NODES..];
+        later.iter_mut().enumerate().for_each(|(i, v)| *v += noise * ((i % 7) as f32 - 2.5));
         let other = units_of(other);
-        let again = fitted_on(design, &other, &train, &validation).unwrap().member;
         let past: Vec<usize> = (0..units.which.len())
             .filter(|&i| (units.windows[units.which[i].0 as usize].end as usize) < changed_from)
             .collect();
-        prop_assert!(said(&*known, &units, &past) == said(&*again, &other, &past), "{:?}", design);
         let later: Vec<usize> = (past.len()..units.which.len()).collect();
-        if design.get("model").unwrap() != "trivial" && design.get("model").unwrap() != "history_average" && noise.abs() > 1.0 {
-            prop_assert!(said(&*known, &units, &later) != said(&*again, &other, &later), "{:?}", design);
+        for design in designs() {
+            let known = fitted_on(&design, &units, &train, &validation).unwrap().member;
+            let again = fitted_on(&design, &other, &train, &validation).unwrap().member;
+            prop_assert!(said(&*known, &units, &past) == said(&*again, &other, &past), "{design:?}");
+            // The change is one that a model that looks at its window sees.
+            let model = design.get("model").and_then(|m| m.as_str()).unwrap();
+            if !["trivial", "history_average"].contains(&model) {
+                prop_assert!(said(&*known, &units, &later) != said(&*again, &other, &later), "{design:?}");
+            }
         }
     }
 }
@@ -226,11 +229,11 @@ fn every_network_learns_eight_units_by_heart() {
     for design in networks() {
         let design = SeriesDesign {
             epochs: if design.body == Body::Dlinear {
-                1_000
+                800
             } else {
-                500
+                250
             },
-            width: 32,
+            width: 16,
             dropout: 0.0,
             learning_rate: 1e-2,
             weight_decay: 0.0,
