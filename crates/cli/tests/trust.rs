@@ -65,7 +65,10 @@ fn wrong_labels_are_listed_corrected_and_given_back() {
     let found = rows.iter().filter(planted).count();
     // 25 are planted; a fifth of the rows is the test part, which is not looked at, and near the line nothing is sure.
     let suspects = rows.len();
-    assert!((12..=25).contains(&found), "{found} found, {suspects} suspects");
+    assert!(
+        (12..=25).contains(&found),
+        "{found} found, {suspects} suspects"
+    );
     assert!(found * 10 >= suspects * 8, "{found} of {suspects} suspects");
     let data = read(&at.join("t.csv"));
     let value = |text: &str| text.parse::<f64>().unwrap();
@@ -95,7 +98,14 @@ fn wrong_labels_are_listed_corrected_and_given_back() {
         })
         .collect();
     std::fs::write(at.join("mine.csv"), corrected.join("\n")).unwrap();
-    let more = ["--set", "sets=class", "--set", "calibrator=isotonic", "--set", "randomisation=true"];
+    let more = [
+        "--set",
+        "sets=class",
+        "--set",
+        "calibrator=isotonic",
+        "--set",
+        "randomisation=true",
+    ];
     let again = [&fit[..], &more, &["--labels", "mine.csv", "--out", "s"]].concat();
     let said = candor(at, &again);
     assert!(said.status <= 1, "{}", said.err);
@@ -107,7 +117,10 @@ fn wrong_labels_are_listed_corrected_and_given_back() {
     let bundle = std::fs::read_to_string(at.join("s/7-deployed/bundle/bundle.json")).unwrap();
     assert!(bundle.contains("\"by_class\""));
     let report = std::fs::read_to_string(at.join("s/report.html")).unwrap();
-    for part in ["isotonic curves need 5,000", "The more answers are shuffled"] {
+    for part in [
+        "isotonic curves need 5,000",
+        "The more answers are shuffled",
+    ] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
     let left = read(&at.join("s/labels.csv"));

@@ -52,15 +52,27 @@ fn confidence_coverage_and_risk_are_as_promised() {
 
     // The rule behind it, over 200 divisions of the same digits.
     let promise = result.promise.unwrap();
-    assert!(promise.promised >= 180 && promise.proven == 0, "{promise:?}");
-    assert!(promise.above as f64 <= 0.05 * 200.0 + 3.0 * 9.5f64.sqrt(), "{promise:?}");
+    assert!(
+        promise.promised >= 180 && promise.proven == 0,
+        "{promise:?}"
+    );
+    assert!(
+        promise.above as f64 <= 0.05 * 200.0 + 3.0 * 9.5f64.sqrt(),
+        "{promise:?}"
+    );
     // Digits are known so well that their losses say little of what was learned.
     let attack = result.membership.unwrap();
-    assert!(attack.advantage < 0.5 && attack.members >= 700, "{attack:?}");
+    assert!(
+        attack.advantage < 0.5 && attack.members >= 700,
+        "{attack:?}"
+    );
     assert_eq!(result.detectors.len(), 4, "{:?}", result.detectors);
     // Labels of a public set are almost all right.
     let trained = std::fs::read(run.join("5-trained/result.json")).unwrap();
     let trained: TrainedResult = serde_json::from_slice(&trained).unwrap();
     let labels = trained.labels.unwrap();
-    assert!(labels.units == labels.of && labels.suspects <= 18, "{labels:?}");
+    assert!(
+        labels.units == labels.of && labels.suspects <= 18,
+        "{labels:?}"
+    );
 }
