@@ -5,7 +5,9 @@ use std::path::Path;
 
 use candor_core::{Clock, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
-use candor_point_cloud::{CloudLearner, CloudOptions, CloudSource, CloudUnits, curate_clouds, read_clouds};
+use candor_point_cloud::{
+    CloudLearner, CloudOptions, CloudSource, CloudUnits, curate_clouds, read_clouds,
+};
 use candor_train::{Assignment, Learner};
 
 /// SHREC 2011 (Lian et al.): 30 classes of 20 figures in different poses, 16 of each to learn from.
@@ -29,11 +31,16 @@ fn figures_are_told_in_any_pose_by_a_linear_model_on_descriptors() {
     classes.sort();
     classes.dedup();
     assert!(classes.len() == 30 && classes.contains(&"octopus".to_owned()));
-    let labels = texts.iter().map(|text| classes.binary_search(text).unwrap() as u32);
+    let labels = texts
+        .iter()
+        .map(|text| classes.binary_search(text).unwrap() as u32);
     let targets = Targets::Classes(labels.collect());
     let units = CloudUnits::units(read.clouds);
     let findings = curate_clouds(CloudUnits::of(&units).unwrap(), None, &[]);
-    assert!(findings.iter().all(|f| f.kind == "mixed-orientation"), "{findings:?}");
+    assert!(
+        findings.iter().all(|f| f.kind == "mixed-orientation"),
+        "{findings:?}"
+    );
     let target = Target {
         task: Task::Multiclass,
         names: vec!["class".into()],
@@ -52,7 +59,15 @@ fn figures_are_told_in_any_pose_by_a_linear_model_on_descriptors() {
         seed: Seed(1),
         clock: &Clock::unlimited(),
     });
-    let said = fitted.unwrap().member.predict(&units, &test).unwrap().mixture().unwrap();
-    let accuracy = Metric::Accuracy.score(&said, &targets.select(&test)).unwrap();
+    let said = fitted
+        .unwrap()
+        .member
+        .predict(&units, &test)
+        .unwrap()
+        .mixture()
+        .unwrap();
+    let accuracy = Metric::Accuracy
+        .score(&said, &targets.select(&test))
+        .unwrap();
     assert!(accuracy >= 0.97, "{accuracy}");
 }
