@@ -72,7 +72,7 @@ fn apply(change: CloudChange, step: f32, points: &[f32], stream: &mut ChaCha8Rng
     let count = points.len() / 3;
     match change {
         CloudChange::Dropped => {
-            let left = ((count as f32 * (1.0 - 0.9 * step)) as usize).max(LEAST.min(count));
+            let left = ((count as f32 * (1.0 - 0.9 * step)).round() as usize).max(LEAST.min(count));
             let mut kept = rand::seq::index::sample(stream, count, left).into_vec();
             kept.sort_unstable();
             kept.iter()
@@ -93,7 +93,9 @@ fn apply(change: CloudChange, step: f32, points: &[f32], stream: &mut ChaCha8Rng
             let mut order: Vec<usize> = (0..count).collect();
             let heights: Vec<f32> = points.chunks_exact(3).map(height).collect();
             order.sort_by(|&a, &b| heights[a].total_cmp(&heights[b]).then(a.cmp(&b)));
-            order.truncate(((count as f32 * (1.0 - 0.6 * step)) as usize).max(LEAST.min(count)));
+            order.truncate(
+                ((count as f32 * (1.0 - 0.6 * step)).round() as usize).max(LEAST.min(count)),
+            );
             order.sort_unstable();
             order
                 .iter()

@@ -317,7 +317,7 @@ mod tests {
         for cut in 0..whole.len() {
             assert!(parse(&whole[..cut]).is_err(), "{cut}");
         }
-        let error = parse(&whole[..whole.len() - 20]).unwrap_err();
+        let error = parse(&whole[..whole.len() - 10]).unwrap_err();
         assert!(error.contains("0 of 1 of element `face`"), "{error}");
         for (text, part) in [
             ("plx\n", "begin with `ply`"),
