@@ -38,16 +38,16 @@ struct Problem {
 impl Problem {
     fn of_words() -> Problem {
         Problem {
-            units: TextUnits::units(&texts(80)),
-            targets: Targets::Classes((0..80).map(|i| i % 2).collect()),
+            units: TextUnits::units(&texts(160)),
+            targets: Targets::Classes((0..160).map(|i| i % 2).collect()),
             target: Target {
                 task: Task::Binary,
                 names: vec!["y".into()],
                 classes: vec!["bad".into(), "good".into()],
             },
             metric: Metric::Accuracy,
-            train: (0..60).collect(),
-            validation: (60..80).collect(),
+            train: (0..120).collect(),
+            validation: (120..160).collect(),
             clock: Clock::unlimited(),
         }
     }
@@ -110,13 +110,13 @@ fn linear_models_hold_texts_out_themselves_where_nobody_does_and_learn_numbers()
     };
     for design in &designs()[2..] {
         let fitted = problem.fit(design).unwrap();
-        let held_out: Vec<usize> = (60..80).collect();
+        let held_out: Vec<usize> = (120..160).collect();
         assert!(problem.score(&*fitted.member, &held_out) >= 0.9, "{design}");
     }
     let numbers = Problem {
         targets: Targets::Values {
             width: 1,
-            values: (0..80).map(|i| 100.0 + 50.0 * (i % 2) as f32).collect(),
+            values: (0..160).map(|i| 100.0 + 50.0 * (i % 2) as f32).collect(),
         },
         target: Target {
             task: Task::Regression,

@@ -298,7 +298,8 @@ fn build(
     device: &Device,
 ) -> TextNetwork {
     let mut stream = seed.stream("weights", &[]);
-    TextNetwork::new(design, preparation.known.len(), head, &mut stream, device)
+    let known = (preparation.known.len(), preparation.pairs.len());
+    TextNetwork::new(design, known, head, &mut stream, device)
 }
 
 impl Member for NetworkMember {

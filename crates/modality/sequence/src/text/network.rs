@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use candor_core::{Distribution, Targets};
@@ -17,8 +19,8 @@ use super::words::{Word, pair};
 const MOST_WORDS: usize = 512;
 /// Words that have a vector of their own, the commonest.
 const VOCABULARY: usize = 20_000;
-/// Vectors that pairs of words share, by their hash.
-const PAIRS: usize = 1 << 14;
+/// Texts that a pair of words must stand in to have a vector: what stands in one alone would only name it.
+const FEWEST_PAIRS: u32 = 3;
 /// Numbers that distances between texts are measured on.
 pub(crate) const DESCRIPTORS: usize = 3 + BUCKETS;
 const BUCKETS: usize = 48;
@@ -28,6 +30,8 @@ const BUCKETS: usize = 48;
 pub(crate) struct TextPreparation {
     /// Words with a vector of their own, ascending.
     pub known: Vec<Word>,
+    /// The same of pairs of words.
+    pub pairs: Vec<Word>,
     /// Words of a text that a network sees: of longer ones the first and the last half of them.
     pub length: usize,
     /// Mean and standard deviation of each descriptor.
@@ -37,22 +41,13 @@ pub(crate) struct TextPreparation {
 
 impl TextPreparation {
     pub fn fit(texts: &TextUnits, targets: &Targets, train: &[usize]) -> TextPreparation {
-        let mut occurs: std::collections::HashMap<Word, u32> = std::collections::HashMap::new();
-        for &unit in train {
-            let mut own = texts.words(unit).to_vec();
-            own.sort_unstable();
-            own.dedup();
-            own.into_iter()
-                .for_each(|word| *occurs.entry(word).or_default() += 1);
-        }
-        let mut common: Vec<(Word, u32)> = occurs.into_iter().filter(|(_, n)| *n >= 2).collect();
-        common.sort_unstable_by_key(|&(word, count)| (std::cmp::Reverse(count), word));
-        common.truncate(VOCABULARY);
-        let mut known: Vec<Word> = common.into_iter().map(|(word, _)| word).collect();
-        known.sort_unstable();
+        let known = common(train.iter().map(|&unit| texts.words(unit).to_vec()), 2);
+        let pairs_of = |&unit: &usize| pairs(texts.words(unit)).collect();
+        let pairs = common(train.iter().map(pairs_of), FEWEST_PAIRS);
         let longest = train.iter().map(|&unit| texts.words(unit).len()).max();
         let mut fitted = TextPreparation {
             known,
+            pairs,
             length: longest.unwrap_or(0).clamp(2, MOST_WORDS),
             descriptors: vec![(0.0, 1.0); DESCRIPTORS],
             target_scale: TargetScale::fit(targets, train),
@@ -83,8 +78,8 @@ impl TextPreparation {
 
     pub fn check(&self) -> Result<(), String> {
         let damaged = |(mean, sd): &(f32, f32)| !mean.is_finite() || !sd.is_finite() || *sd <= 0.0;
-        let ascend = self.known.is_sorted_by(|a, b| a < b);
-        if self.known.len() > VOCABULARY || !ascend || !(2..=MOST_WORDS).contains(&self.length) {
+        let sound = |words: &[Word]| words.len() <= VOCABULARY && words.is_sorted_by(|a, b| a < b);
+        if !sound(&self.known) || !sound(&self.pairs) || !(2..=MOST_WORDS).contains(&self.length) {
             return Err("its words are damaged".into());
         }
         if self.descriptors.len() != DESCRIPTORS || self.descriptors.iter().any(damaged) {
@@ -130,6 +125,30 @@ impl TextPreparation {
     }
 }
 
+/// Pairs of words behind each other.
+fn pairs(words: &[Word]) -> impl Iterator<Item = Word> {
+    words.windows(2).map(|two| pair(two[0], two[1]))
+}
+
+/// Words that stand in so many of the texts at least, the commonest, ascending.
+fn common(texts: impl Iterator<Item = Vec<Word>>, fewest: u32) -> Vec<Word> {
+    let mut occurs: HashMap<Word, u32> = HashMap::new();
+    for mut own in texts {
+        own.sort_unstable();
+        own.dedup();
+        for word in own {
+            *occurs.entry(word).or_default() += 1;
+        }
+    }
+    let enough = occurs.into_iter().filter(|(_, count)| *count >= fewest);
+    let mut common: Vec<(Word, u32)> = enough.collect();
+    common.sort_unstable_by_key(|&(word, count)| (std::cmp::Reverse(count), word));
+    common.truncate(VOCABULARY);
+    let mut words: Vec<Word> = common.into_iter().map(|(word, _)| word).collect();
+    words.sort_unstable();
+    words
+}
+
 /// A batch of texts.
 #[derive(Debug, Clone)]
 pub struct TextBatch {
@@ -170,7 +189,8 @@ impl Batches for PreparedTexts<'_> {
                 let known = self.preparation.known.binary_search(&word);
                 words[place] = known.map_or(0, |found| found as i64 + 1);
                 if let Some(&next) = text.get(at + 1) {
-                    pairs[place] = 1 + i64::from(pair(word, next)) % PAIRS as i64;
+                    let known = self.preparation.pairs.binary_search(&pair(word, next));
+                    pairs[place] = known.map_or(0, |found| found as i64 + 1);
                 }
                 goes_on[place] = 1.0;
             }
@@ -206,10 +226,10 @@ pub struct TextNetwork {
 }
 
 impl TextNetwork {
-    /// Draws the weights, for so many known words.
+    /// Draws the weights, for so many known words and pairs of words.
     pub fn new(
         design: &TextDesign,
-        known: usize,
+        (known, pairs): (usize, usize),
         head: &HeadKind,
         stream: &mut ChaCha8Rng,
         device: &Device,
@@ -220,7 +240,7 @@ impl TextNetwork {
         };
         let words = vectors(known).init(stream, device);
         let bag = design.body == TextBody::Embeddings;
-        let pairs = bag.then(|| vectors(PAIRS).init(stream, device));
+        let pairs = bag.then(|| vectors(pairs).init(stream, device));
         let filter = |length: usize| ConvolutionConfig {
             kernel: [1, length],
             after: After::NormRelu,
