@@ -44,6 +44,7 @@ def main():
     parser.add_argument("set", choices=["los_loop", "etth1"])
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", help="models, with commas; all made by hand when not given")
     parser.add_argument("--test", action="store_true")
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--time", default="10m")
@@ -55,6 +56,7 @@ def main():
         if not args.whole:
             program = ROOT / "target/release/examples/forecast"
             command = [program, folder, *window, *borders, *metric, "--seeds", str(args.seeds)]
+            command += ["--only", args.only] if args.only else []
             subprocess.run(command + (["--test"] if args.test else []), check=True)
             return
         found = []
