@@ -320,7 +320,6 @@ fn sums_over_nodes_count_them() {
     assert!(learner.load(&damaged, &saved.numbers).is_err());
     // Of nodes that are all alike, normalised over their graph, nothing is left: what little is left must not be blown up.
     let (rings, sizes) = counted(true);
-    let short = design.clone().with("epochs", 30);
-    let wrong = error(&*fitted(&short, &rings, &sizes), &rings, &sizes);
+    let wrong = error(&*fitted(design, &rings, &sizes), &rings, &sizes);
     assert!(wrong < 16.0, "{wrong}");
 }
