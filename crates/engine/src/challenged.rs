@@ -806,6 +806,14 @@ impl<'a> Judge<'a> {
         clock: &Clock,
     ) -> Result<Option<candor_train::FittedMember>, EngineError> {
         let prepared = &self.trained.prepared;
+        // Networks stop when the clock says so; a model in closed form comes too late as a whole.
+        let fidelity = &prepared.fidelity;
+        let before = standing.seconds / fidelity.folds(fidelity.top()).max(1) as f64;
+        let share = train.len() as f64 / prepared.split.folds[0].train.len().max(1) as f64;
+        let left = clock.remaining().map(|left| left.as_secs_f64());
+        if !standing.network && left.is_some_and(|left| left < before * share) {
+            return Ok(None);
+        }
         let fitted = prepared.subject.learner().fit(&Assignment {
             design: &standing.design,
             units: prepared.subject.units(),
