@@ -3,7 +3,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::activation::{log_sigmoid, relu, sigmoid, softmax, softplus};
 use burn::tensor::{Device, Tensor, TensorData};
-use candor_core::{Distribution, QuantileFunction, normal_quantile};
+use candor_core::{Distribution, QuantileFunction, Target, Task, normal_quantile};
 use candor_kernels::{KernelError, Truth, cross_entropy};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,23 @@ impl Head {
 }
 
 impl HeadKind {
+    /// The usual head for a target: classes by softmax, labels by sigmoids, numbers by normal distributions with a weight of 0.5 on the variance
+    /// (beta-NLL).
+    pub fn for_target(target: &Target, label_smoothing: f64) -> HeadKind {
+        let width = target.width();
+        match target.task {
+            Task::Binary | Task::Multiclass => HeadKind::Softmax {
+                classes: width,
+                label_smoothing,
+            },
+            Task::Multilabel => HeadKind::Sigmoid {
+                width,
+                label_smoothing,
+            },
+            Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+        }
+    }
+
     /// Why the head cannot be built, if so. Saved heads come from outside and are checked before anything is allocated.
     pub fn check(&self) -> Result<(), String> {
         if let HeadKind::Quantile { levels, .. } = self

@@ -51,6 +51,19 @@ pub struct Trained {
     pub stopped_early: bool,
 }
 
+impl Trained {
+    /// What went otherwise than planned and was handled, in words.
+    pub fn warnings(&self) -> Vec<String> {
+        let recovered = (self.recoveries > 0).then(|| {
+            format!(
+                "training met numbers that are not finite {} times and went on at a lower learning rate",
+                self.recoveries
+            )
+        });
+        recovered.into_iter().collect()
+    }
+}
+
 /// Training that did not give a network.
 #[derive(Debug, Error)]
 pub enum TrainError {

@@ -1,13 +1,16 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use burn::module::Module;
 use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
 use candor_design::{Design, Space};
+use candor_nn::Weights;
 use rand::seq::SliceRandom;
+use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::Evaluation;
+use crate::{Evaluation, TrainError};
 
 /// The units of a source in the form in which one modality's models take them.
 #[derive(Clone)]
@@ -110,6 +113,15 @@ pub enum MemberError {
     Malformed(String),
 }
 
+impl From<TrainError> for MemberError {
+    fn from(error: TrainError) -> MemberError {
+        match error {
+            TrainError::Stopped(stop) => MemberError::Stopped(stop),
+            other => MemberError::Training(other.to_string()),
+        }
+    }
+}
+
 /// A trained model: one voice of the ensemble.
 pub trait Member: Send + Sync {
     /// Whether it is a network (else a classical baseline).
@@ -140,6 +152,26 @@ pub struct SavedMember {
     pub extension: &'static str,
     /// The learned numbers.
     pub numbers: Vec<u8>,
+}
+
+impl SavedMember {
+    /// A network: what describes it, and its weights.
+    ///
+    /// # Errors
+    /// When the description is no JSON, or the weights cannot be written.
+    pub fn of_network(
+        description: &impl Serialize,
+        network: &impl Module,
+    ) -> Result<SavedMember, MemberError> {
+        let malformed = |problem: String| MemberError::Malformed(problem);
+        Ok(SavedMember {
+            description: serde_json::to_value(description).map_err(|e| malformed(e.to_string()))?,
+            extension: "safetensors",
+            numbers: Weights::of(network)
+                .to_safetensors()
+                .map_err(|e| malformed(e.to_string()))?,
+        })
+    }
 }
 
 /// One training, stated in full.

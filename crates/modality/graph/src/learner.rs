@@ -1,12 +1,12 @@
 use burn::tensor::Device;
 use candor_baselines::Matrix;
-use candor_core::{Distribution, Seed, Target, Task};
+use candor_core::{Distribution, Seed, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TargetScale, TrainError, Units, Validation, fit, predict, watched_loss,
+    SavedMember, TargetScale, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -480,14 +480,7 @@ impl Member for NetworkMember {
             preparation: self.preparation.clone(),
             head: self.head.clone(),
         };
-        let numbers = Weights::of(&self.network)
-            .to_safetensors()
-            .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember {
-            description: to_json(&description)?,
-            extension: "safetensors",
-            numbers,
-        })
+        SavedMember::of_network(&description, &self.network)
     }
 }
 
@@ -541,22 +534,6 @@ fn loaded(
         .map_err(|e| malformed(e.to_string()))
 }
 
-fn head_for(design: &GraphDesign, target: &Target) -> HeadKind {
-    let width = target.width();
-    let label_smoothing = design.label_smoothing;
-    match target.task {
-        Task::Binary | Task::Multiclass => HeadKind::Softmax {
-            classes: width,
-            label_smoothing,
-        },
-        Task::Multilabel => HeadKind::Sigmoid {
-            width,
-            label_smoothing,
-        },
-        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
-    }
-}
-
 fn fit_network(
     design: &GraphDesign,
     assignment: &Assignment,
@@ -582,7 +559,7 @@ fn fit_network(
         ),
     };
     let design = &design;
-    let head = head_for(design, assignment.target);
+    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
     if units.starts.is_some() && design.readout == Readout::Sum {
         let device = Device::flex();
         let network = build(design, &preparation, &head, assignment.seed, &device);
@@ -615,24 +592,12 @@ fn fit_network(
         &recipe,
         assignment.seed,
         assignment.clock,
-    )
-    .map_err(|error| match error {
-        TrainError::Stopped(stop) => MemberError::Stopped(stop),
-        other => MemberError::Training(other.to_string()),
-    })?;
+    )?;
     let network = trained
         .weights
         .load_into(made(&Device::flex())?)
         .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = (trained.recoveries > 0)
-        .then(|| {
-            format!(
-                "training met numbers that are not finite {} times and went on at a lower learning rate",
-                trained.recoveries
-            )
-        })
-        .into_iter()
-        .collect();
+    let warnings = trained.warnings();
     Ok(FittedMember {
         member: Box::new(NetworkMember {
             design: design.clone(),

@@ -6,7 +6,7 @@ use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TargetScale, TrainError, Units, Validation, fit, predict, watched_loss,
+    SavedMember, TargetScale, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -388,14 +388,7 @@ impl Member for NetworkMember {
                 head: self.head.clone(),
             },
         };
-        let numbers = Weights::of(&self.network)
-            .to_safetensors()
-            .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember {
-            description: to_json(&description)?,
-            extension: "safetensors",
-            numbers,
-        })
+        SavedMember::of_network(&description, &self.network)
     }
 }
 
@@ -463,21 +456,12 @@ fn fit_network(
         &recipe,
         assignment.seed,
         assignment.clock,
-    )
-    .map_err(|error| match error {
-        TrainError::Stopped(stop) => MemberError::Stopped(stop),
-        other => MemberError::Training(other.to_string()),
-    })?;
+    )?;
     let network = trained
         .weights
         .load_into(made(&Device::flex())?)
         .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = (trained.recoveries > 0).then(|| {
-        format!(
-            "training met numbers that are not finite {} times and went on at a lower learning rate",
-            trained.recoveries
-        )
-    });
+    let warnings = trained.warnings();
     Ok(FittedMember {
         member: Box::new(NetworkMember {
             network,
@@ -486,7 +470,7 @@ fn fit_network(
             sight,
         }),
         history: trained.history,
-        warnings: warnings.into_iter().collect(),
+        warnings,
         stopped_early: trained.stopped_early,
     })
 }

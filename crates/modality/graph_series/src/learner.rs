@@ -4,7 +4,7 @@ use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, Validation, fit, predict, watched_loss,
 };
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -476,15 +476,7 @@ impl Member for NetworkMember {
             preparation: self.preparation.clone(),
             head: self.head.clone(),
         };
-        let numbers = Weights::of(&self.network)
-            .to_safetensors()
-            .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember {
-            description: serde_json::to_value(&description)
-                .map_err(|e| MemberError::Malformed(e.to_string()))?,
-            extension: "safetensors",
-            numbers,
-        })
+        SavedMember::of_network(&description, &self.network)
     }
 }
 
@@ -688,21 +680,12 @@ fn fit_network(
         &design.recipe(),
         assignment.seed,
         assignment.clock,
-    )
-    .map_err(|error| match error {
-        TrainError::Stopped(stop) => MemberError::Stopped(stop),
-        other => MemberError::Training(other.to_string()),
-    })?;
+    )?;
     let network = trained
         .weights
         .load_into(made(&Device::flex())?)
         .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = (trained.recoveries > 0).then(|| {
-        format!(
-            "training met numbers that are not finite {} times and went on at a lower learning rate",
-            trained.recoveries
-        )
-    });
+    let warnings = trained.warnings();
     Ok(FittedMember {
         member: Box::new(NetworkMember {
             design: design.clone(),
@@ -711,7 +694,7 @@ fn fit_network(
             network,
         }),
         history: trained.history,
-        warnings: warnings.into_iter().collect(),
+        warnings,
         stopped_early: trained.stopped_early,
     })
 }

@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use candor_core::{Distribution, Metric, Seed, Target, Targets, Task};
+use candor_core::{Distribution, Metric, Seed, Targets, Task};
 use candor_data::{ImageSize, Images};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    Recipe, SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+    Recipe, SavedMember, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -451,36 +451,13 @@ impl Member for NetworkMember {
             preparation: self.preparation.clone(),
             head: self.plan.head.clone(),
         };
-        let numbers = Weights::of(&self.network)
-            .to_safetensors()
-            .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember {
-            description: to_json(&description)?,
-            extension: "safetensors",
-            numbers,
-        })
-    }
-}
-
-fn head_for(design: &ImageDesign, target: &Target) -> HeadKind {
-    let width = target.width();
-    let label_smoothing = design.label_smoothing;
-    match target.task {
-        Task::Binary | Task::Multiclass => HeadKind::Softmax {
-            classes: width,
-            label_smoothing,
-        },
-        Task::Multilabel => HeadKind::Sigmoid {
-            width,
-            label_smoothing,
-        },
-        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+        SavedMember::of_network(&description, &self.network)
     }
 }
 
 fn fit_network(images: &Images, assignment: &Assignment) -> Result<FittedMember, MemberError> {
     let read = ImageDesign::read(assignment.design).map_err(MemberError::Design)?;
-    let head = head_for(&read, assignment.target);
+    let head = HeadKind::for_target(assignment.target, read.label_smoothing);
     let plan = Plan::new(assignment.design, images.size(), head).map_err(MemberError::Design)?;
     let preparation = Preparation::fit(images, assignment.targets, assignment.train);
     let augmentation = plan.read.augmentation;
@@ -504,24 +481,12 @@ fn fit_network(images: &Images, assignment: &Assignment) -> Result<FittedMember,
         &plan.recipe(assignment.train.len()),
         assignment.seed,
         assignment.clock,
-    )
-    .map_err(|error| match error {
-        TrainError::Stopped(stop) => MemberError::Stopped(stop),
-        other => MemberError::Training(other.to_string()),
-    })?;
+    )?;
     let network = trained
         .weights
         .load_into(plan.build(assignment.seed, &Device::flex()))
         .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = (trained.recoveries > 0)
-        .then(|| {
-            format!(
-                "training met numbers that are not finite {} times and went on at a lower learning rate",
-                trained.recoveries
-            )
-        })
-        .into_iter()
-        .collect();
+    let warnings = trained.warnings();
     Ok(FittedMember {
         member: Box::new(NetworkMember {
             plan,

@@ -1,11 +1,11 @@
 use burn::tensor::Device;
-use candor_core::{Distribution, Seed, Target, Task};
+use candor_core::{Distribution, Seed, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -364,30 +364,7 @@ impl Member for NetworkMember {
             preparation: self.preparation.clone(),
             head: self.plan.head.clone(),
         };
-        let numbers = Weights::of(&self.network)
-            .to_safetensors()
-            .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember {
-            description: to_json(&description)?,
-            extension: "safetensors",
-            numbers,
-        })
-    }
-}
-
-fn head_for(design: &CloudDesign, target: &Target) -> HeadKind {
-    let width = target.width();
-    let label_smoothing = design.label_smoothing;
-    match target.task {
-        Task::Binary | Task::Multiclass => HeadKind::Softmax {
-            classes: width,
-            label_smoothing,
-        },
-        Task::Multilabel => HeadKind::Sigmoid {
-            width,
-            label_smoothing,
-        },
-        Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+        SavedMember::of_network(&description, &self.network)
     }
 }
 
@@ -397,7 +374,7 @@ fn fit_network(clouds: &CloudUnits, assignment: &Assignment) -> Result<FittedMem
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
     design.check().map_err(MemberError::Design)?;
-    let head = head_for(&design, assignment.target);
+    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
     let plan = Plan { design, head };
     let preparation = Preparation::fit(clouds, assignment.targets, assignment.train);
     let data = PreparedClouds::new(clouds, &preparation, &plan.design);
@@ -420,24 +397,12 @@ fn fit_network(clouds: &CloudUnits, assignment: &Assignment) -> Result<FittedMem
         &plan.design.recipe(assignment.train.len()),
         assignment.seed,
         assignment.clock,
-    )
-    .map_err(|error| match error {
-        TrainError::Stopped(stop) => MemberError::Stopped(stop),
-        other => MemberError::Training(other.to_string()),
-    })?;
+    )?;
     let network = trained
         .weights
         .load_into(plan.build(assignment.seed, &Device::flex()))
         .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = (trained.recoveries > 0)
-        .then(|| {
-            format!(
-                "training met numbers that are not finite {} times and went on at a lower learning rate",
-                trained.recoveries
-            )
-        })
-        .into_iter()
-        .collect();
+    let warnings = trained.warnings();
     Ok(FittedMember {
         member: Box::new(NetworkMember::new(plan, preparation, network)),
         history: trained.history,

@@ -10,7 +10,7 @@ use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, QUANTILE_LEVELS, Weights};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -457,14 +457,7 @@ impl Member for NetworkMember {
             preparation: self.preparation.clone(),
             head: self.head.clone(),
         };
-        let numbers = Weights::of(&self.network)
-            .to_safetensors()
-            .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember {
-            description: to_json(&description)?,
-            extension: "safetensors",
-            numbers,
-        })
+        SavedMember::of_network(&description, &self.network)
     }
 }
 
@@ -501,21 +494,12 @@ fn build(
 }
 
 fn head_for(design: &NetworkDesign, target: &Target) -> HeadKind {
-    let width = target.width();
     match (target.task, design.distribution) {
-        (Task::Binary | Task::Multiclass, _) => HeadKind::Softmax {
-            classes: width,
-            label_smoothing: design.label_smoothing,
-        },
-        (Task::Multilabel, _) => HeadKind::Sigmoid {
-            width,
-            label_smoothing: design.label_smoothing,
-        },
-        (Task::Regression, NumberDistribution::Gaussian) => HeadKind::Gaussian { width, beta: 0.5 },
         (Task::Regression, NumberDistribution::Quantile) => HeadKind::Quantile {
-            width,
+            width: target.width(),
             levels: QUANTILE_LEVELS.to_vec(),
         },
+        _ => HeadKind::for_target(target, design.label_smoothing),
     }
 }
 
@@ -548,11 +532,7 @@ fn fit_network(
         &design.recipe(assignment.train.len()),
         assignment.seed,
         assignment.clock,
-    )
-    .map_err(|error| match error {
-        TrainError::Stopped(stop) => MemberError::Stopped(stop),
-        other => MemberError::Training(other.to_string()),
-    })?;
+    )?;
     let plain = build(
         design,
         &preparation,
@@ -564,15 +544,7 @@ fn fit_network(
         .weights
         .load_into(plain)
         .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = (trained.recoveries > 0)
-        .then(|| {
-            format!(
-                "training met numbers that are not finite {} times and went on at a lower learning rate",
-                trained.recoveries
-            )
-        })
-        .into_iter()
-        .collect();
+    let warnings = trained.warnings();
     Ok(FittedMember {
         member: Box::new(NetworkMember {
             design: design.clone(),

@@ -6,7 +6,7 @@ use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TrainError, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, Validation, fit, predict, watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +15,6 @@ use super::bag_of_words::{BagDescription, BagOfWords};
 use super::data::TextUnits;
 use super::design::{BAG_OF_WORDS, TextBody, TextDesign, Weighting, text_space};
 use super::network::{DESCRIPTORS, PreparedTexts, TextNetwork, TextPreparation};
-use crate::learner::head_for;
 
 /// Trains and reads the models of texts: networks, linear models on words, and the trivial one.
 pub struct TextLearner {
@@ -342,14 +341,7 @@ impl Member for NetworkMember {
             preparation: self.preparation.clone(),
             head: self.head.clone(),
         };
-        let numbers = Weights::of(&self.network)
-            .to_safetensors()
-            .map_err(|e| MemberError::Malformed(e.to_string()))?;
-        Ok(SavedMember {
-            description: to_json(&description)?,
-            extension: "safetensors",
-            numbers,
-        })
+        SavedMember::of_network(&description, &self.network)
     }
 }
 
@@ -359,7 +351,7 @@ fn fit_network(texts: &TextUnits, assignment: &Assignment) -> Result<FittedMembe
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
     design.check().map_err(MemberError::Design)?;
-    let head = head_for(assignment.target, design.label_smoothing);
+    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
     let preparation = TextPreparation::fit(texts, assignment.targets, assignment.train);
     let data = PreparedTexts {
         texts,
@@ -385,11 +377,7 @@ fn fit_network(texts: &TextUnits, assignment: &Assignment) -> Result<FittedMembe
         &design.recipe(assignment.train.len()),
         assignment.seed,
         assignment.clock,
-    )
-    .map_err(|error| match error {
-        TrainError::Stopped(stop) => MemberError::Stopped(stop),
-        other => MemberError::Training(other.to_string()),
-    })?;
+    )?;
     let network = trained
         .weights
         .load_into(on(&Device::flex()))
@@ -402,8 +390,8 @@ fn fit_network(texts: &TextUnits, assignment: &Assignment) -> Result<FittedMembe
             preparation,
             head,
         }),
+        warnings: trained.warnings(),
         history: trained.history,
-        warnings: Vec::new(),
         stopped_early: trained.stopped_early,
     })
 }
