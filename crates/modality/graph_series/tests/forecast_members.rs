@@ -46,6 +46,7 @@ fn series() -> Series {
             phase: 0,
         },
         graph: Some(SensorGraph::new(NODES, &ring)),
+        flows: None,
     }
 }
 
