@@ -6,9 +6,9 @@ use crate::growth::{filled, growth_median, mean};
 /// Moments before the first origin that is learned from.
 const FIRST: usize = 8;
 /// What an error of one step earlier counts.
-const FORGETTING: f64 = 0.95;
+const FORGETTING: f64 = 0.9;
 /// Origins' worth of a belief that nothing needs to be corrected.
-const BELIEF: f64 = 1.0;
+const BELIEF: f64 = 0.3;
 /// Errors below are taken as this when they are weighed: counts are whole numbers.
 const LEAST_ERROR: f64 = 0.5;
 const ROUNDS: usize = 12;
