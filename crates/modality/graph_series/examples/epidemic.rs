@@ -11,8 +11,8 @@
 use std::path::Path;
 
 use candor_graph_series::{
-    Correction, Rolled, Series, SeriesOptions, SeriesSource, growth_median, log_lag_forecast,
-    read_series, roll_origins, weigh_by_past_errors,
+    Correction, Rolled, Series, SeriesOptions, SeriesSource, growth_curves, growth_median,
+    log_lag_forecast, read_series, roll_origins, weigh_by_past_errors,
 };
 
 /// The first origin of models that are weighed by their errors: early enough that some are known at the first origin that counts.
@@ -99,6 +99,20 @@ fn main() {
         "ridge on logarithms of lags and inflow",
         &|past, furthest| log_lag_forecast(past, furthest, true),
     );
+    // Parts of the curves, to see what each is worth: the first has a level and the place in the week alone; each third one tends to no growth.
+    roll("mean of the last 7 days, by weekday", &|past, furthest| {
+        growth_curves(past, furthest).swap_remove(0)
+    });
+    roll("growth that fades to nothing", &|past, furthest| {
+        let curves = growth_curves(past, furthest);
+        let still: Vec<_> = curves.iter().step_by(3).collect();
+        let middle = |place: usize| {
+            let mut told: Vec<f32> = still.iter().map(|curve| curve[place]).collect();
+            told.sort_by(f32::total_cmp);
+            (told[(told.len() - 1) / 2] + told[told.len() / 2]) / 2.0
+        };
+        (0..furthest * past.nodes.len()).map(middle).collect()
+    });
     let curves = roll("growth that fades", &growth_median);
     let corrected = Correction::ALL.map(|correction| {
         roll(correction.name(), &|past, furthest| {

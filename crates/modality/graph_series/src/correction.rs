@@ -7,7 +7,8 @@ use crate::growth::{filled, growth_median, mean};
 const FIRST: usize = 8;
 /// What an error of one step earlier counts.
 const FORGETTING: f64 = 0.9;
-/// Origins' worth of a belief that nothing needs to be corrected.
+/// Origins' worth of a belief that nothing needs to be corrected, a step ahead: forecasts over `h` steps overlap, so that `h` origins tell about as
+/// much as one.
 const BELIEF: f64 = 0.3;
 /// Errors below are taken as this when they are weighed: counts are whole numbers.
 const LEAST_ERROR: f64 = 0.5;
@@ -67,7 +68,8 @@ impl Correction {
                     }
                 }
             }
-            let found = absolute_regression(&mut rows, &errors, &weights, width, nodes);
+            let found =
+                absolute_regression(&mut rows, &errors, &weights, width, nodes * (ahead + 1));
             let now = &inputs[&steps][ahead * nodes * width..(ahead + 1) * nodes * width];
             said.extend(now.chunks_exact(width).map(|row| {
                 let added: f64 = row.iter().zip(&found).map(|(a, b)| a * b).sum();
