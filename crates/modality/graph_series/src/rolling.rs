@@ -134,8 +134,11 @@ fn weights(series: &Series, models: &[&Rolled], now: usize, horizon: usize) -> V
         .copied()
         .fold(f64::INFINITY, f64::min);
     let weight = |error: &Option<f64>| match error {
-        Some(error) if least > 0.0 => (-(error / least - 1.0) / SHARPNESS).exp().max(1e-12),
-        _ => 1.0,
+        Some(error) => {
+            let behind = (error - least) / least.max(1e-9);
+            (-behind / SHARPNESS).exp().max(1e-12)
+        }
+        None => 1.0,
     };
     errors.iter().map(weight).collect()
 }

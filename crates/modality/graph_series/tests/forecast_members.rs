@@ -223,12 +223,12 @@ proptest! {
     }
 }
 
-/// Who sends to a series changes every ten moments: a regression that knows the flows of a window tells more than one that knows their mean, and later
+/// Who sends to a series changes every thirty moments: a regression that knows the flows of a window tells more than one that knows their mean, and later
 /// flows change nothing that was said before.
 #[test]
 fn a_regression_follows_edges_that_change_with_time() {
     let stream = &mut Seed(5).stream("moving", &[]);
-    let sender = |t: usize| 1 + (t / 10) % (NODES - 1);
+    let sender = |t: usize| 1 + (t / 30) % (NODES - 1);
     let mut of = series();
     of.graph = None;
     of.calendar.periods.clear();
