@@ -213,17 +213,44 @@ fn cases_by_region_with_mobility_are_forecast() {
         let weekday = if day % 7 < 2 { 0.6 } else { 1.0 };
         let of = |share: f64, n: u64| (wave * weekday * share + 4.0 * drawn(n) + 5.0).round();
         let n = 3 * day as u64;
-        writeln!(values, "{date},{},{},{}", of(1.0, n), of(0.5, n + 1), of(0.2, n + 2)).unwrap();
-        writeln!(moving, "{date},s0,s0,900\n{date},s0,s1,{}\n{date},far,s0,3", 50 + day).unwrap();
+        writeln!(
+            values,
+            "{date},{},{},{}",
+            of(1.0, n),
+            of(0.5, n + 1),
+            of(0.2, n + 2)
+        )
+        .unwrap();
+        writeln!(
+            moving,
+            "{date},s0,s0,900\n{date},s0,s1,{}\n{date},far,s0,3",
+            50 + day
+        )
+        .unwrap();
     }
     std::fs::write(cases.join("values.csv"), values).unwrap();
     std::fs::write(cases.join("mobility.csv"), moving).unwrap();
     let check = candor(at, &["check", "cases", "--horizon", "5", "--json"]);
     assert_eq!(check.status, 0, "{}", check.err);
-    for part in ["nodes-only-in-flows", "nodes-without-flows", "repeat after 7"] {
+    for part in [
+        "nodes-only-in-flows",
+        "nodes-without-flows",
+        "repeat after 7",
+    ] {
         assert!(check.out.contains(part), "{part}: {}", check.out);
     }
-    let fit = ["fit", "cases", "--horizon", "5", "--trials", "8", "--steps", "20", "--out", "r"];
+    let fit = [
+        "fit",
+        "cases",
+        "--horizon",
+        "5",
+        "--trials",
+        "8",
+        "--steps",
+        "20",
+        "--out",
+        "r",
+    ];
     let run = candor(at, &fit);
     assert!(run.status <= 1, "{}", run.err);
     assert!(score_of(&at.join("r"), "growth").is_finite());
@@ -236,7 +263,10 @@ fn cases_by_region_with_mobility_are_forecast() {
     assert_eq!(kept.status, 0, "{}", kept.err);
     let mean = |answer: &Value| answer["prediction"]["mean"][4].as_f64().unwrap();
     let (whole, kept) = (mean(&json(&said.out)[2]), mean(&json(&kept.out)[0]));
-    assert!((whole - kept).abs() < 1e-3 * whole.abs().max(1.0), "{whole} {kept}");
+    assert!(
+        (whole - kept).abs() < 1e-3 * whole.abs().max(1.0),
+        "{whole} {kept}"
+    );
 }
 
 #[test]

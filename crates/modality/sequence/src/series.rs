@@ -121,10 +121,11 @@ pub fn fill_gaps(channel: &mut [f32]) -> usize {
             Some(before) if place - before > 1 => {
                 let from = channel[before];
                 let span = (place - before) as f32;
-                for between in before + 1..place {
-                    let along = (between - before) as f32 / span;
-                    channel[between] = from * (1.0 - along) + value * along;
-                }
+                let gap = channel[before + 1..place].iter_mut().zip(1u32..);
+                gap.for_each(|(reading, steps)| {
+                    let along = steps as f32 / span;
+                    *reading = from * (1.0 - along) + value * along;
+                });
             }
             Some(_) => {}
         }

@@ -241,17 +241,11 @@ impl<'a> Parser<'a> {
             "equallength" => self.header.equal_length = Some(boolean()?),
             "dimension" | "dimensions" => self.header.dimensions = Some(count()?),
             "serieslength" => self.header.series_length = Some(count()?),
-            "classlabel" => {
-                if boolean()? {
-                    let classes = rest[1..].iter().map(|&class| class.to_owned());
-                    self.header.labels = LabelKind::Classes(classes.collect());
-                }
+            "classlabel" if boolean()? => {
+                let classes = rest[1..].iter().map(|&class| class.to_owned());
+                self.header.labels = LabelKind::Classes(classes.collect());
             }
-            "targetlabel" => {
-                if boolean()? {
-                    self.header.labels = LabelKind::Numbers;
-                }
-            }
+            "targetlabel" if boolean()? => self.header.labels = LabelKind::Numbers,
             "data" => {
                 if let (Some(true), Some(count @ 2..)) =
                     (self.header.univariate, self.header.dimensions)

@@ -21,6 +21,7 @@ use crate::prepare::SequenceBatch;
 
 /// The body of one of the families.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it a network")]
 pub enum Body {
     /// Filters of several lengths side by side.
     Inception(Inception),
