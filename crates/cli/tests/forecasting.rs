@@ -194,6 +194,82 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
 }
 
 #[test]
+fn cases_by_region_with_mobility_are_forecast() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let cases = at.join("cases");
+    std::fs::create_dir(&cases).unwrap();
+    let (mut values, mut moving) = (
+        "date,s0,s1,s2\n".to_owned(),
+        "date,from,to,people\n".to_owned(),
+    );
+    for day in 0..48 {
+        // 24 days of March, and 24 of April.
+        let date = match day < 24 {
+            true => format!("2020-03-{:02}", 8 + day),
+            false => format!("2020-04-{:02}", day - 23),
+        };
+        let wave = 200.0 * (-(day as f64 - 22.0).powi(2) / 200.0).exp();
+        let weekday = if day % 7 < 2 { 0.6 } else { 1.0 };
+        let of = |share: f64, n: u64| (wave * weekday * share + 4.0 * drawn(n) + 5.0).round();
+        let n = 3 * day as u64;
+        writeln!(
+            values,
+            "{date},{},{},{}",
+            of(1.0, n),
+            of(0.5, n + 1),
+            of(0.2, n + 2)
+        )
+        .unwrap();
+        writeln!(
+            moving,
+            "{date},s0,s0,900\n{date},s0,s1,{}\n{date},far,s0,3",
+            50 + day
+        )
+        .unwrap();
+    }
+    std::fs::write(cases.join("values.csv"), values).unwrap();
+    std::fs::write(cases.join("mobility.csv"), moving).unwrap();
+    let check = candor(at, &["check", "cases", "--horizon", "5", "--json"]);
+    assert_eq!(check.status, 0, "{}", check.err);
+    for part in [
+        "nodes-only-in-flows",
+        "nodes-without-flows",
+        "repeat after 7",
+    ] {
+        assert!(check.out.contains(part), "{part}: {}", check.out);
+    }
+    let fit = [
+        "fit",
+        "cases",
+        "--horizon",
+        "5",
+        "--trials",
+        "8",
+        "--steps",
+        "20",
+        "--out",
+        "r",
+    ];
+    let run = candor(at, &fit);
+    assert!(run.status <= 1, "{}", run.err);
+    assert!(score_of(&at.join("r"), "growth").is_finite());
+    let said = candor(at, &["predict", "r", "cases", "--format", "json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert_eq!(json(&said.out).as_array().unwrap().len(), 3);
+    // What the bundle keeps tells the same.
+    std::fs::write(at.join("asked.csv"), "node\ns2\n").unwrap();
+    let kept = candor(at, &["predict", "r", "asked.csv", "--format", "json"]);
+    assert_eq!(kept.status, 0, "{}", kept.err);
+    let mean = |answer: &Value| answer["prediction"]["mean"][4].as_f64().unwrap();
+    let (whole, kept) = (mean(&json(&said.out)[2]), mean(&json(&kept.out)[0]));
+    assert!(
+        (whole - kept).abs() < 1e-3 * whole.abs().max(1.0),
+        "{whole} {kept}"
+    );
+}
+
+#[test]
 fn a_table_of_series_is_forecast_if_asked_and_broken_ones_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -28,6 +28,8 @@ const OTHERS: &str = "readings of other series";
 const MOST_TRUTHS: usize = 40_000_000;
 /// Numbers of series up to which a bundle keeps their end.
 const MOST_KEPT: usize = 2_000_000;
+/// Moments whose flows a bundle keeps: those that a forecast rests on.
+const FLOWS_KEPT: usize = 7;
 /// Longest periods before the origin that a rule looks at.
 const PERIODS_BACK: usize = 3;
 const HOUR: f64 = 3_600.0;
@@ -60,7 +62,7 @@ pub(super) fn open(source: &SeriesSource, settings: &FitSettings) -> Result<Open
         .history
         .unwrap_or_else(|| history(&series.calendar, furthest, steps));
     // A window in each of three parts, none of which predicts what another does.
-    let needed = history + 4 * furthest + 4;
+    let needed = history + 3 * furthest + 1;
     if steps < needed {
         return Err(SeriesError::TooShort {
             path: source.path().to_owned(),
@@ -246,6 +248,9 @@ impl Material for Forecasts {
             "dead-readings",
             "missing-moments",
             "missing-readings",
+            "moments-without-flows",
+            "nodes-only-in-flows",
+            "nodes-without-flows",
             "periods",
         ]
     }
@@ -472,6 +477,7 @@ impl Described {
             })
         };
         let places: Vec<usize> = self.nodes.iter().map(place).collect::<Result<_, _>>()?;
+        let flows = series.flows.as_ref().map(|flows| flows.picked(&places));
         let rows = series.values.chunks_exact(given.len());
         let values = rows
             .flat_map(|row| places.iter().map(|&from| row[from]))
@@ -485,6 +491,7 @@ impl Described {
                 ..series.calendar
             },
             graph: None,
+            flows,
         })
     }
 }
@@ -619,6 +626,10 @@ impl Subject for SeriesSubject {
         let back = self.described.look_back();
         let kept = (back * series.nodes.len() <= MOST_KEPT).then(|| Series {
             graph: None,
+            flows: series.flows.as_ref().map(|flows| {
+                let from = series.steps().saturating_sub(back);
+                flows.tail(from).only_last(FLOWS_KEPT)
+            }),
             ..series.tail(back)
         });
         to_json(&Described {

@@ -131,7 +131,7 @@ impl Hints for SeriesError {
             ],
             SeriesError::Graph { .. } => vec![
                 "`adjacency.csv` holds a square matrix with a row and a column a series, `edges.csv` columns from, to and weight, \
-                 `coordinates.csv` the name and two coordinates of each series"
+                 `coordinates.csv` the name and two coordinates of each series, `mobility.csv` columns with the time, from, to and how much"
                     .into(),
             ],
             SeriesError::TooShort { .. } => {

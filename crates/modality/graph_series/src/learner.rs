@@ -20,6 +20,8 @@ use crate::{
 pub struct SeriesLearner {
     space: Space,
     graph: bool,
+    /// Whether they are counts.
+    counts: bool,
     periods: Vec<usize>,
     history: usize,
     nodes: usize,
@@ -40,8 +42,9 @@ impl SeriesLearner {
     pub fn new(units: &SeriesUnits) -> Result<SeriesLearner, DesignError> {
         let series = &units.series;
         Ok(SeriesLearner {
-            space: space(series.graph.is_some(), units.history)?,
-            graph: series.graph.is_some(),
+            space: space(series.are_joined(), units.history)?,
+            graph: series.are_joined(),
+            counts: series.are_counts(),
             periods: series.calendar.periods.clone(),
             history: units.history,
             nodes: units.nodes(),
@@ -56,6 +59,7 @@ impl SeriesLearner {
         Ok(SeriesLearner {
             space: space(false, SHORT)?,
             graph: false,
+            counts: false,
             periods: Vec::new(),
             history: SHORT,
             nodes: 1,
@@ -127,6 +131,9 @@ impl Learner for SeriesLearner {
                 "last long period again",
                 rule("seasonal_naive").with("long", true),
             ));
+        }
+        if self.counts && crate::growth::has_places(&self.periods) {
+            made.push(baseline("growth that fades", rule("growth")));
         }
         let regression = |history: usize, senders: bool| {
             Design::new()

@@ -69,7 +69,10 @@ impl Preparation {
                 .filter(|p| 2 * p <= limit)
                 .collect(),
             gaps,
-            graph: series.graph.clone(),
+            graph: match &series.flows {
+                Some(flows) => Some(flows.graph(0..limit)),
+                None => series.graph.clone(),
+            },
         }
     }
 

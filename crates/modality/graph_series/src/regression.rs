@@ -11,6 +11,8 @@ const WORK: f64 = 1.2e10;
 const PENALTIES: [f64; 5] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0];
 /// Last moments of senders that are looked at.
 const OF_SENDERS: usize = 6;
+/// Last moments whose flows are taken together, where edges change with time.
+const OF_FLOWS: usize = 7;
 /// Units between two looks at the clock.
 const BETWEEN: usize = 4_096;
 
@@ -33,6 +35,14 @@ pub struct LagRegression {
 /// For each series those that send to it, and their shares.
 type Walk = Vec<Vec<(usize, f32)>>;
 
+fn walk(graph: &crate::SensorGraph, backward: bool) -> Walk {
+    let mut rows = vec![Vec::new(); graph.nodes];
+    for (row, column, share) in graph.shares(backward) {
+        rows[row as usize].push((column as usize, share));
+    }
+    rows
+}
+
 /// Rows of inputs, made window by window.
 struct Inputs<'a> {
     preparation: &'a Preparation,
@@ -47,20 +57,32 @@ impl<'a> Inputs<'a> {
             } else {
                 &[false, true]
             };
-            ways.iter()
-                .map(|&backward| {
-                    let mut rows = vec![Vec::new(); graph.nodes];
-                    for (row, column, share) in graph.shares(backward) {
-                        rows[row as usize].push((column as usize, share));
-                    }
-                    rows
-                })
-                .collect()
+            ways.iter().map(|&backward| walk(graph, backward)).collect()
         };
         Inputs {
             senders: preparation.graph.as_ref().filter(|_| senders).map(walks),
             preparation,
         }
+    }
+
+    /// Who sends to whom in a window: as in its last moments where flows are known, else as always.
+    fn walks(&self, units: &SeriesUnits, window: usize) -> Vec<Walk> {
+        let Some(always) = &self.senders else {
+            return Vec::new();
+        };
+        let end = units.windows[window].end as usize + 1;
+        let flows = units
+            .series
+            .flows
+            .as_ref()
+            .filter(|flows| !flows.at(end - 1).is_empty());
+        let Some(flows) = flows else {
+            return always.clone();
+        };
+        let graph = flows.graph(end.saturating_sub(OF_FLOWS)..end);
+        (0..always.len())
+            .map(|way| walk(&graph, way == 1))
+            .collect()
     }
 
     fn of_senders(&self) -> usize {
@@ -96,6 +118,7 @@ impl<'a> Inputs<'a> {
         window: usize,
         node: usize,
         windows: &[f32],
+        walks: &[Walk],
         row: &mut Vec<f32>,
     ) {
         let p = self.preparation;
@@ -106,7 +129,7 @@ impl<'a> Inputs<'a> {
         row.push(1.0);
         row.push(last);
         row.extend(own[..length - 1].iter().map(|v| v - last));
-        for walk in self.senders.iter().flatten() {
+        for walk in walks {
             for back in 0..self.of_senders() {
                 let at = |node: usize| windows[(node + 1) * length - 1 - back];
                 let senders = &walk[node];
@@ -160,6 +183,7 @@ impl LagRegression {
         let (mut gram, mut moments) = (vec![0.0f64; width * width], vec![0.0f64; width * horizons]);
         let (mut rows, mut truths) = (Vec::<f32>::new(), Vec::<f32>::new());
         let (mut windows, mut row, mut at) = (Vec::new(), Vec::new(), usize::MAX);
+        let mut walks = Vec::new();
         let mut used = 0usize;
         for (count, (window, node, _)) in by_window(units, &chosen).into_iter().enumerate() {
             if count % BETWEEN == 0 && clock.stop().is_some() {
@@ -167,9 +191,10 @@ impl LagRegression {
             }
             if at != window {
                 inputs.windows(units, window, &mut windows);
+                walks = inputs.walks(units, window);
                 at = window;
             }
-            inputs.row(units, window, node, &windows, &mut row);
+            inputs.row(units, window, node, &windows, &walks, &mut row);
             let end = i64::from(units.windows[window].end);
             let (mean, sd) = preparation.scales[node];
             let last = row[1];
@@ -234,12 +259,14 @@ impl LagRegression {
         let horizons = self.preparation.horizons.len();
         let mut means = vec![0.0f32; indices.len() * horizons];
         let (mut windows, mut row, mut at) = (Vec::new(), Vec::new(), usize::MAX);
+        let mut walks = Vec::new();
         for (window, node, place) in by_window(units, indices) {
             if at != window {
                 inputs.windows(units, window, &mut windows);
+                walks = inputs.walks(units, window);
                 at = window;
             }
-            inputs.row(units, window, node, &windows, &mut row);
+            inputs.row(units, window, node, &windows, &walks, &mut row);
             let (mean, sd) = self.preparation.scales[node];
             let out = &mut means[place * horizons..(place + 1) * horizons];
             out.fill(row[1]);

@@ -1,7 +1,10 @@
+use std::collections::HashMap;
+
 use candor_core::Distribution;
 use serde::{Deserialize, Serialize};
 
-use crate::{Profile, SeriesUnits};
+use crate::growth::growth_median;
+use crate::{Profile, Series, SeriesUnits};
 
 /// Moments that the mean of a window is taken over, at most: an hour of five minutes.
 const WINDOW: usize = 12;
@@ -24,16 +27,19 @@ pub enum Rule {
     SeasonalNaive,
     /// The mean at the same place of all periods of the training part.
     HistoryAverage,
+    /// The median of curves of growth that fades, of counts: see [`crate::growth_curves`].
+    Growth,
 }
 
 impl Rule {
     /// All of them, with the names that designs have.
-    pub const ALL: [(Rule, &'static str); 5] = [
+    pub const ALL: [(Rule, &'static str); 6] = [
         (Rule::Trivial, "trivial"),
         (Rule::LastValue, "last_value"),
         (Rule::WindowMean, "window_mean"),
         (Rule::SeasonalNaive, "seasonal_naive"),
         (Rule::HistoryAverage, "history_average"),
+        (Rule::Growth, "growth"),
     ];
 }
 
@@ -72,13 +78,55 @@ impl RuleModel {
         };
         let step = (train.len() / (MEASURED * units.nodes().max(1))).max(1);
         let measured: Vec<usize> = train.iter().copied().step_by(step).collect();
+        let curves = model.curves(units, &measured);
         model.variances = variances(units, &measured, |window, node, ahead| {
-            model.value(units, window, node, ahead)
+            model.value(units, window, node, ahead, &curves)
         });
         model
     }
 
-    fn value(&self, units: &SeriesUnits, window: usize, node: usize, ahead: usize) -> f32 {
+    /// For each window of some units `[furthest, series]`, where the rule is one of curves. A curve sees as many moments as a bundle keeps.
+    fn curves(&self, units: &SeriesUnits, indices: &[usize]) -> HashMap<usize, Vec<f32>> {
+        let mut curves = HashMap::new();
+        if self.rule != Rule::Growth {
+            return curves;
+        }
+        let furthest = units.horizons.last().copied().unwrap_or(1);
+        let wanted = units.history.max(PERIODS_BACK * self.period + furthest);
+        for &index in indices {
+            let window = units.which[index].0 as usize;
+            curves.entry(window).or_insert_with(|| {
+                let end = units.windows[window].end as usize;
+                let seen = wanted.min(end + 1);
+                let nodes = 0..units.nodes();
+                let rows = (0..seen).rev().flat_map(|back| {
+                    nodes
+                        .clone()
+                        .map(move |node| units.seen(window, back, node))
+                });
+                let mut calendar = units.series.calendar.clone();
+                calendar.phase += (end + 1 - seen) as i64;
+                let past = Series {
+                    nodes: units.series.nodes.clone(),
+                    values: rows.collect(),
+                    calendar,
+                    graph: None,
+                    flows: None,
+                };
+                growth_median(&past, furthest)
+            });
+        }
+        curves
+    }
+
+    fn value(
+        &self,
+        units: &SeriesUnits,
+        window: usize,
+        node: usize,
+        ahead: usize,
+        curves: &HashMap<usize, Vec<f32>>,
+    ) -> f32 {
         let end = i64::from(units.windows[window].end);
         let usual = || match &self.profile {
             Some(profile) => profile.at(&units.series, end + ahead as i64, node),
@@ -87,6 +135,11 @@ impl RuleModel {
         match self.rule {
             Rule::Trivial => self.means[node],
             Rule::HistoryAverage => usual(),
+            Rule::Growth => {
+                let curve = curves.get(&window);
+                let said = curve.and_then(|c| c.get((ahead - 1) * units.nodes() + node));
+                said.copied().unwrap_or_else(usual)
+            }
             Rule::LastValue => {
                 let mut seen = (0..units.history).map(|back| units.seen(window, back, node));
                 seen.find(|v| v.is_finite()).unwrap_or_else(usual)
@@ -125,6 +178,7 @@ impl RuleModel {
     pub fn predict(&self, units: &SeriesUnits, indices: &[usize]) -> Distribution {
         let width = units.horizons.len();
         let (mut mean, mut variance) = (Vec::new(), Vec::new());
+        let curves = self.curves(units, indices);
         for &index in indices {
             let (window, node) = units.which[index];
             let (window, node) = (window as usize, node as usize);
@@ -132,7 +186,7 @@ impl RuleModel {
                 units
                     .horizons
                     .iter()
-                    .map(|&ahead| self.value(units, window, node, ahead)),
+                    .map(|&ahead| self.value(units, window, node, ahead, &curves)),
             );
             variance.extend(&self.variances[node * width..(node + 1) * width]);
         }

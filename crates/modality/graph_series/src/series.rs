@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Calendar, SensorGraph};
+use crate::{Calendar, Flows, SensorGraph};
 
 /// Series of numbers at equal steps of time, maybe on a graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Series {
     pub calendar: Calendar,
     /// What joins the series, if anything does.
     pub graph: Option<SensorGraph>,
+    /// What went from which series to which at each moment, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<Flows>,
 }
 
 impl Series {
@@ -28,6 +31,29 @@ impl Series {
             Ok(moment) if moment < self.steps() => self.values[moment * self.nodes.len() + node],
             _ => f32::NAN,
         }
+    }
+
+    /// The first `moments` of them, as if nothing later were known.
+    pub fn head(&self, moments: usize) -> Series {
+        let until = moments.min(self.steps());
+        Series {
+            nodes: self.nodes.clone(),
+            values: self.values[..until * self.nodes.len()].to_vec(),
+            calendar: self.calendar.clone(),
+            graph: self.graph.clone(),
+            flows: self.flows.as_ref().map(|flows| flows.head(until)),
+        }
+    }
+
+    /// Whether anything joins the series.
+    pub fn are_joined(&self) -> bool {
+        self.graph.is_some() || self.flows.is_some()
+    }
+
+    /// Whether all readings are whole numbers that are not negative: counts.
+    pub fn are_counts(&self) -> bool {
+        let mut known = self.values.iter().filter(|v| v.is_finite());
+        known.all(|v| *v >= 0.0 && v.fract() == 0.0)
     }
 
     /// The last `moments` of them.
@@ -45,7 +71,9 @@ impl Series {
         Series {
             values: self.values[from * self.nodes.len()..].to_vec(),
             calendar,
-            ..self.clone()
+            nodes: self.nodes.clone(),
+            graph: self.graph.clone(),
+            flows: self.flows.as_ref().map(|flows| flows.tail(from)),
         }
     }
 
@@ -57,6 +85,13 @@ impl Series {
         self.calendar.check()?;
         if self.nodes.is_empty() || !self.values.len().is_multiple_of(self.nodes.len()) {
             return Err("its series are damaged".into());
+        }
+        match &self.flows {
+            Some(flows) if flows.nodes != self.nodes.len() => {
+                return Err("its flows are damaged".into());
+            }
+            Some(flows) => flows.check()?,
+            None => {}
         }
         match &self.graph {
             Some(graph) if graph.nodes != self.nodes.len() => Err("its graph is damaged".into()),

@@ -29,7 +29,12 @@ pub struct Parts {
 pub fn part_in_time(units: &SeriesUnits, test_share: f64) -> Result<Parts, String> {
     let furthest = units.horizons.last().copied().unwrap_or(1);
     let steps = units.series.steps();
-    let test_from = (steps as f64 * (1.0 - test_share)).round() as usize;
+    let asked = (steps as f64 * (1.0 - test_share)).round() as usize;
+    // A test part holds a whole forecast, if there is one.
+    let test_from = match test_share > 0.0 {
+        true => asked.min(steps.saturating_sub(furthest)),
+        false => asked,
+    };
     let first = units.windows.first().map_or(0, |w| w.end as usize + 1);
     let inside = |from: usize, to: usize| -> Vec<usize> {
         let windows = units.windows.iter().enumerate();
@@ -79,6 +84,7 @@ mod tests {
             values: vec![0.0; steps],
             calendar: Calendar::from_values(&[]),
             graph: None,
+            flows: None,
         };
         SeriesUnits::learnable(series, history, (1..=furthest).collect(), 1)
     }

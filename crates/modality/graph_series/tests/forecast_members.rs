@@ -4,8 +4,8 @@
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
 use candor_graph_series::{
-    Body, Calendar, Disturbance, SensorGraph, Series, SeriesDesign, SeriesLearner, SeriesUnits,
-    moments_shuffled, others_exchanged, part_in_time, windows_exchanged,
+    Body, Calendar, Disturbance, Flows, SensorGraph, Series, SeriesDesign, SeriesLearner,
+    SeriesUnits, moments_shuffled, others_exchanged, part_in_time, windows_exchanged,
 };
 use candor_train::{Assignment, FittedMember, Learner, Member, MemberError};
 use proptest::prelude::*;
@@ -46,6 +46,7 @@ fn series() -> Series {
             phase: 0,
         },
         graph: Some(SensorGraph::new(NODES, &ring)),
+        flows: None,
     }
 }
 
@@ -80,6 +81,7 @@ fn designs() -> Vec<Design> {
         "window_mean",
         "seasonal_naive",
         "history_average",
+        "growth",
     ];
     let rules = rules
         .into_iter()
@@ -219,6 +221,71 @@ proptest! {
             }
         }
     }
+}
+
+/// Who sends to a series changes every thirty moments: a regression that knows the flows of a window tells more than one that knows their mean, and later
+/// flows change nothing that was said before.
+#[test]
+fn a_regression_follows_edges_that_change_with_time() {
+    let stream = &mut Seed(5).stream("moving", &[]);
+    let sender = |t: usize| 1 + (t / 30) % (NODES - 1);
+    let mut of = series();
+    of.graph = None;
+    of.calendar.periods.clear();
+    for t in 0..STEPS {
+        for node in 1..NODES {
+            of.values[t * NODES + node] = stream.random_range(-1.0..1.0f32);
+        }
+        of.values[t * NODES] = match t {
+            0 => 0.0,
+            _ => of.values[(t - 1) * NODES + sender(t - 1)],
+        };
+    }
+    let flow = |t: usize| vec![(sender(t) as u32, 0, 5.0f32)];
+    let all: Vec<_> = (0..STEPS).map(flow).collect();
+    let with = |moments: Vec<Vec<(u32, u32, f32)>>| {
+        units_of(Series {
+            flows: Some(Flows::new(NODES, moments)),
+            ..of.clone()
+        })
+    };
+    let (moving, other) = (with(all.clone()), {
+        let mut changed = all;
+        changed[120..]
+            .iter_mut()
+            .for_each(|edges| *edges = vec![(2, 0, 1.0)]);
+        with(changed)
+    });
+    let design = Design::new()
+        .with("model", "regression")
+        .with("history", 6)
+        .with("senders", true);
+    let member = fitted(&design, &moving).member;
+    let again = fitted(&design, &other).member;
+    let asked: Vec<usize> = (0..moving.which.len())
+        .filter(|&i| moving.which[i].1 == 0 && moving.windows[moving.which[i].0 as usize].end < 120)
+        .collect();
+    let told = said(&*member, &moving, &asked).0;
+    assert!(told == said(&*again, &other, &asked).0);
+    let error = |told: &[f32]| {
+        let next = asked.iter().zip(told.chunks_exact(3)).map(|(&i, told)| {
+            let end = i64::from(moving.windows[moving.which[i].0 as usize].end);
+            f64::from(told[0] - moving.series.at(end + 1, 0)).abs()
+        });
+        next.sum::<f64>() / asked.len() as f64
+    };
+    let mut still = moving.clone();
+    still.series = std::sync::Arc::new(Series {
+        flows: None,
+        ..(*moving.series).clone()
+    });
+    let without = said(&*member, &still, &asked).0;
+    assert!(
+        error(&told) < 0.75 * error(&without),
+        "{} {}",
+        error(&told),
+        error(&without)
+    );
 }
 
 #[test]

@@ -150,6 +150,88 @@ fn what_is_wrong_is_said_with_its_row() {
     }
 }
 
+/// 30 days of cases; the first has none for long.
+fn daily() -> String {
+    let mut text = "date,a,b,c\n".to_owned();
+    for day in 1..=30 {
+        let a = if (5..10).contains(&day) { 0 } else { 90 + day };
+        writeln!(text, "2020-04-{day:02},{a},{day},7").unwrap();
+    }
+    text
+}
+
+#[test]
+fn edges_that_change_with_time_are_read_and_who_is_in_one_table_alone_is_told() {
+    let moving = "date,from,to,people\n2020-04-02,a,b,3\n2020-04-02,a,a,50\n2020-04-02,z,b,9\n2020-04-03,b,a,2.5\n2020-05-01,a,b,1\n";
+    let found = of(&[("values.csv", &daily()), ("mobility.csv", moving)]).unwrap();
+    let series = found.series;
+    assert_eq!(series.calendar.periods, [7]);
+    assert!(series.graph.is_none() && series.are_joined() && series.are_counts());
+    // Days without cases are no dead sensor.
+    assert_eq!(series.at(6, 0), 0.0);
+    let flows = series.flows.unwrap();
+    assert_eq!(flows.steps(), 30);
+    assert_eq!(flows.at(1), [(0, 0, 50.0), (0, 1, 3.0)]);
+    assert_eq!(flows.at(2), [(1, 0, 2.5)]);
+    let of_kind = |kind: &str| found.findings.iter().find(|f| f.kind == kind).unwrap();
+    assert_eq!(of_kind("nodes-only-in-flows").columns, ["z"]);
+    assert_eq!(of_kind("nodes-without-flows").columns, ["c"]);
+    assert!(
+        of_kind("moments-without-flows")
+            .message
+            .starts_with("28 of 30 moments")
+    );
+}
+
+#[test]
+fn what_is_wrong_with_edges_that_change_is_said() {
+    let with = |values: &str, moving: &str| {
+        let error = of(&[("values.csv", values), ("mobility.csv", moving)]).unwrap_err();
+        assert!(!error.hints().is_empty());
+        error.to_string()
+    };
+    let values = daily();
+    let cases = [
+        (
+            with(&values, "date,from,to\n2020-04-02,a,b\n"),
+            "it needs four",
+        ),
+        (
+            with(&values, "date,from,to,people\n2020-04-02,x,y,1\n"),
+            "none of its names",
+        ),
+        (
+            with(&values, "date,from,to,people\n2021-04-02,a,b,1\n"),
+            "none of its times",
+        ),
+        (
+            with(&values, "date,from,to,people\n2020-04-02,a,b,-1\n"),
+            "row 1: a flow cannot be -1",
+        ),
+        (
+            with(
+                &values,
+                "date,from,to,people\n2020-04-02,a,b,1\nsoon,a,b,1\n",
+            ),
+            "row 2: `soon`",
+        ),
+        (
+            with(&values, "date,from,to,people\n2020-04-02,a,b,many\n"),
+            "`people` holds no numbers",
+        ),
+        (
+            with(
+                "a,b\n1,2\n3,4\n5,6\n",
+                "date,from,to,people\n2020-04-02,a,b,1\n",
+            ),
+            "those of the series are not known",
+        ),
+    ];
+    for (error, expected) in cases {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
 #[test]
 fn bytes_of_any_kind_give_no_panic() {
     let stream = &mut candor_core::Seed(1).stream("bytes", &[]);
@@ -160,6 +242,15 @@ fn bytes_of_any_kind_give_no_panic() {
                 .map(|_| alphabet[rand::RngExt::random_range(&mut *stream, 0..alphabet.len())])
                 .collect();
             let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("values.csv"), daily()).unwrap();
+            let head = b"date,from,to,people\n2020-04-02,a,b,1\n";
+            std::fs::write(
+                folder.path().join("mobility.csv"),
+                [&head[..], &bytes].concat(),
+            )
+            .unwrap();
+            let _ = read(folder.path(), &SeriesOptions::default());
+            std::fs::remove_file(folder.path().join("mobility.csv")).unwrap();
             std::fs::write(folder.path().join("values.csv"), &bytes).unwrap();
             std::fs::write(folder.path().join("edges.csv"), &bytes).unwrap();
             let _ = read(folder.path(), &SeriesOptions::default());

@@ -2,6 +2,7 @@
 
 mod dead;
 mod joined;
+mod moving;
 mod times;
 
 use std::path::{Path, PathBuf};
@@ -22,8 +23,8 @@ const ENDINGS: [&str; 8] = [
 /// Where series come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SeriesSource {
-    /// A folder with `values.csv` and maybe `adjacency.csv`, `edges.csv` or `coordinates.csv` (also `.tsv`, `.parquet`, `.arrow`,
-    /// `.feather`, the first two also with `.gz`).
+    /// A folder with `values.csv` and maybe `adjacency.csv`, `edges.csv` or `coordinates.csv`, or `mobility.csv` with edges that change with
+    /// time (also `.tsv`, `.parquet`, `.arrow`, `.feather`, the first two also with `.gz`).
     Folder(PathBuf),
     /// One table: a row a moment, a column a series.
     File(PathBuf),
@@ -90,13 +91,40 @@ pub fn read_series(
     // Names of series may be numbers, as those of sensors are.
     let header = options.tables.header.or(Some(true));
     let Read { table, mut facts } = read(&values_path, &options.tables, header)?;
+    let moving = match source {
+        SeriesSource::Folder(folder) => moving::table(folder),
+        SeriesSource::File(_) => None,
+    };
+    let options = &SeriesOptions {
+        // Zeros of what moves between places, as cases of an illness, are counts.
+        keep_zeros: options.keep_zeros || moving.is_some(),
+        ..options.clone()
+    };
     let FromTable {
         mut series,
         time_column,
-        findings,
+        mut findings,
     } = FromTable::read(table, &values_path, options)?;
     let mut sums = vec![facts.sha256.clone()];
-    if let SeriesSource::Folder(folder) = source
+    if let Some(path) = moving {
+        let steps = series.steps();
+        let read = moving::read(
+            path,
+            &options.tables,
+            &series.nodes,
+            &series.calendar,
+            steps,
+        )?;
+        sums.push(read.facts.sha256);
+        facts.bytes += read.facts.bytes;
+        facts.notes.push(format!(
+            "`{}`: {} edges that change with time",
+            read.path.display(),
+            read.edges
+        ));
+        findings.extend(read.findings);
+        series.flows = Some(read.flows);
+    } else if let SeriesSource::Folder(folder) = source
         && let Some((path, read)) = joined::read(folder, &options.tables, &series.nodes)?
     {
         sums.push(read.facts.sha256);
@@ -182,6 +210,7 @@ impl FromTable {
                 values,
                 calendar,
                 graph: None,
+                flows: None,
             },
             time_column: found.map(|times| times.column),
             findings,
