@@ -347,6 +347,12 @@ impl<'a> Judge<'a> {
         Ok(result)
     }
 
+    /// Places of some units within the test part, at most so many.
+    fn some_places(&self, most: usize, seed: Seed) -> Vec<usize> {
+        let places: Vec<usize> = (0..self.test.len()).collect();
+        sample(&places, most, seed)
+    }
+
     fn scores(&self, result: &mut ChallengeResult) {
         let metrics = Metric::all_for(self.predictor.task());
         let order =
@@ -579,8 +585,7 @@ impl<'a> Judge<'a> {
             return Ok(());
         }
         let subject = &self.trained.prepared.subject;
-        let places: Vec<usize> = (0..self.test.len()).collect();
-        let places = sample(&places, 2_000, self.seed.derive("strange rows", &[]));
+        let places = self.some_places(2_000, self.seed.derive("strange rows", &[]));
         let rows: Vec<usize> = places.iter().map(|&place| self.test[place]).collect();
         let strange = subject.strange(&rows, self.seed.derive("strange", &[]))?;
         let score = |answers: &[Answer]| -> Vec<f64> {
@@ -701,12 +706,8 @@ impl<'a> Judge<'a> {
 
     fn importance(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
         let subject = &self.trained.prepared.subject;
-        let places: Vec<usize> = (0..self.test.len()).collect();
-        let places = sample(
-            &places,
-            IMPORTANCE_UNITS,
-            self.seed.derive("importance rows", &[]),
-        );
+        let seed = self.seed.derive("importance rows", &[]);
+        let places = self.some_places(IMPORTANCE_UNITS, seed);
         let rows: Vec<usize> = places.iter().map(|&place| self.test[place]).collect();
         let truth = self.truth.select(&places);
         let Ok(whole) = self.metric.score(&self.said.select(&places), &truth) else {

@@ -100,8 +100,7 @@ impl Judge<'_> {
         let said = mixture(self.predictor.members(), prepared.subject.units(), &members)?;
         let said = parts.recalibration.apply(&said)?;
         let inside = MembershipInference::losses(&said, &prepared.targets.select(&members))?;
-        let places: Vec<usize> = (0..self.test.len()).collect();
-        let places = sample(&places, ATTACKED, seed);
+        let places = self.some_places(ATTACKED, seed);
         let (others, truth) = (self.said.select(&places), self.truth.select(&places));
         let outside = MembershipInference::losses(&others, &truth)?;
         result.membership = Some(MembershipInference::of(&inside, &outside)?);

@@ -2,7 +2,7 @@ use candor_challenge::{Detection, Uncertainty};
 use candor_core::{Distribution, Seed};
 use rand::RngExt;
 
-use super::networks::{Rows, moments, plain, together};
+use super::networks::{Rows, doubt, moments, plain, together};
 use super::{Bench, Experiment, Figures, Study, Test, drawing, mean};
 use crate::EngineError;
 use crate::report::{Axis, Plot};
@@ -52,8 +52,7 @@ pub(super) fn run(bench: &Bench) -> Result<Study, EngineError> {
         let parts =
             |rows_asked: &[usize]| -> Result<(Vec<Distribution>, Uncertainty), EngineError> {
                 let said = networks.say(&rows, rows_asked)?;
-                let voices: Vec<(f64, &Distribution)> = said.iter().map(|d| (1.0, d)).collect();
-                let parts = Uncertainty::decompose(&voices)?;
+                let parts = doubt(&said)?;
                 Ok((said, parts))
             };
         let (_, held_out) = parts(&part(0))?;

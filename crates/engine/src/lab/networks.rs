@@ -1,4 +1,5 @@
 use candor_baselines::{FeatureKind, Matrix};
+use candor_challenge::Uncertainty;
 use candor_core::{Distribution, Metric, Seed, Target, Targets, Task};
 use candor_data::{ReadOptions, Source, Values, read_table};
 use candor_design::Design;
@@ -150,8 +151,16 @@ impl Networks {
 
 /// What equal voices say together.
 pub(super) fn together(said: &[Distribution]) -> Result<Distribution, EngineError> {
-    let voices: Vec<(f64, &Distribution)> = said.iter().map(|d| (1.0, d)).collect();
-    Ok(Distribution::mixture(&voices)?)
+    Ok(Distribution::mixture(&voices(said))?)
+}
+
+/// What equal voices doubt, and why.
+pub(super) fn doubt(said: &[Distribution]) -> Result<Uncertainty, EngineError> {
+    Ok(Uncertainty::decompose(&voices(said))?)
+}
+
+fn voices(said: &[Distribution]) -> Vec<(f64, &Distribution)> {
+    said.iter().map(|said| (1.0, said)).collect()
 }
 
 /// Mean and variance of each unit.

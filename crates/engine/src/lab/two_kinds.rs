@@ -1,9 +1,9 @@
-use candor_challenge::{ConformalPValue, Detection, KnnBank, Uncertainty};
-use candor_core::{Distribution, Seed};
+use candor_challenge::{ConformalPValue, Detection, KnnBank};
+use candor_core::Seed;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use super::networks::{Networks, PIXELS, Rows, SIDE, digits};
+use super::networks::{Networks, PIXELS, Rows, SIDE, digits, doubt};
 use super::raster::{Raster, rasters};
 use super::{Bench, Experiment, Figures, Study, Test, drawing, mean};
 use crate::EngineError;
@@ -66,8 +66,7 @@ pub(super) fn run(bench: &Bench) -> Result<Study, EngineError> {
         let mut parts = Vec::new();
         for (at, group) in groups.iter().enumerate() {
             let said = networks.say(&rows, &group.rows)?;
-            let voices: Vec<(f64, &Distribution)> = said.iter().map(|d| (1.0, d)).collect();
-            let doubt = Uncertainty::decompose(&voices)?;
+            let doubt = doubt(&said)?;
             data[at].push(mean(&doubt.aleatoric));
             model[at].push(mean(&doubt.epistemic));
             strange[at].push(strangeness.share(&networks, &rows, &group.rows)?);

@@ -19,8 +19,8 @@ use serde_json::Value;
 
 use super::graph_explanation::explained;
 use super::{
-    Asked, Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, malformed,
-    neighbours, pairs, parts_of, to_json,
+    Asked, Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named,
+    malformed, neighbours, pairs, parts_of, to_json,
 };
 use crate::{EngineError, FitSettings, Subject};
 
@@ -630,12 +630,7 @@ impl Subject for GraphSubject {
         units: &[usize],
         seed: Seed,
     ) -> Result<Units, EngineError> {
-        let mut known = Disturbance::ALL.into_iter();
-        let Some(found) = known.find(|known| known.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let found = disturbance_named(Disturbance::ALL, Disturbance::name, disturbance)?;
         Ok(found.apply(self.graph()?, units, severity, seed).units())
     }
 }

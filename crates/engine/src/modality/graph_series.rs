@@ -15,7 +15,9 @@ use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
+use super::{
+    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, to_json,
+};
 use crate::{EngineError, FitSettings, Subject};
 
 /// Columns of the table of units.
@@ -674,12 +676,7 @@ impl Subject for SeriesSubject {
         units: &[usize],
         seed: Seed,
     ) -> Result<Units, EngineError> {
-        let mut known = Disturbance::ALL.into_iter();
-        let Some(found) = known.find(|known| known.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let found = disturbance_named(Disturbance::ALL, Disturbance::name, disturbance)?;
         Ok(found.apply(self.series()?, units, severity, seed).units())
     }
 

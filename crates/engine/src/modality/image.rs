@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::table::joined;
-use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
+use super::{
+    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, to_json,
+};
 use crate::{EngineError, FitSettings, Subject};
 
 /// The column of classes that folders and IDX files tell.
@@ -329,12 +331,7 @@ impl Subject for ImageSubject {
             let degrees = ROTATION_STEP * f32::from(severity);
             return Ok(ImageUnits::units(rotated(images, units, degrees)));
         }
-        let mut known = Corruption::ALL.into_iter();
-        let Some(corruption) = known.find(|corruption| corruption.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let corruption = disturbance_named(Corruption::ALL, Corruption::name, disturbance)?;
         let images = corrupted(images, units, corruption, severity, seed);
         Ok(ImageUnits::units(images))
     }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candor_core::{Evidence, Finding, Modality, Severity, Target, Targets, Task};
 use candor_data::{
-    EncodedTargets, ReadOptions, Role, Schema, SourceFacts, Split, Table, TargetDecision,
+    EncodedTargets, ReadOptions, Role, Schema, SourceFacts, Split, Table, TargetDecision, Values,
 };
 use candor_deploy::{DeployError, LoadedMember};
 use candor_graph::{GivenParts, Unit};
@@ -221,6 +221,31 @@ fn parts_of(units: usize, split: &Split) -> Vec<Option<u8>> {
         units.iter().for_each(|&unit| parts[unit] = Some(part));
     }
     parts
+}
+
+/// The rows that a rule picks out by the values of the target columns.
+fn rows_by_targets(
+    table: &Table,
+    schema: &Schema,
+    picked: impl Fn(usize, &[&Values]) -> bool,
+) -> Vec<usize> {
+    let columns: Vec<&Values> = schema
+        .with_role(Role::Target)
+        .filter_map(|column| Some(&table.column(&column.name)?.values))
+        .collect();
+    let rows = 0..table.rows();
+    rows.filter(|&row| picked(row, &columns)).collect()
+}
+
+/// The disturbance of a name.
+fn disturbance_named<D: Copy>(
+    all: impl IntoIterator<Item = D>,
+    name: impl Fn(D) -> &'static str,
+    asked: &str,
+) -> Result<D, EngineError> {
+    let mut all = all.into_iter();
+    all.find(|&one| name(one) == asked)
+        .ok_or_else(|| malformed(format!("there is no disturbance `{asked}`")))
 }
 
 /// Leaves all columns but one out of the features, and says so: `what` are the columns, in words, `remedy` is what a person can do.

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
-use candor_data::{Column, ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
+use candor_data::{Column, ReadOptions, Schema, Source, Split, Table, Values, read_table};
 use candor_molecule::{
     AtomFeatures, Fingerprint, FingerprintBank, Limits, Molecule, MoleculeLearner, MoleculeUnits,
     StructureChange, Survey, Unusable, atom_kinds, atom_weights, atoms_masked, atoms_shuffled,
@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, leave_out_others,
-    malformed, to_json,
+    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, disturbance_named,
+    leave_out_others, malformed, rows_by_targets, to_json,
 };
 use crate::subject::Nearness;
 use crate::{EngineError, FitSettings, Subject};
@@ -140,16 +140,11 @@ impl Material for Molecules {
         if let Some(split) = split {
             return structures_across(&self.survey, split, &self.column);
         }
-        let columns: Vec<&Values> = schema
-            .with_role(Role::Target)
-            .filter_map(|column| Some(&table.column(&column.name)?.values))
-            .collect();
-        let unknown = |row: &usize| match targets {
+        let without = rows_by_targets(table, schema, |row, columns| match targets {
             // A molecule counts as long as one of its labels is known.
-            Targets::Labels { .. } => columns.iter().all(|values| values.is_missing(*row)),
-            _ => columns.iter().any(|values| values.is_missing(*row)),
-        };
-        let without: Vec<usize> = (0..table.rows()).filter(unknown).collect();
+            Targets::Labels { .. } => columns.iter().all(|values| values.is_missing(row)),
+            _ => columns.iter().any(|values| values.is_missing(row)),
+        });
         curate_structures(&self.survey, targets, &without, &self.column, &[])
     }
 
@@ -399,12 +394,7 @@ impl Subject for MoleculeSubject {
         units: &[usize],
         seed: Seed,
     ) -> Result<Units, EngineError> {
-        let mut known = StructureChange::ALL.into_iter();
-        let Some(change) = known.find(|change| change.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let change = disturbance_named(StructureChange::ALL, StructureChange::name, disturbance)?;
         let (strings, features) = (self.strings_of(units), self.described.features);
         Ok(structures_changed(
             &strings, change, severity, features, seed,

@@ -18,7 +18,9 @@ use candor_train::{Learner, Units};
 use serde_json::Value;
 
 use super::graph::{Described, EDGES, Kept, MOST_KEPT, described};
-use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, to_json};
+use super::{
+    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, to_json,
+};
 use crate::{EngineError, FitSettings, Subject};
 
 /// Edges that are predicted at most, and as many pairs that are none: enough to tell models apart; the others are seen by all.
@@ -444,12 +446,7 @@ impl Subject for PairSubject {
         units: &[usize],
         seed: Seed,
     ) -> Result<Units, EngineError> {
-        let mut known = Disturbance::ALL.into_iter();
-        let Some(found) = known.find(|known| known.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let found = disturbance_named(Disturbance::ALL, Disturbance::name, disturbance)?;
         self.changed(units, PairChange::Disturbed(found, severity, seed))
     }
 }

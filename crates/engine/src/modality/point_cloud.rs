@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, leave_out_others,
-    malformed, to_json,
+    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, disturbance_named,
+    leave_out_others, malformed, to_json,
 };
 use crate::{EngineError, FitSettings, Subject};
 
@@ -287,12 +287,7 @@ impl Subject for CloudSubject {
         units: &[usize],
         seed: Seed,
     ) -> Result<Units, EngineError> {
-        let mut known = CloudChange::ALL.into_iter();
-        let Some(change) = known.find(|change| change.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let change = disturbance_named(CloudChange::ALL, CloudChange::name, disturbance)?;
         Ok(clouds_changed(
             self.clouds()?,
             units,

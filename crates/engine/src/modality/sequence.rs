@@ -3,7 +3,7 @@ use std::io::Read;
 use std::path::Path;
 
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
-use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
+use candor_data::{ReadOptions, Schema, Source, Split, Table, read_table};
 use candor_sequence::{
     ReadSeries, SequenceLearner, SequenceUnits, SeriesChange, SeriesSet, curate_series,
     is_series_file, part_shuffled, read_series, series_across, series_changed, series_check_names,
@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::table::joined;
-use super::{Input, Inputs, Material, Opened, ReaderError, Readers, malformed, parts_of, to_json};
+use super::{
+    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, parts_of,
+    rows_by_targets, to_json,
+};
 use crate::{EngineError, FitSettings, Subject};
 
 /// Whether a source is a file of series.
@@ -123,12 +126,9 @@ impl Material for SeriesOfSource {
         if let Some(split) = split {
             return series_across(&self.series, &parts_of(self.series.len(), split));
         }
-        let columns: Vec<&Values> = schema
-            .with_role(Role::Target)
-            .filter_map(|column| Some(&table.column(&column.name)?.values))
-            .collect();
-        let unknown = |row: &usize| columns.iter().any(|values| values.is_missing(*row));
-        let without: Vec<usize> = (0..table.rows()).filter(unknown).collect();
+        let without = rows_by_targets(table, schema, |row, columns| {
+            columns.iter().any(|values| values.is_missing(row))
+        });
         curate_series(&self.series, targets, &without)
     }
 
@@ -352,12 +352,7 @@ impl Subject for SequenceSubject {
         units: &[usize],
         seed: Seed,
     ) -> Result<Units, EngineError> {
-        let mut known = SeriesChange::ALL.into_iter();
-        let Some(change) = known.find(|change| change.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let change = disturbance_named(SeriesChange::ALL, SeriesChange::name, disturbance)?;
         let series = series_changed(self.series()?, units, change, severity, seed);
         Ok(SequenceUnits::units(series))
     }

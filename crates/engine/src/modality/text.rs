@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Input, Inputs, Material, Opened, ReaderError, Readers, leave_out_others, malformed, parts_of,
-    to_json,
+    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, leave_out_others,
+    malformed, parts_of, rows_by_targets, to_json,
 };
 use crate::{EngineError, FitSettings, Subject};
 
@@ -176,12 +176,9 @@ impl Material for Texts {
         if let Some(split) = split {
             return texts_across(&self.texts, &parts_of(self.texts.len(), split));
         }
-        let columns: Vec<&Values> = schema
-            .with_role(Role::Target)
-            .filter_map(|column| Some(&table.column(&column.name)?.values))
-            .collect();
-        let unknown = |row: &usize| columns.iter().any(|values| values.is_missing(*row));
-        let without: Vec<usize> = (0..table.rows()).filter(unknown).collect();
+        let without = rows_by_targets(table, schema, |row, columns| {
+            columns.iter().any(|values| values.is_missing(row))
+        });
         curate_texts(&self.texts, targets, &without)
     }
 
@@ -339,12 +336,7 @@ impl Subject for TextSubject {
         units: &[usize],
         seed: Seed,
     ) -> Result<Units, EngineError> {
-        let mut known = TextChange::ALL.into_iter();
-        let Some(change) = known.find(|change| change.name() == disturbance) else {
-            return Err(malformed(format!(
-                "there is no disturbance `{disturbance}`"
-            )));
-        };
+        let change = disturbance_named(TextChange::ALL, TextChange::name, disturbance)?;
         let texts = texts_changed(&self.texts_of(units), change, severity, seed);
         Ok(TextUnits::units(&texts))
     }
