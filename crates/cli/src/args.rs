@@ -187,6 +187,9 @@ pub(crate) struct FitArgs {
     /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     #[arg(long, value_name = "SHARE")]
     pub test_share: Option<f64>,
+    /// Kinds of models that are tried, baselines included, such as `gcn,gatv2,linear`; with commas; all when not given.
+    #[arg(long, value_name = "MODELS", value_delimiter = ',')]
+    pub models: Vec<String>,
     /// Who proposes designs: auto, random, sobol, evolution, tpe, local_search or controller; auto when not given.
     #[arg(long, value_parser = parse::<SamplerKind>)]
     pub sampler: Option<SamplerKind>,

@@ -202,6 +202,36 @@ fn designs_are_searched_for_data_and_the_run_can_be_finished() {
 }
 
 #[test]
+fn only_models_that_are_asked_for_are_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let search = |models: &str| {
+        let fixed = ["search", "@iris", "--trials", "7", "--json", "--quiet"];
+        let more = ["--out", models, "--models", models];
+        candor(at, &[&fixed[..], &more[..]].concat())
+    };
+    let said = search("linear,mlp");
+    assert_eq!(said.status, 0, "{}", said.err);
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    let tried = found["leaderboard"].as_array().unwrap();
+    let of = |model: &str| {
+        tried
+            .iter()
+            .filter(|t| t["design"]["model"] == model)
+            .count()
+    };
+    assert_eq!((tried.len(), of("linear"), of("mlp")), (7, 1, 6));
+    for (models, problem) in [
+        ("lineer,mlp", "did you mean `linear`?"),
+        ("linear,trivial", "a search needs at least one of mlp"),
+    ] {
+        let said = search(models);
+        assert_eq!(said.status, 2);
+        assert!(said.err.contains(problem), "{}", said.err);
+    }
+}
+
+#[test]
 fn samplers_are_compared_on_data_and_a_comparison_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

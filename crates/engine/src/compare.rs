@@ -150,9 +150,8 @@ impl Prepared {
         let trials = TrialFolder::new(&folder);
         let objective = self.objective(&trials, &clock, seed_of("members"), settings.jobs);
         let mut store = Store::open(&folder.join("study.db"))?;
-        let space = self.subject.learner().space();
         let outcome = run(
-            space,
+            &self.space,
             &study,
             &mut store,
             &objective,

@@ -93,7 +93,6 @@ impl Prepared {
         let result = context.step(Step::Designed, &[], || {
             std::fs::create_dir_all(&folder).map_err(EngineError::file("create", &folder))?;
             let settings = &context.settings;
-            let learner = self.subject.learner();
             let training = self.training_clock(context);
             let clock = self.search_clock(&training);
             let study = StudySettings {
@@ -108,19 +107,12 @@ impl Prepared {
             let objective = self.objective(&trials, &clock, seed, settings.jobs);
             let mut store = Store::open(&folder.join("study.db"))?;
             let events = context.events.clone();
-            let outcome = run(
-                learner.space(),
-                &study,
-                &mut store,
-                &objective,
-                &clock,
-                &events,
-            )?;
+            let outcome = run(&self.space, &study, &mut store, &objective, &clock, &events)?;
             store.close()?;
             context.go_on()?;
             let out_of_time = outcome.stopped.is_some();
             let mut records = outcome.records;
-            let policy = policy_course(learner.space(), &study, &records);
+            let policy = policy_course(&self.space, &study, &records);
             let objective = FoldObjective {
                 allowance: None,
                 baseline_allowance: None,
@@ -213,16 +205,14 @@ impl Prepared {
     }
 
     fn first(&self) -> Vec<First> {
-        let learner = self.subject.learner();
-        let hand_made = learner.hand_made().into_iter();
         // One network always rises: without any there is no test for strange rows. The others rise by merit.
         let mut networks = 0;
-        let first = hand_made.map(|h| {
+        let first = self.hand_made.iter().map(|h| {
             networks += usize::from(!h.baseline);
-            let outside = learner.space().check(&h.design).is_err();
+            let outside = self.space.check(&h.design).is_err();
             let origin = if h.baseline { BASELINE } else { "hand-made" };
             First {
-                design: h.design,
+                design: h.design.clone(),
                 origin: origin.to_owned(),
                 always_promote: h.in_full || (networks == 1 && !h.baseline),
                 outside,
@@ -232,9 +222,8 @@ impl Prepared {
     }
 
     fn judge(&self, records: &[JobRecord], out_of_time: bool) -> DesignedResult {
-        let names = self.subject.learner().hand_made();
         let standing = |record: &JobRecord| {
-            let by_hand = names.iter().find(|h| h.design == record.design);
+            let by_hand = self.hand_made.iter().find(|h| h.design == record.design);
             let detail = match &record.result {
                 JobResult::Scored { detail, .. } => detail.clone(),
                 JobResult::Failed { .. } => serde_json::Value::Null,

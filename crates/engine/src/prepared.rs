@@ -1,8 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use candor_core::{Event, Metric, Step, Target, Targets};
+use candor_core::{Event, Metric, Step, Target, Targets, did_you_mean};
 use candor_data::{Fold, Role, Split, SplitOptions, SplitRule, Table, split, time_values};
+use candor_design::{Design, Options, Space};
 use candor_graph::GivenParts;
+use candor_train::{HandMade, Learner};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,6 +17,10 @@ use crate::{EngineError, Subject};
 pub(crate) struct Prepared {
     pub table: Table,
     pub subject: Box<dyn Subject>,
+    /// The designs that a search may try.
+    pub space: Space,
+    /// Those that stand in every search.
+    pub hand_made: Vec<HandMade>,
     pub targets: Targets,
     pub target: Target,
     pub metric: Metric,
@@ -83,6 +89,7 @@ impl Curated {
         let subject = self
             .material
             .subject(input, table, learnable, &target, seconds)?;
+        let (space, hand_made) = tried(subject.learner(), &context.settings.models)?;
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);
@@ -95,6 +102,8 @@ impl Curated {
             fidelity: Fidelity::new(split.folds.len(), train),
             sensitive: about_people.map(|c| c.name.clone()).collect(),
             subject,
+            space,
+            hand_made,
             table: self.table,
             targets: self.targets,
             target,
@@ -224,6 +233,57 @@ const CELLS_PER_SECOND: f64 = 5_000.0;
 fn affordable_folds(thread_seconds: f64, cells: usize) -> usize {
     (CELLS_PER_SECOND * thread_seconds / cells.max(1) as f64).max(1.0) as usize
 }
+
+/// The space of a learner and its designs by hand, where only models of these kinds are tried; all when none is named.
+fn tried(learner: &dyn Learner, models: &[String]) -> Result<(Space, Vec<HandMade>), EngineError> {
+    let (space, mut hand_made) = (learner.space().clone(), learner.hand_made());
+    if models.is_empty() {
+        return Ok((space, hand_made));
+    }
+    let refuse = |problem| EngineError::Setting {
+        setting: "models",
+        problem,
+    };
+    let kind = |design: &Design| Some(design.get(MODEL)?.as_str()?.to_owned());
+    let choice = space.choices().iter().find(|choice| choice.name == MODEL);
+    let (Options::Categorical(values) | Options::Ordered(values)) = choice
+        .map(|choice| choice.options.clone())
+        .unwrap_or(Options::Categorical(Vec::new()))
+    else {
+        return Err(refuse("there is no list of models here".into()));
+    };
+    let searched: Vec<String> = values
+        .iter()
+        .filter_map(|value| value.as_str().map(str::to_owned))
+        .collect();
+    let mut known = searched.clone();
+    known.extend(hand_made.iter().filter_map(|h| kind(&h.design)));
+    known.sort();
+    known.dedup();
+    if let Some(unknown) = models.iter().find(|model| !known.contains(model)) {
+        return Err(refuse(format!(
+            "for these data there is no `{unknown}`, only {}{}",
+            known.join(", "),
+            did_you_mean(unknown, &known)
+        )));
+    }
+    let values: Vec<&str> = models
+        .iter()
+        .filter(|model| searched.contains(model))
+        .map(String::as_str)
+        .collect();
+    if values.is_empty() {
+        return Err(refuse(format!(
+            "a search needs at least one of {}",
+            searched.join(", ")
+        )));
+    }
+    hand_made.retain(|h| kind(&h.design).is_some_and(|kind| models.contains(&kind)));
+    Ok((space.only(MODEL, values)?, hand_made))
+}
+
+/// The choice that says what kind a model is of.
+const MODEL: &str = "model";
 
 /// One number for each distinct text of a column; rows without one are groups of their own.
 fn codes(column: &candor_data::Column, rows: usize) -> Vec<u32> {

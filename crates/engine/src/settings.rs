@@ -67,6 +67,8 @@ pub struct FitSettings {
     pub split: Option<SplitRule>,
     /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     pub test_share: f64,
+    /// Kinds of models that are tried, by the value of a design's `model`; all when empty.
+    pub models: Vec<String>,
     /// Proposes designs.
     pub sampler: SamplerKind,
     /// What repairs stated probabilities of classes and labels.
@@ -147,6 +149,7 @@ impl Default for FitSettings {
             without: Vec::new(),
             split: None,
             test_share: 0.2,
+            models: Vec::new(),
             sampler: SamplerKind::default(),
             calibrator: Calibrator::default(),
             coverage: 0.9,

@@ -17,6 +17,9 @@ pub(crate) fn of_fit(args: &FitArgs) -> Result<FitSettings, Failure> {
     settings.split = args.split.or(settings.split);
     settings.jobs = args.jobs.unwrap_or(settings.jobs);
     settings.test_share = args.test_share.unwrap_or(settings.test_share);
+    if !args.models.is_empty() {
+        settings.models.clone_from(&args.models);
+    }
     settings.sampler = args.sampler.unwrap_or(settings.sampler);
     settings.coverage = args.coverage.unwrap_or(settings.coverage);
     settings.tolerance = args.tolerance.or(settings.tolerance);

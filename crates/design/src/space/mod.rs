@@ -103,6 +103,65 @@ impl Space {
         self
     }
 
+    /// The same space where the choice `name` has no other values than these; choices that then never arise are left out.
+    ///
+    /// ```
+    /// use candor_design::{Choice, Space};
+    /// let space = Space::new(vec![
+    ///     Choice::categorical("kind", ["mlp", "residual"]),
+    ///     Choice::integers("depth", 1, 4).when("kind", ["residual"]),
+    /// ])?;
+    /// assert_eq!(space.only("kind", ["mlp"])?.size(), Some(1));
+    /// # Ok::<(), candor_design::DesignError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such choice, it has no list of values, it cannot have one of these, or there are none.
+    pub fn only<V: Into<Value>>(
+        &self,
+        name: &str,
+        values: impl IntoIterator<Item = V>,
+    ) -> Result<Space, DesignError> {
+        let refuse = |problem: String| DesignError::BadChoice {
+            choice: name.to_owned(),
+            problem,
+        };
+        let wanted: Vec<Value> = values.into_iter().map(Into::into).collect();
+        let mut kept: Vec<Choice> = Vec::with_capacity(self.choices.len());
+        let mut found = false;
+        for choice in &self.choices {
+            let mut choice = choice.clone();
+            if choice.name == name {
+                found = true;
+                if let Some(problem) = wanted.iter().find_map(|v| choice.options.accept(v).err()) {
+                    return Err(refuse(problem));
+                }
+                let (Options::Categorical(values) | Options::Ordered(values)) = &mut choice.options
+                else {
+                    return Err(refuse("is a range, not a list of values".to_owned()));
+                };
+                values.retain(|value| wanted.contains(value));
+            }
+            if let Some(condition) = &mut choice.when {
+                let parent = kept.iter().find(|other| other.name == condition.choice);
+                let possible = parent.map(|parent| parent.options.values());
+                let possible = possible.unwrap_or_default();
+                condition.values.retain(|value| possible.contains(value));
+                if condition.values.is_empty() {
+                    continue;
+                }
+            }
+            kept.push(choice);
+        }
+        if !found {
+            return Err(refuse("is no choice of this space".to_owned()));
+        }
+        Ok(Space {
+            choices: Space::new(kept)?.choices,
+            ..self.clone()
+        })
+    }
+
     /// The text that designs of the same network share.
     pub fn identity(&self, design: &Design) -> String {
         match &self.standard {
@@ -406,6 +465,42 @@ mod tests {
             let error = Space::new(choices).unwrap_err().to_string();
             assert!(error.contains(expected), "`{error}` lacks `{expected}`");
         }
+    }
+
+    #[test]
+    fn a_choice_is_narrowed_with_what_depends_on_it() {
+        let space = Space::new(vec![
+            Choice::categorical("kind", ["mlp", "residual", "tree"]),
+            Choice::categorical("numbers", ["plain", "periodic"]).when("kind", ["mlp", "residual"]),
+            Choice::reals("sigma", 0.1, 1.0).when("numbers", ["periodic"]),
+            Choice::integers("leaves", 2, 4).when("kind", ["tree"]),
+        ])
+        .unwrap()
+        .with_rule("no plain residual networks", |design| {
+            design.get("kind") != Some(&json!("residual"))
+                || design.get("numbers") != Some(&json!("plain"))
+        });
+        let trees = space.only("kind", ["tree"]).unwrap();
+        assert_eq!(trees.size(), Some(3));
+        let both = space.only("kind", ["residual", "mlp"]).unwrap();
+        let names: Vec<&str> = both.choices().iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["kind", "numbers", "sigma"]);
+        let stream = &mut Seed(1).stream("space", &[]);
+        for _ in 0..50 {
+            let design = both.sample(stream).unwrap();
+            assert!(space.check(&design).is_ok(), "{design}");
+        }
+        for (name, value, problem) in [
+            ("kind", "forest", "is `forest`, but must be"),
+            ("sigma", "x", "is `x`, but must be"),
+            ("depth", "x", "is no choice of this space"),
+        ] {
+            let error = space.only(name, [value]).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+        let range = space.only("sigma", [0.5]).unwrap_err().to_string();
+        assert!(range.contains("is a range"), "{range}");
+        assert!(space.only("kind", Vec::<String>::new()).is_err());
     }
 
     #[test]

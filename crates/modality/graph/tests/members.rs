@@ -10,14 +10,18 @@ use rand::RngExt;
 
 const NODES: usize = 120;
 
-/// Two blocks: nodes are mostly joined inside their own, and features hardly tell the blocks apart.
 fn blocks() -> (GraphUnits, Targets) {
+    blocks_of(NODES)
+}
+
+/// Two blocks: nodes are mostly joined inside their own, and features hardly tell the blocks apart. A node has about eight neighbours.
+fn blocks_of(nodes: usize) -> (GraphUnits, Targets) {
     let stream = &mut Seed(7).stream("blocks", &[]);
     let class = |node: usize| (node % 2) as u32;
     let mut pairs = Vec::new();
-    for a in 0..NODES {
-        for b in a + 1..NODES {
-            let chance = if class(a) == class(b) { 0.12 } else { 0.01 };
+    for a in 0..nodes {
+        for b in a + 1..nodes {
+            let chance = if class(a) == class(b) { 14.4 } else { 1.2 } / nodes as f64;
             if stream.random_bool(chance) {
                 pairs.push((a as u32, b as u32));
             }
@@ -25,7 +29,7 @@ fn blocks() -> (GraphUnits, Targets) {
     }
     let mut values = Vec::new();
     let mut cells = Vec::new();
-    for node in 0..NODES {
+    for node in 0..nodes {
         let noise = stream.random_range(-1.0..1.0);
         values.extend([0.3 * class(node) as f32 + noise, (node % 3) as f32]);
         cells.extend((0..6).map(|_| (node as u32, stream.random_range(0..200u32), 1.0)));
@@ -35,13 +39,45 @@ fn blocks() -> (GraphUnits, Targets) {
         FeatureKind::Categorical { cardinality: 3 },
     ];
     let features = NodeFeatures {
-        table: Matrix::new(NODES, kinds, values).unwrap(),
-        apart: Some(SparseFeatures::new(NODES, 200, cells)),
+        table: Matrix::new(nodes, kinds, values).unwrap(),
+        apart: Some(SparseFeatures::new(nodes, 200, cells)),
     };
-    let (graph, _) = Graph::new(NODES, &pairs, None, false);
-    let ids = (0..NODES).map(|node| format!("n{node}")).collect();
-    let targets = Targets::Classes((0..NODES).map(class).collect());
+    let (graph, _) = Graph::new(nodes, &pairs, None, false);
+    let ids = (0..nodes).map(|node| format!("n{node}")).collect();
+    let targets = Targets::Classes((0..nodes).map(class).collect());
     (GraphUnits::whole(graph, features, ids), targets)
+}
+
+/// A random graph where the target of a node is its own number, plus the mean of its neighbours' numbers, plus noise of a standard deviation.
+fn numbers(nodes: usize, noise: f64) -> (GraphUnits, Targets) {
+    let (mut units, _) = blocks_of(nodes);
+    let stream = &mut Seed(8).stream("numbers", &[]);
+    let own: Vec<f32> = (0..nodes).map(|_| stream.random_range(-1.0..1.0)).collect();
+    let mut sums = vec![(0.0, 0.0); nodes];
+    for &(a, b) in units.graph.edges() {
+        for (to, from) in [(a, b), (b, a)] {
+            let (sum, count) = &mut sums[to as usize];
+            *sum += own[from as usize];
+            *count += 1.0_f32;
+        }
+    }
+    let of_neighbours = sums.iter().map(|(sum, count)| sum / count.max(1.0));
+    // Twelve uniform numbers are nearly a normal one.
+    let mut normal = || (0..12).map(|_| stream.random_range(-0.5..0.5)).sum::<f64>();
+    let values = own
+        .iter()
+        .zip(of_neighbours)
+        .map(|(own, near)| own + 2.0 * near + (noise * normal()) as f32);
+    let targets = Targets::Values {
+        width: 1,
+        values: values.collect(),
+    };
+    units.features = NodeFeatures {
+        table: Matrix::new(nodes, vec![FeatureKind::Numeric], own).unwrap(),
+        apart: None,
+    }
+    .into();
+    (units, targets)
 }
 
 fn target() -> Target {
@@ -347,4 +383,82 @@ fn numbers_and_labels_are_predicted_too() {
             assert!(score.unwrap().is_finite(), "{model}");
         }
     }
+}
+
+/// What five networks say of nodes that none learned from: the variance between their means, and the mean of their variances.
+fn parts_of_doubt(nodes: usize, learned: usize, noise: f64) -> (f64, f64) {
+    let (units, targets) = numbers(nodes, noise);
+    let order: Vec<usize> = (0..nodes).map(|i| (i * 77) % nodes).collect();
+    let (train, held_out) = order.split_at(learned);
+    let design = Design::new()
+        .with("model", "sage")
+        .with("epochs", 600)
+        .with("dropout", 0.0)
+        .with("weight_decay", 0.0)
+        .with("width", 16);
+    let target = Target {
+        task: Task::Regression,
+        names: vec!["y".into()],
+        classes: vec![],
+    };
+    let said: Vec<(Vec<f32>, Vec<f32>)> = (0..5)
+        .map(|seed| {
+            let member = GraphLearner::new(Task::Regression, Unit::Node)
+                .unwrap()
+                .fit(&Assignment {
+                    design: &design,
+                    units: &units.clone().units(),
+                    targets: &targets,
+                    target: &target,
+                    metric: Metric::LogLoss,
+                    train,
+                    validation: &[],
+                    seed: Seed(seed),
+                    clock: &Clock::unlimited(),
+                })
+                .unwrap()
+                .member;
+            match member
+                .predict(&units.clone().units(), held_out)
+                .unwrap()
+                .mixture()
+                .unwrap()
+            {
+                Distribution::Gaussian { mean, variance, .. } => (mean, variance),
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    let members = said.len() as f64;
+    let of_node = |node: usize| {
+        let mean = said
+            .iter()
+            .map(|(mean, _)| f64::from(mean[node]))
+            .sum::<f64>()
+            / members;
+        let between = said
+            .iter()
+            .map(|(m, _)| (f64::from(m[node]) - mean).powi(2))
+            .sum::<f64>();
+        let inside = said.iter().map(|(_, v)| f64::from(v[node])).sum::<f64>();
+        (between / members, inside / members)
+    };
+    let (between, inside) = (0..held_out.len())
+        .map(of_node)
+        .fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let count = held_out.len() as f64;
+    (between / count, inside / count)
+}
+
+#[test]
+fn doubt_of_the_model_falls_with_data_and_doubt_of_the_data_is_their_noise() {
+    let [few, more, many] = [40, 160, 640].map(|learned| parts_of_doubt(1200, learned, 0.5));
+    assert!(
+        more.0 < 0.5 * few.0 && many.0 < 0.5 * more.0,
+        "{few:?} {more:?} {many:?}"
+    );
+    assert!((many.1.sqrt() / 0.5 - 1.0).abs() < 0.1, "{many:?}");
+    let noisy = parts_of_doubt(1200, 640, 1.0);
+    let ratio = (noisy.1 / many.1).sqrt();
+    assert!((1.8..2.2).contains(&ratio), "{many:?} {noisy:?}");
 }

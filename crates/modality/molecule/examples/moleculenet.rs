@@ -9,13 +9,14 @@
 //!     --members 5                                         # the mean of so many networks; with a list of designs, of each in turn
 //!     --validation                                        # the test part is not looked at
 //!     --parts FILE                                        # writes the rows of the parts as JSON, for others to learn from
+//!     --rank LIBRARY --find SMILES                        # the place of a structure among those of a file, by the first class or label
 //! ```
 //!
 //! Prints one JSON line a seed: scores (root mean squared error for numbers, else the area under the ROC curve, the mean over labels),
 //! seconds, and molecules a second in training (each counted as often as it was shown) and in prediction from strings.
 #![expect(clippy::print_stdout, reason = "its result is the point of it")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::time::Instant;
 
@@ -25,8 +26,9 @@ use candor_data::{
 };
 use candor_design::Design;
 use candor_molecule::{
-    AtomFeatures, Limits, MoleculeDesign, MoleculeLearner, MoleculeUnits, ScaffoldParts,
-    ScaffoldRule, read_molecules, scaffold_groups, scaffold_parts, structures,
+    AtomFeatures, Library, Limits, Molecule, MoleculeDesign, MoleculeLearner, MoleculeUnits,
+    ScaffoldParts, ScaffoldRule, Space, canonical_key, read_molecules, scaffold_groups,
+    scaffold_parts, structures,
 };
 use candor_train::{Assignment, FittedMember, Learner};
 use rand::seq::SliceRandom;
@@ -118,9 +120,61 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !options.flags.contains_key("validation") {
             line["test"] = json!(score(&parts.test)?);
         }
+        if let Ok(library) = options.of("rank") {
+            let (rank, ranked) = rank(&fitted, library, options.of("find")?, features)?;
+            line["rank"] = json!([rank, ranked]);
+        }
         println!("{line}");
     }
     Ok(())
+}
+
+/// The place, from 1, of a structure among those of a library that can be read, by the mean probability of the first class or label, and
+/// how many there are.
+fn rank(
+    fitted: &[FittedMember],
+    library: &str,
+    find: &str,
+    features: AtomFeatures,
+) -> Result<(usize, usize), Box<dyn Error>> {
+    let key = |smiles: &str| {
+        let molecule = Molecule::from_smiles(smiles).ok()?;
+        Some(canonical_key(&molecule, Space::Ignored))
+    };
+    let wanted = key(find).ok_or("the structure to find cannot be read")?;
+    let mut library = Library::open(library.as_ref(), None)?;
+    let entries = library.next(usize::MAX)?;
+    let strings: Vec<Option<&str>> = entries.iter().map(|e| e.structure.as_deref()).collect();
+    let (units, unusable) = MoleculeUnits::read(&strings, features, Limits::default());
+    let unusable: HashSet<usize> = unusable.iter().map(|(unit, _)| *unit).collect();
+    let usable: Vec<usize> = (0..strings.len())
+        .filter(|u| !unusable.contains(u))
+        .collect();
+    let mut sums = vec![0.0_f32; usable.len()];
+    for member in fitted {
+        let said = member.member.predict(&units, &usable)?.mixture()?;
+        let (probabilities, columns, wanted) = match said {
+            // The second of two classes is the one that is asked for.
+            Distribution::Categorical {
+                probabilities,
+                classes,
+            } => (probabilities, classes, 1),
+            Distribution::Bernoulli {
+                probabilities,
+                width,
+            } => (probabilities, width, 0),
+            _ => return Err("numbers are not ranked".into()),
+        };
+        for (sum, row) in sums.iter_mut().zip(probabilities.chunks(columns)) {
+            *sum += row[wanted];
+        }
+    }
+    let place = usable
+        .iter()
+        .position(|&unit| strings[unit].and_then(key) == Some(wanted))
+        .ok_or("the structure is not in the library")?;
+    let before = sums.iter().filter(|&&sum| sum > sums[place]).count();
+    Ok((before + 1, usable.len()))
 }
 
 /// Molecules a second from strings to predictions of one member.
