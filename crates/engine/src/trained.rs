@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use candor_challenge::{
-    AbstentionRule, ChallengeError, Correctness, Gate, Isotonic, KnnBank, LabelRiskControl,
-    OodDetector, Recalibration,
+    AbstentionRule, AdaptiveIntervals, ChallengeError, Correctness, ErrorLaw, Gate, Isotonic,
+    KnnBank, LabelRiskControl, OodDetector, Recalibration,
 };
 use candor_core::{Distribution, Metric, Seed, Step, Targets, Task};
 use candor_data::Fold;
@@ -330,6 +330,8 @@ impl Designed {
         let settings = &context.settings;
         let own = &prepared.split.calibration;
         let (first, second);
+        // The rows of the second.
+        let judged: Vec<usize>;
         let mut how;
         if own.is_empty() {
             let folds = mixed_folds(candidates, chosen)?;
@@ -347,6 +349,7 @@ impl Designed {
             );
             first = (said.clone(), truth.clone());
             second = (said, truth);
+            judged = rows;
         } else {
             let loaded = self.load(members)?;
             let mut order = own.clone();
@@ -362,9 +365,17 @@ impl Designed {
                 b.len()
             );
             (first, second) = (said(a)?, said(b)?);
+            judged = b.to_vec();
         }
-        let (recalibration, curved) = recalibration(settings.calibrator, &first.0, &first.1)?;
-        how += curved;
+        let origins = prepared.subject.origins(&judged);
+        let (recalibration, shape) = match origins {
+            Some(_) if matches!(first.0, Distribution::Gaussian { .. }) => (
+                Recalibration::ErrorLaw(ErrorLaw::fit(&first.0, &first.1)?),
+                "; how errors are distributed about the mean is told by those that were seen, at each horizon",
+            ),
+            _ => recalibration(settings.calibrator, &first.0, &first.1)?,
+        };
+        how += shape;
         let said = recalibration.apply(&second.0)?;
         let truth = &second.1;
         let seed = settings.seed.derive("conformal", &[]);
@@ -372,7 +383,11 @@ impl Designed {
             SetsFor::All => Conformal::fit,
             SetsFor::Class => Conformal::fit_by_class,
         };
-        let conformal = fit_sets(1.0 - settings.coverage, &said, truth, seed)?;
+        let alpha = 1.0 - settings.coverage;
+        let conformal = fit_sets(alpha, &said, truth, seed)?;
+        let adaptive = origins
+            .map(|origins| AdaptiveIntervals::fit(alpha, &said, truth, origins.series))
+            .transpose()?;
         let development = prepared.targets.select(&prepared.split.development());
         let (correctness, gate) = match settings.tolerance {
             Some(tolerance) if !prepared.target.task.is_classification() => {
@@ -405,6 +420,7 @@ impl Designed {
             input: prepared.subject.input()?,
             recalibration,
             conformal,
+            adaptive,
             correctness,
             abstention: AbstentionRule::new(gate).calibrated_on(held_out),
             lists: match &said {
