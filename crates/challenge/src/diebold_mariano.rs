@@ -11,7 +11,7 @@ const INSTRUMENT: &str = "comparison of forecasts";
 ///
 /// # Reference
 /// Diebold & Mariano 1995, equation 5, with the correction for few forecasts and the Student distribution of Harvey, Leybourne & Newbold 1997, equation 9.
-/// Autocovariances are weighted down with their lag (Newey & West 1987), so that the variance is never negative, and taken up to a third of the series.
+/// Autocovariances are weighted down with their lag (Newey & West 1987), so that the variance is never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DieboldMariano {
     /// Mean of the differences: negative where the first model is better.
@@ -28,14 +28,16 @@ impl DieboldMariano {
     /// `differences`: losses of the first model less those of the second; forecasts reach `ahead` origins far.
     ///
     /// # Errors
-    /// When there are fewer than three differences, or one is no finite number.
+    /// When there are fewer than three stretches as long as forecasts reach, from which nothing can be concluded; or a difference is no finite
+    /// number.
     pub fn of(differences: &[f64], ahead: usize) -> Result<DieboldMariano, ChallengeError> {
         let count = differences.len();
-        if count < 3 {
+        let needed = 3 * ahead.max(1);
+        if count < needed {
             return Err(ChallengeError::TooFew {
                 instrument: INSTRUMENT,
                 what: "origins",
-                needed: 3,
+                needed,
                 got: count,
             });
         }
@@ -46,7 +48,7 @@ impl DieboldMariano {
             let pairs = differences.iter().zip(&differences[lag..]);
             pairs.map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>() / n
         };
-        let lags = ahead.saturating_sub(1).min(count / 3);
+        let lags = ahead.saturating_sub(1);
         let weight = |lag: usize| 1.0 - lag as f64 / (lags + 1) as f64;
         let tail = (1..=lags).map(|lag| 2.0 * weight(lag) * covariance(lag));
         let variance = (covariance(0) + tail.sum::<f64>()).max(0.0) / n;
@@ -111,7 +113,8 @@ mod tests {
     fn odd_differences_have_defined_results() {
         assert!(DieboldMariano::of(&[1.0, 2.0], 1).is_err());
         assert!(DieboldMariano::of(&[1.0, f64::NAN, 0.0], 1).is_err());
-        let of = |value: f64| DieboldMariano::of(&[value; 5], 14).unwrap().p_first_better;
+        assert!(DieboldMariano::of(&[1.0; 41], 14).is_err());
+        let of = |value: f64| DieboldMariano::of(&[value; 42], 14).unwrap().p_first_better;
         assert_eq!((of(0.0), of(-1.0), of(1.0)), (1.0, 0.0, 1.0));
     }
 }

@@ -138,6 +138,7 @@ mod tests {
         -centred.signum() * (1.0 - 2.0 * centred.abs()).max(1e-12).ln()
     }
 
+    /// Two samples of 4,000 each: a share differs by 1.1 points (one standard deviation), at all levels alike.
     #[test]
     fn heavy_tails_are_told_where_a_scaled_normal_distribution_misses() {
         let (calibration, truth) = made(4_000, 1, laplace);
@@ -149,7 +150,7 @@ mod tests {
         let measure = |d: &Distribution| IntervalCalibration::measure(d, &test_truth, Seed(0));
         let (law, scaled) = (measure(&said).unwrap(), measure(&normal).unwrap());
         assert!(
-            law.mean_absolute_miscalibration < 0.012,
+            law.mean_absolute_miscalibration < 0.02,
             "{}",
             law.mean_absolute_miscalibration
         );

@@ -443,7 +443,7 @@ impl<'a> Judge<'a> {
         let fidelity = &prepared.fidelity;
         let top = fidelity.top();
         let mut members = Vec::new();
-        for fold in 0..fidelity.folds(top) {
+        for fold in 0..prepared.deployed_folds(fidelity.folds(top)) {
             let Some(kept) = self
                 .trained
                 .trials

@@ -29,6 +29,7 @@ mod report;
 mod run_folder;
 mod screen;
 mod settings;
+mod simpler;
 mod sourced;
 mod subject;
 mod trained;

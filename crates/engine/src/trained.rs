@@ -54,6 +54,9 @@ pub struct TrainedResult {
     pub best_alone: Option<f64>,
     /// The network whose embeddings tell strange inputs.
     pub detector: Option<String>,
+    /// Of forecasts: why one simple rule was taken and not an ensemble, if so.
+    #[serde(default)]
+    pub simpler: Option<String>,
     /// How calibration was done.
     pub calibration: String,
     /// Labels that may be wrong; `None` in runs of before they were looked at.
@@ -76,7 +79,7 @@ pub struct Voice {
 
 /// A trial's members, fold by fold.
 pub(crate) struct Candidate<'a> {
-    standing: &'a Standing,
+    pub(crate) standing: &'a Standing,
     /// `(fold, member)`.
     pub(crate) members: Vec<(usize, KeptMember)>,
 }
@@ -103,8 +106,13 @@ impl Designed {
                 return Err(EngineError::NothingTrained(why));
             }
             let chosen = self.choose(&candidates, context.settings.ensemble)?;
-            self.build(context, &candidates, &chosen, &bundle)
+            let (chosen, simpler) = self.simpler_if_as_good(&candidates, chosen)?;
+            let result = self.build(context, &candidates, &chosen, &bundle)?;
+            Ok(TrainedResult { simpler, ..result })
         })?;
+        if let Some(why) = &result.simpler {
+            context.understood(why.clone());
+        }
         for voice in &result.ensemble {
             let kind = if voice.network {
                 "network"
@@ -221,8 +229,8 @@ impl Designed {
             if weight == 0.0 && !detects {
                 continue;
             }
-            let folds = candidate.members.len();
-            for (fold, kept) in &candidate.members {
+            let folds = self.prepared.deployed_folds(candidate.members.len());
+            for (fold, kept) in candidate.members.iter().take(folds) {
                 let detector = if detects && *fold < DETECTORS {
                     self.detector(*fold, kept, seed.derive("detector", &[*fold as u64]))?
                 } else {
@@ -264,6 +272,7 @@ impl Designed {
             score: self.score_of(candidates, chosen)?,
             best_alone: candidates[0].standing.score,
             detector: best_network.map(|i| candidates[i].standing.name.clone()),
+            simpler: None,
             calibration,
             labels: Some(self.review_labels(context, candidates, chosen)?),
         })
@@ -477,7 +486,7 @@ fn recalibration(
 }
 
 /// The ensemble's out-of-fold predictions, fold by fold.
-fn mixed_folds(
+pub(crate) fn mixed_folds(
     candidates: &[Candidate],
     chosen: &[(usize, f64)],
 ) -> Result<Vec<(usize, Distribution)>, EngineError> {

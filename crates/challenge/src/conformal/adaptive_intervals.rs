@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn nothing_is_learned_before_its_time_and_nothing_from_what_is_not_known() {
-        let (predicted, truth, origins) = made(5, 4, |_| 50.0);
+        let (predicted, truth, origins) = made(4, 4, |_| 50.0);
         let mut adaptive = begun();
         // At moment 3 no truth of four steps ahead is known, and three of one step.
         adaptive
@@ -333,7 +333,7 @@ mod tests {
         assert!(levels[0] < ALPHA);
         let unknown = Targets::Values {
             width: 2,
-            values: vec![f32::NAN; 5 * SERIES * 2],
+            values: vec![f32::NAN; 4 * SERIES * 2],
         };
         let mut same = begun();
         same.follow(&predicted, &unknown, &origins, &AHEAD, 100)

@@ -314,6 +314,11 @@ impl Material for Forecasts {
             all.filter(|row| !excluded.contains(row)).collect()
         };
         let (train, validation) = (rows(&parts.train), rows(&parts.validation));
+        let earlier = parts.earlier.iter().filter_map(|(train, validation)| {
+            let (train, validation) = (rows(train), rows(validation));
+            (!train.is_empty() && !validation.is_empty()).then_some(Fold { train, validation })
+        });
+        let earlier: Vec<Fold> = earlier.collect();
         let (calibration, test) = (rows(&parts.calibration), rows(&parts.test));
         if train.is_empty() || validation.is_empty() {
             return Err(EngineError::Setting {
@@ -321,6 +326,12 @@ impl Material for Forecasts {
                 problem: "too many readings are missing: no unit is known whole in the earlier or the later part".into(),
             });
         }
+        let rolled = match earlier.len() {
+            0 => String::new(),
+            more => format!(
+                "; and {more} rounds earlier, so that designs are chosen from rolling origins; the members of the latest round are deployed"
+            ),
+        };
         let [a, b, c, d] = [
             &parts.train,
             &parts.validation,
@@ -332,9 +343,12 @@ impl Material for Forecasts {
             rule: SplitRule::Time,
             reason: format!(
                 "in time: {a} origins are learned from, the {b} after them choose, {c} calibrate, the last {d} are tested on; between two \
-                 parts there is a gap as long as the furthest horizon"
+                 parts there is a gap as long as the furthest horizon{rolled}"
             ),
-            folds: vec![Fold { train, validation }],
+            // The latest is the first: it is the one that short trainings learn from, and that is deployed.
+            folds: std::iter::once(Fold { train, validation })
+                .chain(earlier)
+                .collect(),
             calibration,
             test,
         }))
