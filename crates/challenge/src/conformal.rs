@@ -3,6 +3,7 @@
 //! future rows are exchangeable.
 
 mod adaptive;
+mod adaptive_intervals;
 mod classifier;
 mod label_sets;
 mod mondrian;
@@ -11,6 +12,7 @@ mod regressor;
 mod risk_control;
 
 pub use adaptive::AdaptiveConformal;
+pub use adaptive_intervals::{AdaptiveIntervals, Followed};
 pub use classifier::{ConformalClassifier, ConformalMethod};
 pub use label_sets::ConformalLabelSets;
 pub use mondrian::{MondrianClassifier, Taxonomy};

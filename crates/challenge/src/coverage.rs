@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::binomial::beta_binomial_cdf;
 use crate::empirical::equal_mass_bins;
-use crate::labelled::{Classified, Labelled, Measured};
+use crate::labelled::{Classified, Labelled, Measured, check_length};
 use crate::{
     ChallengeError, ConformalClassifier, ConformalLabelSets, ConformalQuantileRegressor,
     ConformalRegressor, ProportionInterval, clopper_pearson, coverage_law,
@@ -283,6 +283,24 @@ impl CoverageReport {
         let intervals = regressor.predict(predicted)?;
         let promise = (regressor.alpha, regressor.calibration_units);
         CoverageReport::of_intervals(&measured, &intervals, promise, slices)
+    }
+
+    /// Judges intervals `[units, targets]` as they were at the time of each prediction: `alpha` is the share that may be missed in the long
+    /// run, `calibration_units` what they began with.
+    ///
+    /// # Errors
+    /// When predictions do not fit the truth, there is not one interval for each, or a slice names a unit that is not there.
+    pub fn of_followed(
+        intervals: &[(f64, f64)],
+        (alpha, calibration_units): (f64, usize),
+        predicted: &Distribution,
+        truth: &Targets,
+        slices: &[Slice],
+    ) -> Result<CoverageReport, ChallengeError> {
+        let measured = Measured::parse(INSTRUMENT, predicted, truth)?;
+        let cells = measured.len() * measured.width();
+        check_length(INSTRUMENT, "intervals", cells, intervals.len())?;
+        CoverageReport::of_intervals(&measured, intervals, (alpha, calibration_units), slices)
     }
 
     /// `promise`: the share that may be missed, and the calibration rows.

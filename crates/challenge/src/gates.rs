@@ -232,6 +232,40 @@ impl Jury {
         )
     }
 
+    /// Whether ranges of forecasts that follow what came keep their promise; beside them those that stay as they were calibrated.
+    pub fn coverage_in_the_long_run(
+        &self,
+        followed: &CoverageReport,
+        fixed: &CoverageReport,
+    ) -> Verdict {
+        let Words { rows, .. } = self.words;
+        const NAME: &str = "coverage";
+        if followed.units < self.gates.least_units {
+            return self.too_few(NAME, followed.units);
+        }
+        let kept = followed.p_low >= self.gates.coverage_p;
+        let what = match kept {
+            true => "which is what was promised, give or take chance",
+            false => {
+                "which is less than chance explains: the test part changes faster than they follow, or is too short for a promise of the long run"
+            }
+        };
+        let reason = format!(
+            "Ranges whose level follows what came hold the truth for {} of the test {rows} ({} promised), {what}. As they were calibrated, \
+             without following, they would hold {}.",
+            percent(followed.marginal),
+            percent(followed.promised),
+            percent(fixed.marginal)
+        );
+        verdict(
+            NAME,
+            kept,
+            Some(followed.marginal),
+            Some(followed.promised),
+            reason,
+        )
+    }
+
     /// What the doubt is made of. Informs; never fails.
     pub fn uncertainty(&self, uncertainty: &Uncertainty) -> Verdict {
         let Words { row, rows, .. } = self.words;

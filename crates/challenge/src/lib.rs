@@ -28,9 +28,11 @@ mod conformal;
 mod correctness;
 mod coverage;
 mod detection;
+mod diebold_mariano;
 mod empirical;
 mod energy;
 mod error;
+mod error_law;
 mod gate;
 mod gates;
 mod interval_calibration;
@@ -60,15 +62,17 @@ pub use calibration_error::{
 };
 pub use confident_learning::ConfidentJoint;
 pub use conformal::{
-    AdaptiveConformal, ConformalClassifier, ConformalLabelSets, ConformalMethod,
-    ConformalQuantileRegressor, ConformalRegressor, LabelRiskControl, MissedLabels,
+    AdaptiveConformal, AdaptiveIntervals, ConformalClassifier, ConformalLabelSets, ConformalMethod,
+    ConformalQuantileRegressor, ConformalRegressor, Followed, LabelRiskControl, MissedLabels,
     MondrianClassifier, Taxonomy, coverage_law, quantile,
 };
 pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};
 pub use detection::Detection;
+pub use diebold_mariano::DieboldMariano;
 pub use energy::energy;
 pub use error::ChallengeError;
+pub use error_law::ErrorLaw;
 pub use gate::{AcceptedRisk, Gate};
 pub use gates::{Gates, Jury};
 pub use interval_calibration::{IntervalCalibration, LevelCoverage};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use crate::labelled::{
     Classified, LabelProbabilities, Labelled, Measured, Numbers, Probabilities, top,
 };
-use crate::{ChallengeError, Isotonic, SpreadScale};
+use crate::{ChallengeError, ErrorLaw, Isotonic, SpreadScale};
 
 const TEMPERATURE: &str = "temperature";
 const VARIANCE_SCALE: &str = "variance scale";
@@ -222,6 +222,8 @@ pub enum Recalibration {
     SpreadScale(SpreadScale),
     /// For classes and labels, where a person asks for it and data allow.
     Isotonic(Isotonic),
+    /// For numbers by mean and variance whose errors are not normal: forecasts.
+    ErrorLaw(ErrorLaw),
 }
 
 impl Recalibration {
@@ -253,6 +255,7 @@ impl Recalibration {
             Recalibration::VarianceScale(scale) => scale.apply(predicted),
             Recalibration::SpreadScale(scale) => scale.apply(predicted),
             Recalibration::Isotonic(isotonic) => isotonic.apply(predicted),
+            Recalibration::ErrorLaw(law) => law.apply(predicted),
         }
     }
 }

@@ -78,8 +78,8 @@ fn score_of(run: &Path, model: &str) -> f64 {
 fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let rows = hours(24 * 28);
     let known = 24 * 28 - 3;
+    let rows = hours(known + 40);
     traffic(&at.join("traffic"), &rows[..known]);
     let check = candor(at, &["check", "traffic", "--horizon", "3", "--json"]);
     assert_eq!(check.status, 0, "{}", check.err);
@@ -165,6 +165,37 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
     let said = candor(at, &["predict", "r", "last.csv", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     assert!((mean(&json(&said.out)[2]) - mean(&answers[2])).abs() < 1e-3);
+
+    // A history that goes on: forecasts that can be checked move the level of the intervals, the further the more was missed. Nothing moves where
+    // all was known when the model was made.
+    let level = |name: &str, rows: &[[f64; NODES]]| -> Vec<f64> {
+        std::fs::write(at.join(name), table(rows, known - 80)).unwrap();
+        let said = candor(at, &["predict", "r", name, "--format", "json"]);
+        assert_eq!(said.status, 0, "{}", said.err);
+        let answer = &json(&said.out)[0]["prediction"];
+        let level = answer["level"].as_array().unwrap().iter();
+        level.map(|level| level.as_f64().unwrap()).collect()
+    };
+    let before = level("same.csv", &rows[known - 80..known]);
+    assert_eq!(before.len(), 3);
+    let mut jumping = rows[known - 80..known + 40].to_vec();
+    let usual = level("usual.csv", &jumping);
+    assert!(usual != before);
+    for (place, row) in jumping.iter_mut().enumerate().skip(80) {
+        let jump = if place % 2 == 0 { 9.0 } else { -9.0 };
+        row.iter_mut().for_each(|value| *value += jump);
+    }
+    let missed = level("jumping.csv", &jumping);
+    assert!(
+        missed
+            .iter()
+            .zip(&usual)
+            .all(|(missed, usual)| missed < usual),
+        "{missed:?} {usual:?}"
+    );
+    let said = candor(at, &["predict", "r", "usual.csv", "--format", "csv"]);
+    let head = said.out.lines().next().unwrap();
+    assert!(head.contains("upper_t+3,level_t+3"), "{head}");
 
     // The same with two jobs.
     let again = candor(at, &[&fit[..], &["--jobs", "2", "--out", "again"]].concat());

@@ -77,6 +77,10 @@ pub enum Prediction {
         /// Ends of the intervals that hold the true value with the promised coverage; `None` where there were too few
         /// calibration units for the promise (the interval is then infinite).
         interval: Vec<Option<(f64, f64)>>,
+        /// For forecasts, one a horizon: the level at which past errors are cut now, so that in the long run no more is missed than was promised
+        /// (`1 - coverage` to begin with, less after many misses). Empty for what is no forecast.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        level: Vec<f64>,
     },
     /// The unit could not be read; its uncertainties are no numbers (`null` in JSON).
     Nothing,

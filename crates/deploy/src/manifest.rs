@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use candor_challenge::{
-    AbstentionRule, Correctness, LabelRiskControl, Recalibration, ShiftReference,
+    AbstentionRule, AdaptiveIntervals, Correctness, LabelRiskControl, Recalibration, ShiftReference,
 };
 use candor_core::{Metric, Modality, Target};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Parts {
     pub recalibration: Recalibration,
     /// Sets or intervals.
     pub conformal: Conformal,
+    /// For forecasts: intervals that follow what came, as they stood after the test part; served instead of those of `conformal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<AdaptiveIntervals>,
     /// When a prediction counts as right.
     pub correctness: Correctness,
     /// When to say "I do not know".

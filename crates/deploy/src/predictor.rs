@@ -1,4 +1,4 @@
-use candor_challenge::{ConformalPValue, OodDetector, Uncertainty};
+use candor_challenge::{AdaptiveIntervals, ConformalPValue, OodDetector, Uncertainty};
 use candor_core::{Distribution, QuantileFunction, Task};
 use candor_train::{Learner, Member, MemberError, MemberPrediction, Units};
 
@@ -104,9 +104,22 @@ impl Predictor {
     /// # Errors
     /// When the units do not fit the members.
     pub fn answers_of(&self, units: &Units, rows: &[usize]) -> Result<Vec<Answer>, DeployError> {
+        self.answers_at(units, rows, self.parts.adaptive.as_ref())
+    }
+
+    /// The same with intervals of forecasts as `adaptive` has them.
+    ///
+    /// # Errors
+    /// When the units do not fit the members.
+    pub fn answers_at(
+        &self,
+        units: &Units,
+        rows: &[usize],
+        adaptive: Option<&AdaptiveIntervals>,
+    ) -> Result<Vec<Answer>, DeployError> {
         let mut answers = Vec::with_capacity(rows.len());
         for rows in rows.chunks(BATCH) {
-            answers.extend(self.answer_batch(units, rows)?.1);
+            answers.extend(self.answer_batch(units, rows, adaptive)?.1);
         }
         Ok(answers)
     }
@@ -123,7 +136,7 @@ impl Predictor {
         let mut whole: Option<Distribution> = None;
         let mut answers = Vec::with_capacity(rows.len());
         for rows in rows.chunks(BATCH) {
-            let (mixture, batch) = self.answer_batch(units, rows)?;
+            let (mixture, batch) = self.answer_batch(units, rows, self.parts.adaptive.as_ref())?;
             answers.extend(batch);
             match &mut whole {
                 Some(whole) => whole.append(&mixture)?,
@@ -139,6 +152,7 @@ impl Predictor {
         &self,
         units: &Units,
         rows: &[usize],
+        adaptive: Option<&AdaptiveIntervals>,
     ) -> Result<(Distribution, Vec<Answer>), DeployError> {
         let Voices {
             mixture: raw,
@@ -148,7 +162,7 @@ impl Predictor {
         let mixture = self.parts.recalibration.apply(&raw)?;
         let confidence = self.parts.correctness.confidence(&mixture)?;
         let share = uncertainty.epistemic_share();
-        let predictions = self.predictions(&mixture)?;
+        let predictions = self.predictions(&mixture, adaptive)?;
         let task = self.parts.target.task;
         let answers = predictions.into_iter().enumerate().map(|(i, prediction)| {
             let strangeness = strangeness.as_ref().map(|s| s[i]);
@@ -194,7 +208,11 @@ impl Predictor {
         })
     }
 
-    fn predictions(&self, mixture: &Distribution) -> Result<Vec<Prediction>, DeployError> {
+    fn predictions(
+        &self,
+        mixture: &Distribution,
+        adaptive: Option<&AdaptiveIntervals>,
+    ) -> Result<Vec<Prediction>, DeployError> {
         let target = &self.parts.target;
         let name = |class: u32| {
             target
@@ -260,7 +278,11 @@ impl Predictor {
                     .zip(variance)
                     .map(|(&mean, &variance)| (f64::from(mean), f64::from(variance)))
                     .collect();
-                Ok(numbers(*width, &moments, &intervals.predict(mixture)?))
+                let ends = match adaptive {
+                    Some(adaptive) => adaptive.predict(mixture)?,
+                    None => intervals.predict(mixture)?,
+                };
+                Ok(numbers(*width, &moments, &ends, adaptive))
             }
             (
                 Distribution::Quantiles {
@@ -270,13 +292,16 @@ impl Predictor {
                 },
                 Conformal::QuantileRegressor(intervals),
             ) => {
-                let ends = intervals.predict(mixture)?;
+                let ends = match adaptive {
+                    Some(adaptive) => adaptive.predict(mixture)?,
+                    None => intervals.predict(mixture)?,
+                };
                 let cells = values.chunks(levels.len().max(1));
                 let moments: Vec<(f64, f64)> = cells
                     .filter_map(|values| QuantileFunction::new(levels, values))
                     .map(|quantiles| quantiles.moments())
                     .collect();
-                Ok(numbers(*width, &moments, &ends))
+                Ok(numbers(*width, &moments, &ends, adaptive))
             }
             _ => Err(DeployError::Member {
                 name: self.parts.name.clone(),
@@ -299,7 +324,13 @@ impl Predictor {
 }
 
 /// One prediction a unit of means, variances and ends of intervals `[units, width]`.
-fn numbers(width: usize, moments: &[(f64, f64)], ends: &[(f64, f64)]) -> Vec<Prediction> {
+fn numbers(
+    width: usize,
+    moments: &[(f64, f64)],
+    ends: &[(f64, f64)],
+    adaptive: Option<&AdaptiveIntervals>,
+) -> Vec<Prediction> {
+    let level = adaptive.map(AdaptiveIntervals::levels).unwrap_or_default();
     let rows = moments.chunks(width.max(1)).zip(ends.chunks(width.max(1)));
     let prediction = rows.map(|(moments, ends)| Prediction::Number {
         mean: moments.iter().map(|(mean, _)| *mean).collect(),
@@ -311,6 +342,7 @@ fn numbers(width: usize, moments: &[(f64, f64)], ends: &[(f64, f64)]) -> Vec<Pre
             .iter()
             .map(|&(low, high)| (low.is_finite() && high.is_finite()).then_some((low, high)))
             .collect(),
+        level: level.clone(),
     });
     prediction.collect()
 }

@@ -96,6 +96,13 @@ fn of_numbers(target: &Target, answers: &[Answer]) -> Vec<Column> {
         };
         columns.push(numbers(&named("lower"), answers, |a| end(a, |ends| ends.0)));
         columns.push(numbers(&named("upper"), answers, |a| end(a, |ends| ends.1)));
+        let level = |a: &Answer| match &a.prediction {
+            Prediction::Number { level, .. } => at(level, i),
+            _ => f64::NAN,
+        };
+        if answers.iter().any(|a| !level(a).is_nan()) {
+            columns.push(numbers(&named("level"), answers, level));
+        }
     }
     columns
 }

@@ -1,3 +1,4 @@
+mod followed;
 mod trust;
 
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::objective::BASELINE;
 use crate::pictured::{Pictured, chosen};
 use crate::trained::{Trained, sample};
 use crate::{EngineError, Explanation, Nearness};
+pub use followed::FollowedCoverage;
 pub use trust::{DetectorScore, RandomisedPoint};
 
 /// Test units on which importance is measured.
@@ -66,6 +68,9 @@ pub struct ChallengeResult {
     pub intervals: Option<(IntervalCalibration, IntervalCalibration)>,
     /// Sets or intervals.
     pub coverage: Option<CoverageReport>,
+    /// For forecasts: intervals that follow what came, over the test part.
+    #[serde(default)]
+    pub followed: Option<FollowedCoverage>,
     /// Mean uncertainty: total, aleatoric, epistemic.
     pub uncertainty: Option<[f64; 3]>,
     /// Real test units against shuffled ones, and the share of real ones that are refused.
@@ -255,6 +260,7 @@ impl ChallengeResult {
             calibration: None,
             intervals: None,
             coverage: None,
+            followed: None,
             uncertainty: None,
             strangeness: None,
             risk_coverage: None,
@@ -437,7 +443,7 @@ impl<'a> Judge<'a> {
         let fidelity = &prepared.fidelity;
         let top = fidelity.top();
         let mut members = Vec::new();
-        for fold in 0..fidelity.folds(top) {
+        for fold in 0..prepared.deployed_folds(fidelity.folds(top)) {
             let Some(kept) = self
                 .trained
                 .trials
@@ -510,7 +516,13 @@ impl<'a> Judge<'a> {
                 CoverageReport::of_quantile_regressor(r, &self.said, &self.truth, &slices)?
             }
         };
-        result.verdicts.push(self.jury.coverage(&report));
+        result.followed = self.followed(&slices)?;
+        result.verdicts.push(match &result.followed {
+            Some(followed) => self
+                .jury
+                .coverage_in_the_long_run(&followed.report, &report),
+            None => self.jury.coverage(&report),
+        });
         result.coverage = Some(report);
         Ok(())
     }

@@ -58,6 +58,9 @@ impl Challenged {
             || {
                 let mut bundle = Bundle::read(&self.trained.bundle)?;
                 bundle.parts.shift.clone_from(&self.result.shift);
+                if let Some(followed) = &self.result.followed {
+                    bundle.parts.adaptive = Some(followed.state.clone());
+                }
                 let card = self.card(&bundle, context);
                 Bundle { card, ..bundle }.write(&bundle_folder)?;
                 let report = Report {

@@ -29,6 +29,7 @@ mod report;
 mod run_folder;
 mod screen;
 mod settings;
+mod simpler;
 mod sourced;
 mod subject;
 mod trained;
@@ -36,8 +37,8 @@ mod trial_folder;
 
 pub use by_part::{PartScore, PartTable};
 pub use challenged::{
-    ChallengeResult, CurvePoint, DetectorScore, Disturbed, Explained, Importance, NearnessBin,
-    NearnessTable, OtherScore, RandomisedPoint, Score,
+    ChallengeResult, CurvePoint, DetectorScore, Disturbed, Explained, FollowedCoverage, Importance,
+    NearnessBin, NearnessTable, OtherScore, RandomisedPoint, Score,
 };
 pub use check::{CheckResult, check};
 pub use compare::{Comparison, Reached, SearchJob, SearchOf, compare};
@@ -56,7 +57,7 @@ pub use run_folder::RunFolder;
 pub use screen::{Candidate, Found, ScreenSettings, Screened, screen};
 pub use settings::{Calibrator, FitSettings, SetsFor};
 pub use sourced::{SourceResult, name_of};
-pub use subject::{Nearness, Subject};
+pub use subject::{Nearness, Origins, Subject};
 pub use trained::{TrainedResult, Voice};
 pub use trial_folder::{KeptMember, TrialFolder};
 

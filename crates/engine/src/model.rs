@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use candor_challenge::BatchShift;
+use candor_challenge::{AdaptiveIntervals, BatchShift};
 use candor_core::Step;
 use candor_data::{ReadOptions, Table};
 use candor_deploy::{Answer, Bundle, Parts, Prediction, Predictor, shift_in_words};
@@ -65,11 +65,29 @@ impl Model {
         let readable: Vec<usize> = (0..inputs.len())
             .filter(|unit| !inputs.unreadable.contains_key(unit))
             .collect();
-        let mut answers = self.predictor.answers_of(&inputs.units, &readable)?;
+        let followed = self.followed(inputs)?;
+        let mut answers = self
+            .predictor
+            .answers_at(&inputs.units, &readable, followed.as_ref())?;
         let unreadable = inputs.unreadable.iter();
         answers.extend(unreadable.map(|(unit, why)| Answer::unreadable(unit + 1, why)));
         answers.sort_by_key(|answer| answer.row);
         Ok(answers)
+    }
+
+    /// Intervals of forecasts after what the inputs show of earlier ones: each forecast that could have been made since the model was trained is
+    /// made, and checked against what came. As the bundle has them where there is nothing to check; `None` where nothing is forecast.
+    fn followed(&self, inputs: &Inputs) -> Result<Option<AdaptiveIntervals>, EngineError> {
+        let Some(adaptive) = &self.parts().adaptive else {
+            return Ok(None);
+        };
+        let mut adaptive = adaptive.clone();
+        if let Some(past) = self.input.past(&inputs.units)? {
+            let said = self.predictor.distribution(&past.units)?;
+            let (truth, origins) = (&past.truth, &past.origins);
+            adaptive.follow(&said, truth, &origins.moments, &origins.ahead, past.now)?;
+        }
+        Ok(Some(adaptive))
     }
 
     /// Compares the answers of a batch with those for units that the model was tested on, at `level`: the probability at which a batch of
@@ -96,7 +114,8 @@ impl Model {
 
     /// Answers as a table, one row a unit: `row`, the name of the unit where it has one, `prediction`, `probability_<class>` and `set` for classes,
     /// `prediction_<label>`, `probability_<label>` and `set_<label>` for labels and the labels that are `listed`, `mean`, `sd`,
-    /// `lower` and `upper` for numbers (with the target's name when there are several), then confidence, uncertainty and
+    /// `lower` and `upper` for numbers (with the target's name when there are several; for forecasts `level`, too: the level at which past
+    /// errors are cut), then confidence, uncertainty and
     /// its two parts, `strangeness_p`, `abstained` and `reason`.
     pub fn table_of(&self, inputs: &Inputs, answers: &[Answer]) -> Table {
         crate::answers::table_of(&self.parts().target, inputs.names(), answers)
@@ -138,7 +157,10 @@ impl Model {
                 problem: format!("it could not be read: {why}"),
             });
         }
-        let answers = self.predictor.answers_of(&inputs.units, &[unit])?;
+        let followed = self.followed(inputs)?;
+        let answers = self
+            .predictor
+            .answers_at(&inputs.units, &[unit], followed.as_ref())?;
         let Some(answer) = answers.into_iter().next() else {
             return Ok(None);
         };

@@ -38,6 +38,16 @@ pub(crate) struct CuratedFacts {
     pub curation: candor_data::Curation,
 }
 
+impl Prepared {
+    /// Of so many folds those whose members are deployed: all; of forecasts only the first, since members of earlier rounds know less.
+    pub fn deployed_folds(&self, folds: usize) -> usize {
+        match self.subject.origins(&[]) {
+            Some(_) => folds.min(1),
+            None => folds,
+        }
+    }
+}
+
 /// What is kept of step 3.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PreparedResult {

@@ -17,6 +17,17 @@ pub struct Nearness {
     pub edges: Vec<f64>,
 }
 
+/// Where forecasts stand in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origins {
+    /// For each unit the last moment that was known to it.
+    pub moments: Vec<i64>,
+    /// How many moments later each target lies.
+    pub ahead: Vec<usize>,
+    /// Series that are forecast from one origin.
+    pub series: usize,
+}
+
 /// What the pipeline asks of a modality once a source is read, curated and split: units, who learns from them, and
 /// how to make them harder.
 pub trait Subject: Send + Sync {
@@ -72,6 +83,12 @@ pub trait Subject: Send + Sync {
 
     /// Groups of units on which the metric is worth knowing: what they are, in words that follow "by", and the name of each unit's group.
     fn groups(&self, units: &[usize]) -> Option<(&'static str, Vec<String>)> {
+        let _ = units;
+        None
+    }
+
+    /// When the units were forecast, where they are forecasts.
+    fn origins(&self, units: &[usize]) -> Option<Origins> {
         let _ = units;
         None
     }

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use candor_challenge::{
-    AbstentionRule, ChallengeError, Correctness, Gate, Isotonic, KnnBank, LabelRiskControl,
-    OodDetector, Recalibration,
+    AbstentionRule, AdaptiveIntervals, ChallengeError, Correctness, ErrorLaw, Gate, Isotonic,
+    KnnBank, LabelRiskControl, OodDetector, Recalibration,
 };
 use candor_core::{Distribution, Metric, Seed, Step, Targets, Task};
 use candor_data::Fold;
@@ -54,6 +54,9 @@ pub struct TrainedResult {
     pub best_alone: Option<f64>,
     /// The network whose embeddings tell strange inputs.
     pub detector: Option<String>,
+    /// Of forecasts: why one simple rule was taken and not an ensemble, if so.
+    #[serde(default)]
+    pub simpler: Option<String>,
     /// How calibration was done.
     pub calibration: String,
     /// Labels that may be wrong; `None` in runs of before they were looked at.
@@ -76,7 +79,7 @@ pub struct Voice {
 
 /// A trial's members, fold by fold.
 pub(crate) struct Candidate<'a> {
-    standing: &'a Standing,
+    pub(crate) standing: &'a Standing,
     /// `(fold, member)`.
     pub(crate) members: Vec<(usize, KeptMember)>,
 }
@@ -103,8 +106,13 @@ impl Designed {
                 return Err(EngineError::NothingTrained(why));
             }
             let chosen = self.choose(&candidates, context.settings.ensemble)?;
-            self.build(context, &candidates, &chosen, &bundle)
+            let (chosen, simpler) = self.simpler_if_as_good(&candidates, chosen)?;
+            let result = self.build(context, &candidates, &chosen, &bundle)?;
+            Ok(TrainedResult { simpler, ..result })
         })?;
+        if let Some(why) = &result.simpler {
+            context.understood(why.clone());
+        }
         for voice in &result.ensemble {
             let kind = if voice.network {
                 "network"
@@ -221,8 +229,8 @@ impl Designed {
             if weight == 0.0 && !detects {
                 continue;
             }
-            let folds = candidate.members.len();
-            for (fold, kept) in &candidate.members {
+            let folds = self.prepared.deployed_folds(candidate.members.len());
+            for (fold, kept) in candidate.members.iter().take(folds) {
                 let detector = if detects && *fold < DETECTORS {
                     self.detector(*fold, kept, seed.derive("detector", &[*fold as u64]))?
                 } else {
@@ -264,6 +272,7 @@ impl Designed {
             score: self.score_of(candidates, chosen)?,
             best_alone: candidates[0].standing.score,
             detector: best_network.map(|i| candidates[i].standing.name.clone()),
+            simpler: None,
             calibration,
             labels: Some(self.review_labels(context, candidates, chosen)?),
         })
@@ -330,6 +339,8 @@ impl Designed {
         let settings = &context.settings;
         let own = &prepared.split.calibration;
         let (first, second);
+        // The rows of the second.
+        let judged: Vec<usize>;
         let mut how;
         if own.is_empty() {
             let folds = mixed_folds(candidates, chosen)?;
@@ -347,6 +358,7 @@ impl Designed {
             );
             first = (said.clone(), truth.clone());
             second = (said, truth);
+            judged = rows;
         } else {
             let loaded = self.load(members)?;
             let mut order = own.clone();
@@ -362,9 +374,17 @@ impl Designed {
                 b.len()
             );
             (first, second) = (said(a)?, said(b)?);
+            judged = b.to_vec();
         }
-        let (recalibration, curved) = recalibration(settings.calibrator, &first.0, &first.1)?;
-        how += curved;
+        let origins = prepared.subject.origins(&judged);
+        let (recalibration, shape) = match origins {
+            Some(_) if matches!(first.0, Distribution::Gaussian { .. }) => (
+                Recalibration::ErrorLaw(ErrorLaw::fit(&first.0, &first.1)?),
+                "; how errors are distributed about the mean is told by those that were seen, at each horizon",
+            ),
+            _ => recalibration(settings.calibrator, &first.0, &first.1)?,
+        };
+        how += shape;
         let said = recalibration.apply(&second.0)?;
         let truth = &second.1;
         let seed = settings.seed.derive("conformal", &[]);
@@ -372,7 +392,11 @@ impl Designed {
             SetsFor::All => Conformal::fit,
             SetsFor::Class => Conformal::fit_by_class,
         };
-        let conformal = fit_sets(1.0 - settings.coverage, &said, truth, seed)?;
+        let alpha = 1.0 - settings.coverage;
+        let conformal = fit_sets(alpha, &said, truth, seed)?;
+        let adaptive = origins
+            .map(|origins| AdaptiveIntervals::fit(alpha, &said, truth, origins.series))
+            .transpose()?;
         let development = prepared.targets.select(&prepared.split.development());
         let (correctness, gate) = match settings.tolerance {
             Some(tolerance) if !prepared.target.task.is_classification() => {
@@ -405,6 +429,7 @@ impl Designed {
             input: prepared.subject.input()?,
             recalibration,
             conformal,
+            adaptive,
             correctness,
             abstention: AbstentionRule::new(gate).calibrated_on(held_out),
             lists: match &said {
@@ -461,7 +486,7 @@ fn recalibration(
 }
 
 /// The ensemble's out-of-fold predictions, fold by fold.
-fn mixed_folds(
+pub(crate) fn mixed_folds(
     candidates: &[Candidate],
     chosen: &[(usize, f64)],
 ) -> Result<Vec<(usize, Distribution)>, EngineError> {

@@ -83,10 +83,31 @@ impl AdaptiveConformal {
         covered
     }
 
+    /// Takes the scores of units whose truth became known at one time, and moves the level once, by the share of those that had been
+    /// predicted that was not covered: what a unit counts does not depend on how many come together. At most `most` of the scores, spread
+    /// evenly over their order, join those that thresholds are quantiles of.
+    pub(super) fn observe_together(&mut self, scores: &[f64], missed: f64, most: usize) {
+        self.level += self.rate * (self.alpha - missed);
+        self.scores.extend(thinned(scores, most));
+        let over = self.scores.len().saturating_sub(self.kept);
+        self.scores.drain(..over);
+    }
+
     /// The level now.
     pub fn level(&self) -> f64 {
         self.level
     }
+}
+
+/// At most `most` of some scores, spread evenly over their order.
+pub(super) fn thinned(scores: &[f64], most: usize) -> Vec<f64> {
+    let mut sorted = scores.to_vec();
+    if sorted.len() <= most {
+        return sorted;
+    }
+    sorted.sort_by(f64::total_cmp);
+    let place = |i: usize| (2 * i + 1) * sorted.len() / (2 * most);
+    (0..most).map(|i| sorted[place(i)]).collect()
 }
 
 #[cfg(test)]

@@ -44,8 +44,7 @@ impl ConformalQuantileRegressor {
         let width = measured.width();
         let mut scores = vec![Vec::with_capacity(measured.len()); width];
         for (i, (number, y)) in measured.numbers().enumerate() {
-            let (low, high) = ends(number.quantiles(INSTRUMENT)?, alpha);
-            scores[i % width].push((low - y).max(y - high) / width_of(low, high));
+            scores[i % width].push(score(number.quantiles(INSTRUMENT)?, alpha, y));
         }
         Ok(ConformalQuantileRegressor {
             alpha,
@@ -63,17 +62,27 @@ impl ConformalQuantileRegressor {
         let width = self.thresholds.len();
         check_length(INSTRUMENT, "targets", width, numbers.width)?;
         let interval = |(i, number): (usize, Number)| {
-            let (low, high) = ends(number.quantiles(INSTRUMENT)?, self.alpha);
+            let quantiles = number.quantiles(INSTRUMENT)?;
             Ok(match self.thresholds[i % width] {
-                Some(threshold) => {
-                    let more = threshold * width_of(low, high);
-                    (low - more, high + more)
-                }
+                Some(threshold) => interval_at(quantiles, self.alpha, threshold),
                 None => (f64::NEG_INFINITY, f64::INFINITY),
             })
         };
         numbers.numbers().enumerate().map(interval).collect()
     }
+}
+
+/// How far outside of its quantiles a true value lies, in their distance.
+pub(super) fn score(quantiles: QuantileFunction, alpha: f64, y: f64) -> f64 {
+    let (low, high) = ends(quantiles, alpha);
+    (low - y).max(y - high) / width_of(low, high)
+}
+
+/// The interval of the values whose score is at most `threshold`, a finite number.
+pub(super) fn interval_at(quantiles: QuantileFunction, alpha: f64, threshold: f64) -> (f64, f64) {
+    let (low, high) = ends(quantiles, alpha);
+    let more = threshold * width_of(low, high);
+    (low - more, high + more)
 }
 
 fn ends(quantiles: QuantileFunction, alpha: f64) -> (f64, f64) {

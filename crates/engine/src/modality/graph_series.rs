@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, to_json,
+    Input, Inputs, Material, Opened, Past, ReaderError, Readers, disturbance_named, malformed,
+    to_json,
 };
-use crate::{EngineError, FitSettings, Subject};
+use crate::{EngineError, FitSettings, Origins, Subject};
 
 /// Columns of the table of units.
 const TIME: &str = "time";
@@ -34,6 +35,11 @@ const MOST_KEPT: usize = 2_000_000;
 const FLOWS_KEPT: usize = 7;
 /// Longest periods before the origin that a rule looks at.
 const PERIODS_BACK: usize = 3;
+/// Moments at the end of what was learned from by which it is found in other series without times.
+const MATCHED: usize = 3;
+/// Past forecasts that are checked before a prediction, and their origins, at most.
+const MOST_CHECKED: usize = 100_000;
+const MOST_ORIGINS: usize = 1_000;
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 86_400.0;
 
@@ -308,6 +314,11 @@ impl Material for Forecasts {
             all.filter(|row| !excluded.contains(row)).collect()
         };
         let (train, validation) = (rows(&parts.train), rows(&parts.validation));
+        let earlier = parts.earlier.iter().filter_map(|(train, validation)| {
+            let (train, validation) = (rows(train), rows(validation));
+            (!train.is_empty() && !validation.is_empty()).then_some(Fold { train, validation })
+        });
+        let earlier: Vec<Fold> = earlier.collect();
         let (calibration, test) = (rows(&parts.calibration), rows(&parts.test));
         if train.is_empty() || validation.is_empty() {
             return Err(EngineError::Setting {
@@ -315,6 +326,12 @@ impl Material for Forecasts {
                 problem: "too many readings are missing: no unit is known whole in the earlier or the later part".into(),
             });
         }
+        let rolled = match earlier.len() {
+            0 => String::new(),
+            more => format!(
+                "; and {more} rounds earlier, so that designs are chosen from rolling origins; the members of the latest round are deployed"
+            ),
+        };
         let [a, b, c, d] = [
             &parts.train,
             &parts.validation,
@@ -326,9 +343,12 @@ impl Material for Forecasts {
             rule: SplitRule::Time,
             reason: format!(
                 "in time: {a} origins are learned from, the {b} after them choose, {c} calibrate, the last {d} are tested on; between two \
-                 parts there is a gap as long as the furthest horizon"
+                 parts there is a gap as long as the furthest horizon{rolled}"
             ),
-            folds: vec![Fold { train, validation }],
+            // The latest is the first: it is the one that short trainings learn from, and that is deployed.
+            folds: std::iter::once(Fold { train, validation })
+                .chain(earlier)
+                .collect(),
             calibration,
             test,
         }))
@@ -379,8 +399,15 @@ impl Forecasts {
             horizons: self.units.horizons.to_vec(),
             options: self.options.clone(),
             kept,
+            until: last_time(series),
         }
     }
+}
+
+/// When the last moment of some series is, where times are known.
+fn last_time(series: &Series) -> Option<f64> {
+    let (start, step) = series.calendar.start.zip(series.calendar.step)?;
+    Some(start + series.steps().saturating_sub(1) as f64 * step)
 }
 
 /// What a bundle knows of its series.
@@ -395,6 +422,9 @@ struct Described {
     options: SeriesOptions,
     /// The end of the series that were learned from, as far as a forecast rests on it.
     kept: Option<Series>,
+    /// When the last moment of the series that were learned from was, in seconds since 1970, where times are known.
+    #[serde(default)]
+    until: Option<f64>,
 }
 
 impl Described {
@@ -456,6 +486,65 @@ impl Described {
         })
     }
 
+    /// The last moment of other series that the model was made from, if it can be told: by its time, else by its readings. Negative where they begin
+    /// later.
+    fn last_learned(&self, series: &Series) -> Option<i64> {
+        if let (Some(until), Some(start), Some(step)) =
+            (self.until, series.calendar.start, series.calendar.step)
+        {
+            return Some(((until - start) / step).round() as i64);
+        }
+        let kept = self.kept.as_ref()?;
+        let nodes = self.nodes.len();
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+        let end = &kept.values[kept.values.len().saturating_sub(MATCHED * nodes)..];
+        let (given, end) = (bits(&series.values), bits(end));
+        // Compared by bits, so that what is missing equals what is missing.
+        let found = (end.len()..=given.len())
+            .rev()
+            .filter(|to| to.is_multiple_of(nodes))
+            .find(|to| given[to - end.len()..*to] == end)?;
+        Some((found / nodes) as i64 - 1)
+    }
+
+    /// The forecasts that could have been made since the model was made, as far as the series show what came of them; the latest ones.
+    fn past(&self, given: &SeriesUnits) -> Option<Past> {
+        let learned = self.last_learned(&given.series)?;
+        let now = given.series.steps() as i64 - 1;
+        let furthest = self.horizons.last().copied().unwrap_or(1) as i64;
+        let most = (MOST_CHECKED / self.nodes.len()).clamp(1, MOST_ORIGINS) as i64;
+        let first = (learned + 1 - furthest)
+            .max(self.history as i64 - 1)
+            .max(now - most)
+            .max(0);
+        if first >= now || learned >= now {
+            return None;
+        }
+        let origins: Vec<usize> = (first as usize..now as usize).collect();
+        let units = SeriesUnits::at_origins(
+            Series::clone(&given.series),
+            self.history,
+            self.horizons.clone(),
+            &origins,
+        );
+        let mut truth = units.truth();
+        let origins = origins_of(&units, 0..units.which.len());
+        if let Targets::Values { width, values } = &mut truth {
+            for (cell, value) in values.iter_mut().enumerate() {
+                let moment = origins.moments[cell / *width] + origins.ahead[cell % *width] as i64;
+                if moment <= learned {
+                    *value = f32::NAN;
+                }
+            }
+        }
+        Some(Past {
+            units: units.units(),
+            truth,
+            origins,
+            now,
+        })
+    }
+
     /// Other series under the numbers of the model's.
     fn matched(&self, series: Series) -> Result<Series, EngineError> {
         if let (Some(own), Some(other)) = (self.calendar.step, series.calendar.step)
@@ -498,6 +587,16 @@ impl Described {
     }
 }
 
+/// When some units were forecast.
+fn origins_of(series: &SeriesUnits, units: impl Iterator<Item = usize>) -> Origins {
+    let end = |unit: usize| i64::from(series.windows[series.which[unit].0 as usize].end);
+    Origins {
+        moments: units.map(end).collect(),
+        ahead: series.horizons.to_vec(),
+        series: series.nodes(),
+    }
+}
+
 fn foreign(problem: String) -> EngineError {
     SeriesError::Foreign { problem }.into()
 }
@@ -516,6 +615,10 @@ struct SeriesInput {
 }
 
 impl Input for SeriesInput {
+    fn past(&self, units: &Units) -> Result<Option<Past>, EngineError> {
+        Ok(self.described.past(units.get::<SeriesUnits>()?))
+    }
+
     fn columns(&self) -> Vec<&str> {
         let time = self.described.time_column.iter();
         let mut columns: Vec<&str> = time
@@ -687,6 +790,10 @@ impl Subject for SeriesSubject {
             series.series.nodes[node as usize].clone()
         };
         Some(("series, the worst first", units.iter().map(name).collect()))
+    }
+
+    fn origins(&self, units: &[usize]) -> Option<Origins> {
+        Some(origins_of(self.series().ok()?, units.iter().copied()))
     }
 
     fn judging_share(&self) -> f64 {

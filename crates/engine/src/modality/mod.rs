@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::relabelled::relabel;
-use crate::{EngineError, FitSettings, Subject};
+use crate::{EngineError, FitSettings, Origins, Subject};
 
 /// A source that was read: one row of its table is one unit.
 pub(crate) struct Opened {
@@ -326,6 +326,16 @@ impl Inputs {
     }
 }
 
+/// Forecasts of which it is known what came true.
+pub(crate) struct Past {
+    pub units: Units,
+    /// NaN where it is not known, or was known when the model was made.
+    pub truth: Targets,
+    pub origins: Origins,
+    /// The last moment that is known.
+    pub now: i64,
+}
+
 /// How a deployed model reads data.
 pub(crate) trait Input: Send + Sync {
     /// The columns that a table must have; empty where units are not rows.
@@ -344,6 +354,15 @@ pub(crate) trait Input: Send + Sync {
     /// When the unit cannot be read or predicted.
     fn explained(&self, text: &str, value: ValueOf) -> Result<Option<Explanation>, EngineError> {
         let _ = (text, value);
+        Ok(None)
+    }
+
+    /// Forecasts that could have been made since the model was trained, and that the units show what came of; `None` where there are none.
+    ///
+    /// # Errors
+    /// When the units are of another modality.
+    fn past(&self, units: &Units) -> Result<Option<Past>, EngineError> {
+        let _ = units;
         Ok(None)
     }
 

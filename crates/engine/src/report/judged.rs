@@ -1,4 +1,6 @@
-use candor_challenge::{CalibrationError, IntervalCalibration, ReliabilityBin, SliceKind};
+use candor_challenge::{
+    CalibrationError, CoverageReport, IntervalCalibration, ReliabilityBin, SliceKind,
+};
 use candor_core::Task;
 use candor_core::wording::{Words, figure, percent};
 
@@ -470,15 +472,24 @@ fn levels(before: &IntervalCalibration, after: &IntervalCalibration) -> Picture 
 }
 
 fn coverage(report: &Report) -> Option<Picture> {
-    let coverage = report.challenged.coverage.as_ref()?;
+    let fixed = report.challenged.coverage.as_ref()?;
+    let followed = report.challenged.followed.as_ref();
+    let coverage = followed.map_or(fixed, |followed| &followed.report);
     let units = report.words().rows;
-    let mut rows = vec![Bar {
-        label: format!("all {} test {units}", coverage.units),
-        value: coverage.marginal,
+    let whole = |label: String, of: &CoverageReport| Bar {
+        label,
+        value: of.marginal,
         interval: None,
         class: "k1",
-        shown: percent(coverage.marginal),
-    }];
+        shown: percent(of.marginal),
+    };
+    let mut rows = vec![whole(
+        format!("all {} test {units}", coverage.units),
+        coverage,
+    )];
+    if followed.is_some() {
+        rows.push(whole("the same, as calibrated".into(), fixed));
+    }
     rows.extend(coverage.slices.iter().take(24).map(|slice| {
         let what = match slice.kind {
             SliceKind::Class => "true class ",
@@ -504,6 +515,18 @@ fn coverage(report: &Report) -> Option<Picture> {
             format!(" On average a range is {} wide.", figure(size))
         }
     });
+    let levels = followed.map_or_else(String::new, |followed| {
+        let ends = followed.levels.iter();
+        let low = ends.clone().map(|l| l.0).fold(f64::INFINITY, f64::min);
+        let high = ends.map(|l| l.1).fold(f64::NEG_INFINITY, f64::max);
+        format!(
+            " Ranges follow what came: after each moment whose truth has become known, the level of each horizon moves against the share that was \
+             missed. It lay between {} and {} ({} to begin with); the promise is one of the long run, not of each moment.",
+            percent(low),
+            percent(high),
+            percent(1.0 - coverage.promised)
+        )
+    });
     let title = "How often its sets and ranges hold the truth".to_owned();
     Some(Picture {
         svg: bars(&rows, 0.0, Some(coverage.promised), &title),
@@ -511,7 +534,7 @@ fn coverage(report: &Report) -> Option<Picture> {
         keys: Vec::new(),
         caption: format!(
             "Promised: {} over all {units} (dashed line). Single groups can get less than the whole; the thin lines show how \
-             much chance there is in each.{size}",
+             much chance there is in each.{size}{levels}",
             percent(coverage.promised)
         ),
     })

@@ -132,7 +132,8 @@ fn facts(report: &Report) -> Vec<Fact> {
             });
         }
     }
-    if let Some(coverage) = &judged.coverage {
+    let served = judged.followed.as_ref().map(|followed| &followed.report);
+    if let Some(coverage) = served.or(judged.coverage.as_ref()) {
         facts.push(Fact {
             value: percent(coverage.marginal),
             label: format!(

@@ -118,7 +118,8 @@ pub(super) fn promises(report: &Report) -> Vec<Block> {
     let judged = report.challenged;
     let Words { rows, .. } = report.words();
     let mut blocks = Vec::new();
-    if let Some(coverage) = &judged.coverage {
+    let served = judged.followed.as_ref().map(|followed| &followed.report);
+    if let Some(coverage) = served.or(judged.coverage.as_ref()) {
         let kinds = [
             (SliceKind::Group, "group"),
             (SliceKind::Class, "true class"),

@@ -21,12 +21,21 @@ pub enum Body {
     GraphWavenet,
     /// Gated convolution in time around convolution over edges (Yu et al. 2018).
     Stgcn,
+    /// Message passing over the edges of each moment, then a recurrent unit (Panagopoulos et al. 2021).
+    MpnnLstm,
 }
 
 impl Body {
     /// All of them, as a design names them.
-    pub const NAMES: [&'static str; 6] =
-        ["dlinear", "stid", "gru", "dcrnn", "graph_wavenet", "stgcn"];
+    pub const NAMES: [&'static str; 7] = [
+        "dlinear",
+        "stid",
+        "gru",
+        "dcrnn",
+        "graph_wavenet",
+        "stgcn",
+        "mpnn_lstm",
+    ];
     /// Those that have a meaning without a graph.
     pub const WITHOUT_GRAPH: [&'static str; 4] = ["dlinear", "stid", "gru", "graph_wavenet"];
 }
@@ -265,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_point_of_the_space_can_be_built() {
-        for (graph, known) in [(true, 6), (false, 4)] {
+        for (graph, known) in [(true, 7), (false, 4)] {
             let space = space(graph, 48).unwrap();
             let stream = &mut Seed(0).stream("space", &[]);
             let mut bodies = std::collections::BTreeSet::new();

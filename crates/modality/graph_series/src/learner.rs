@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::design::SHORT;
+use crate::prepare::moving;
 use crate::{
     Anchor, Body, LagRegression, Preparation, Rule, RuleModel, SeriesDesign, SeriesNetwork,
     SeriesUnits, WindowData, space,
@@ -20,6 +21,8 @@ use crate::{
 pub struct SeriesLearner {
     space: Space,
     graph: bool,
+    /// Whether their edges change with time.
+    moving: bool,
     /// Whether they are counts.
     counts: bool,
     periods: Vec<usize>,
@@ -44,6 +47,7 @@ impl SeriesLearner {
         Ok(SeriesLearner {
             space: space(series.are_joined(), units.history)?,
             graph: series.are_joined(),
+            moving: series.flows.is_some(),
             counts: series.are_counts(),
             periods: series.calendar.periods.clone(),
             history: units.history,
@@ -59,6 +63,7 @@ impl SeriesLearner {
         Ok(SeriesLearner {
             space: space(false, SHORT)?,
             graph: false,
+            moving: false,
             counts: false,
             periods: Vec::new(),
             history: SHORT,
@@ -222,6 +227,17 @@ impl Learner for SeriesLearner {
                 ..default.clone()
             },
         ));
+        if self.moving {
+            made.push(network(
+                "message passing over each day's edges, then memory (MPNN+LSTM)",
+                SeriesDesign {
+                    body: Body::MpnnLstm,
+                    history: few,
+                    width: 32,
+                    ..default.clone()
+                },
+            ));
+        }
         if self.graph {
             made.push(network(
                 "convolution in time and over edges (STGCN)",
@@ -451,7 +467,7 @@ impl Member for NetworkMember {
         let p = &self.preparation;
         p.check_units(units).map_err(MemberError::Malformed)?;
         let items = Items::of(units, indices);
-        let data = items.data(units, p);
+        let data = items.data(units, p, &self.design);
         let all: Vec<usize> = (0..items.windows.len()).collect();
         let predicted = predict(&self.network, &data, &all, &self.head, &Device::flex());
         let members = predicted
@@ -510,7 +526,13 @@ impl Items {
         }
     }
 
-    fn data<'a>(&self, units: &'a SeriesUnits, preparation: &'a Preparation) -> WindowData<'a> {
+    fn data<'a>(
+        &self,
+        units: &'a SeriesUnits,
+        preparation: &'a Preparation,
+        design: &SeriesDesign,
+    ) -> WindowData<'a> {
+        let over_moving = design.body == Body::MpnnLstm && design.edges;
         let numbers = preparation.nodes() * preparation.history * (preparation.channels() + 32);
         WindowData {
             units,
@@ -518,6 +540,9 @@ impl Items {
             windows: self.windows.clone(),
             known: Vec::new(),
             at_once: (AT_ONCE / numbers.max(1)).clamp(1, 256),
+            moving: over_moving
+                .then(|| moving(units, preparation, &self.windows))
+                .flatten(),
         }
     }
 
@@ -649,7 +674,7 @@ fn fit_network(
     );
     let width = p.nodes() * p.horizons.len();
     let targets = Targets::Values { width, values };
-    let mut data = items.data(units, p);
+    let mut data = items.data(units, p, design);
     data.known = known;
     let of = |places: &[(usize, usize)]| {
         let mut chosen: Vec<usize> = places.iter().map(|(item, _)| *item).collect();

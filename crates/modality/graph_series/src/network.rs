@@ -6,7 +6,7 @@ use candor_train::{Network, Output};
 use rand_chacha::ChaCha8Rng;
 
 use crate::body::{
-    Dcrnn, Dlinear, GraphWavenet, NodeGru, Senders, Shape, Stgcn, Stid, linear, uniform,
+    Dcrnn, Dlinear, GraphWavenet, MpnnLstm, NodeGru, Senders, Shape, Stgcn, Stid, linear, uniform,
 };
 use crate::{Body, Preparation, SeriesBatch, SeriesDesign};
 
@@ -37,6 +37,7 @@ enum Layers {
     Dcrnn(Dcrnn),
     GraphWavenet(GraphWavenet),
     Stgcn(Stgcn),
+    MpnnLstm(MpnnLstm),
 }
 
 impl SeriesNetwork {
@@ -83,6 +84,7 @@ impl SeriesNetwork {
             Body::Gru => Layers::Gru(NodeGru::new(&shape, stream, device)),
             Body::Dcrnn => Layers::Dcrnn(Dcrnn::new(&shape, stream, device)),
             Body::GraphWavenet => Layers::GraphWavenet(GraphWavenet::new(&shape, stream, device)),
+            Body::MpnnLstm => Layers::MpnnLstm(MpnnLstm::new(&shape, stream, device)),
             Body::Stgcn | Body::Dlinear => Layers::Stgcn(Stgcn::new(&shape, stream, device)),
         };
         let identity = [shape.nodes, design.identity];
@@ -138,6 +140,7 @@ impl SeriesNetwork {
             Layers::Dcrnn(body) => body.forward(x),
             Layers::GraphWavenet(body) => body.forward(x, pass),
             Layers::Stgcn(body) => body.forward(x, pass),
+            Layers::MpnnLstm(body) => body.forward(x, batch.edges.as_ref(), pass),
         };
         let (Some(mix), Some(head)) = (&self.mix, &self.mean) else {
             unreachable!("all bodies but one have these");

@@ -3,6 +3,7 @@ use candor_train::Batches;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::body::MovingEdges;
 use crate::rules::{limit_of, means_until};
 use crate::{Anchor, Profile, SensorGraph, SeriesUnits};
 
@@ -229,6 +230,8 @@ pub struct SeriesBatch {
     pub x: Tensor<4>,
     /// `[series, windows, context]`.
     pub context: Tensor<3>,
+    /// Who sends to whom in each moment of each window, where edges change with time and are looked at.
+    pub edges: Option<MovingEdges>,
     /// `[windows, series * horizons]`: 1 where the truth is known and may be learned, else 0; `None` where nothing is learned.
     pub known: Option<Tensor<2>>,
 }
@@ -245,6 +248,36 @@ pub struct WindowData<'a> {
     pub known: Vec<bool>,
     /// Items that are computed at a time.
     pub at_once: usize,
+    /// For each moment who sends to whom; `None` where edges do not change with time, or are not looked at.
+    pub moving: Option<Vec<Shares>>,
+}
+
+/// What part of all that comes to a series is from whom: `(receiver, sender, share)`.
+type Shares = Vec<(u32, u32, f32)>;
+
+/// For each moment that some windows look back on who sends to whom: at moments of which nothing is known as over the training part.
+pub(crate) fn moving(
+    units: &SeriesUnits,
+    preparation: &Preparation,
+    windows: &[usize],
+) -> Option<Vec<Shares>> {
+    let flows = units.series.flows.as_ref()?;
+    let usual = preparation.graph.as_ref()?.shares(false);
+    let ends = || windows.iter().map(|&w| units.windows[w].end as usize);
+    let first = (ends().min()? + 1).saturating_sub(preparation.history);
+    let looked_at = first..ends().max()? + 1;
+    let shares = |moment: usize| {
+        if !looked_at.contains(&moment) {
+            return Vec::new();
+        }
+        let shares = flows.graph(moment..moment + 1).shares(false);
+        if shares.is_empty() {
+            usual.clone()
+        } else {
+            shares
+        }
+    };
+    Some((0..units.series.steps()).map(shares).collect())
 }
 
 impl WindowData<'_> {
@@ -314,7 +347,21 @@ impl WindowData<'_> {
             let cells: Vec<f32> = rows.map(|known| f32::from(u8::from(*known))).collect();
             Tensor::from_data(TensorData::new(cells, [items.len(), targets]), device)
         });
+        let edges = self.moving.as_ref().and_then(|moving| {
+            let graphs: Vec<&[(u32, u32, f32)]> = items
+                .iter()
+                .flat_map(|&item| {
+                    let end = self.units.windows[self.windows[item]].end as usize;
+                    // Before the first moment nothing is known.
+                    let moment = move |back: usize| end.checked_sub(back);
+                    let of = |moment: Option<usize>| moment.map_or(&[][..], |m| &moving[m]);
+                    (0..history).rev().map(move |back| of(moment(back)))
+                })
+                .collect();
+            MovingEdges::of(nodes, &graphs).ok()
+        });
         SeriesBatch {
+            edges,
             x: Tensor::from_data(
                 TensorData::new(x, [nodes, items.len(), history, channels]),
                 device,

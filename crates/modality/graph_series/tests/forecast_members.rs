@@ -4,7 +4,7 @@
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
 use candor_graph_series::{
-    Body, Calendar, Disturbance, Flows, SensorGraph, Series, SeriesDesign, SeriesLearner,
+    Anchor, Body, Calendar, Disturbance, Flows, SensorGraph, Series, SeriesDesign, SeriesLearner,
     SeriesUnits, moments_shuffled, others_exchanged, part_in_time, windows_exchanged,
 };
 use candor_train::{Assignment, FittedMember, Learner, Member, MemberError};
@@ -223,10 +223,9 @@ proptest! {
     }
 }
 
-/// Who sends to a series changes every thirty moments: a regression that knows the flows of a window tells more than one that knows their mean, and later
-/// flows change nothing that was said before.
-#[test]
-fn a_regression_follows_edges_that_change_with_time() {
+/// Series of which the first is what another was a moment before: whom it follows changes every thirty moments, as the flows say. Also the
+/// same with other flows from moment 120 on.
+fn moving() -> (SeriesUnits, SeriesUnits) {
     let stream = &mut Seed(5).stream("moving", &[]);
     let sender = |t: usize| 1 + (t / 30) % (NODES - 1);
     let mut of = series();
@@ -249,43 +248,63 @@ fn a_regression_follows_edges_that_change_with_time() {
             ..of.clone()
         })
     };
-    let (moving, other) = (with(all.clone()), {
-        let mut changed = all;
-        changed[120..]
-            .iter_mut()
-            .for_each(|edges| *edges = vec![(2, 0, 1.0)]);
-        with(changed)
-    });
-    let design = Design::new()
+    let mut changed = all.clone();
+    changed[120..]
+        .iter_mut()
+        .for_each(|edges| *edges = vec![(2, 0, 1.0)]);
+    (with(all), with(changed))
+}
+
+/// Models that know the flows of a window tell more than they do of their mean, and later flows change nothing that was said before.
+#[test]
+fn models_follow_edges_that_change_with_time() {
+    let (moving, other) = moving();
+    let regression = Design::new()
         .with("model", "regression")
         .with("history", 6)
         .with("senders", true);
-    let member = fitted(&design, &moving).member;
-    let again = fitted(&design, &other).member;
-    let asked: Vec<usize> = (0..moving.which.len())
-        .filter(|&i| moving.which[i].1 == 0 && moving.windows[moving.which[i].0 as usize].end < 120)
-        .collect();
-    let told = said(&*member, &moving, &asked).0;
-    assert!(told == said(&*again, &other, &asked).0);
-    let error = |told: &[f32]| {
-        let next = asked.iter().zip(told.chunks_exact(3)).map(|(&i, told)| {
-            let end = i64::from(moving.windows[moving.which[i].0 as usize].end);
-            f64::from(told[0] - moving.series.at(end + 1, 0)).abs()
-        });
-        next.sum::<f64>() / asked.len() as f64
+    let network = SeriesDesign {
+        body: Body::MpnnLstm,
+        history: 6,
+        width: 16,
+        identity: 4,
+        anchor: Anchor::None,
+        dropout: 0.0,
+        learning_rate: 1e-2,
+        epochs: 60,
+        ..SeriesDesign::default()
     };
-    let mut still = moving.clone();
-    still.series = std::sync::Arc::new(Series {
-        flows: None,
-        ..(*moving.series).clone()
-    });
-    let without = said(&*member, &still, &asked).0;
-    assert!(
-        error(&told) < 0.75 * error(&without),
-        "{} {}",
-        error(&told),
-        error(&without)
-    );
+    for design in [regression, network.to_design()] {
+        let member = fitted(&design, &moving).member;
+        let again = fitted(&design, &other).member;
+        let asked: Vec<usize> = (0..moving.which.len())
+            .filter(|&i| {
+                let (window, node) = moving.which[i];
+                node == 0 && moving.windows[window as usize].end < 120
+            })
+            .collect();
+        let told = said(&*member, &moving, &asked).0;
+        assert!(told == said(&*again, &other, &asked).0, "{design:?}");
+        let error = |told: &[f32]| {
+            let next = asked.iter().zip(told.chunks_exact(3)).map(|(&i, told)| {
+                let end = i64::from(moving.windows[moving.which[i].0 as usize].end);
+                f64::from(told[0] - moving.series.at(end + 1, 0)).abs()
+            });
+            next.sum::<f64>() / asked.len() as f64
+        };
+        let mut still = moving.clone();
+        still.series = std::sync::Arc::new(Series {
+            flows: None,
+            ..(*moving.series).clone()
+        });
+        let without = said(&*member, &still, &asked).0;
+        assert!(
+            error(&told) < 0.75 * error(&without),
+            "{design:?}: {} {}",
+            error(&told),
+            error(&without)
+        );
+    }
 }
 
 #[test]

@@ -66,6 +66,42 @@ impl Senders {
     }
 }
 
+/// Who sends to whom in each moment of some windows: a row and a column a window, moment and node, in that order of nesting.
+#[derive(Debug, Clone)]
+pub struct MovingEdges {
+    /// A row's senders.
+    pub matrix: Csr,
+    /// What part of all that is sent to a row comes by each entry; those of a row sum to 1.
+    pub shares: Arc<[f32]>,
+}
+
+impl MovingEdges {
+    /// From the shares of each window and moment, one after another: `(receiver, sender, share)`, ascending.
+    ///
+    /// # Errors
+    /// When a node is outside.
+    pub fn of(nodes: usize, graphs: &[&[(u32, u32, f32)]]) -> Result<MovingEdges, String> {
+        let mut starts = vec![0usize; graphs.len() * nodes + 1];
+        let (mut columns, mut shares) = (Vec::new(), Vec::new());
+        for (place, graph) in graphs.iter().enumerate() {
+            let first = place * nodes;
+            for (receiver, sender, share) in *graph {
+                starts[first + *receiver as usize + 1] += 1;
+                columns.push(first as u32 + sender);
+                shares.push(*share);
+            }
+        }
+        for row in 1..starts.len() {
+            starts[row] += starts[row - 1];
+        }
+        let matrix = Csr::new(graphs.len() * nodes, starts, columns).map_err(|e| e.to_string())?;
+        Ok(MovingEdges {
+            matrix,
+            shares: Arc::from(shares),
+        })
+    }
+}
+
 /// Edges that are learned: `softmax(relu(E₁ E₂ᵀ))`, a share of each sender for each node.
 ///
 /// # Reference

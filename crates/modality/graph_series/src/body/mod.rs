@@ -5,6 +5,7 @@ mod dlinear;
 mod edges;
 mod graph_wavenet;
 mod gru;
+mod mpnn_lstm;
 mod stgcn;
 mod stid;
 
@@ -16,9 +17,10 @@ use rand_chacha::ChaCha8Rng;
 
 pub use dcrnn::Dcrnn;
 pub use dlinear::Dlinear;
-pub use edges::{LearnedEdges, Senders};
+pub use edges::{LearnedEdges, MovingEdges, Senders};
 pub use graph_wavenet::GraphWavenet;
 pub use gru::NodeGru;
+pub use mpnn_lstm::MpnnLstm;
 pub use stgcn::Stgcn;
 pub use stid::Stid;
 
