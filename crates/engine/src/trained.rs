@@ -4,7 +4,7 @@ use candor_challenge::{
     AbstentionRule, ChallengeError, Correctness, Gate, Isotonic, KnnBank, LabelRiskControl,
     OodDetector, Recalibration,
 };
-use candor_core::{Distribution, Metric, Seed, Step, Targets, Task};
+use candor_core::{Distribution, Metric, Seed, Step, Targets, Task, UncertaintyMethod};
 use candor_data::Fold;
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
 use candor_train::{Features, select_ensemble};
@@ -56,6 +56,9 @@ pub struct TrainedResult {
     pub detector: Option<String>,
     /// How calibration was done.
     pub calibration: String,
+    /// How it says what it does not know.
+    #[serde(default)]
+    pub uncertainty: UncertaintyMethod,
     /// Labels that may be wrong; `None` in runs of before they were looked at.
     #[serde(default)]
     pub labels: Option<LabelFindings>,
@@ -87,7 +90,13 @@ impl Designed {
         let folder = context.folder.step(Step::Trained);
         let bundle = folder.join("bundle");
         let result = context.step(Step::Trained, &["bundle/bundle.json"], || {
-            let candidates = self.candidates();
+            let mut candidates = self.candidates();
+            let mut distinct = context.settings.ensemble;
+            // One network that doubts itself, instead of several that disagree.
+            if context.settings.uncertainty != UncertaintyMethod::Ensemble {
+                candidates.retain(|candidate| candidate.standing.network);
+                distinct = 1;
+            }
             if candidates.is_empty() {
                 let failures: Vec<String> = self
                     .result
@@ -102,7 +111,7 @@ impl Designed {
                 };
                 return Err(EngineError::NothingTrained(why));
             }
-            let chosen = self.choose(&candidates, context.settings.ensemble)?;
+            let chosen = self.choose(&candidates, distinct)?;
             self.build(context, &candidates, &chosen, &bundle)
         })?;
         for voice in &result.ensemble {
@@ -265,6 +274,7 @@ impl Designed {
             best_alone: candidates[0].standing.score,
             detector: best_network.map(|i| candidates[i].standing.name.clone()),
             calibration,
+            uncertainty: context.settings.uncertainty,
             labels: Some(self.review_labels(context, candidates, chosen)?),
         })
     }
@@ -415,6 +425,7 @@ impl Designed {
                 )?),
                 _ => None,
             },
+            uncertainty: settings.uncertainty,
             shift: None,
         };
         Ok((parts, how))

@@ -372,6 +372,7 @@ fn saved_json<T: Serialize>(
 
 fn alone(distribution: Distribution) -> MemberPrediction {
     MemberPrediction {
+        aleatoric: None,
         members: vec![distribution],
         features: None,
     }
@@ -467,6 +468,7 @@ impl Member for NetworkMember {
             data.described(item, node, &mut input);
         }
         Ok(MemberPrediction {
+            aleatoric: None,
             members: members.collect(),
             features: Some(Features {
                 width,
