@@ -1,4 +1,4 @@
-use candor_core::{Finding, Outcome, Severity, Task, Verdict};
+use candor_core::{Finding, Outcome, Severity, Task, UncertaintyMethod, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -267,7 +267,7 @@ impl Jury {
     }
 
     /// What the doubt is made of. Informs; never fails.
-    pub fn uncertainty(&self, uncertainty: &Uncertainty) -> Verdict {
+    pub fn uncertainty(&self, uncertainty: &Uncertainty, method: UncertaintyMethod) -> Verdict {
         let Words { row, rows, .. } = self.words;
         let total: f64 = uncertainty.total.iter().sum();
         let epistemic: f64 = uncertainty.epistemic.iter().sum();
@@ -278,9 +278,12 @@ impl Jury {
             );
         }
         let share = epistemic / total;
+        let of_model = match method {
+            UncertaintyMethod::Ensemble => format!("its members disagree; more {rows} would"),
+            _ => format!("as told by the method `{method}`"),
+        };
         let reason = format!(
-            "{} of the doubt lies in the data themselves (more {rows} would not remove it), {} in the model (its members \
-             disagree; more {rows} would).",
+            "{} of the doubt lies in the data themselves (more {rows} would not remove it), {} in the model ({of_model}).",
             percent(1.0 - share),
             percent(share)
         );

@@ -91,4 +91,4 @@ pub use risk_coverage::{RiskCoverage, RiskPoint};
 pub use shift::{BatchShift, ColumnShift, ShiftReference, ShiftWatch};
 pub use spread_scale::SpreadScale;
 pub use temperature::{Recalibration, Temperature, VarianceScale};
-pub use uncertainty::{TargetUncertainty, Uncertainty};
+pub use uncertainty::{TargetUncertainty, Uncertainty, Voice};

@@ -44,6 +44,18 @@ pub struct TargetUncertainty {
     pub epistemic: Vec<f64>,
 }
 
+/// What one member says, and how much of the doubt in it the member itself finds in the data.
+#[derive(Debug, Clone, Copy)]
+pub struct Voice<'a> {
+    /// What it counts.
+    pub weight: f64,
+    /// What it says.
+    pub said: &'a Distribution,
+    /// Of a member that doubts itself: the expected entropy in nats (of classes one a unit, of labels `[units, width]`), or the expected
+    /// variance `[units, width]`. The rest of what it says is doubt of itself. `None`: all is in the data.
+    pub aleatoric: Option<&'a [f32]>,
+}
+
 impl Uncertainty {
     /// Takes the members' weights and predictions of the same units apart. Weights need not sum to one.
     ///
@@ -51,13 +63,33 @@ impl Uncertainty {
     /// When there are no members, they differ in kind, width or length, a weight is negative or not
     /// finite, or all are zero.
     pub fn decompose(members: &[(f64, &Distribution)]) -> Result<Uncertainty, ChallengeError> {
-        let (_, first) = members.first().ok_or(PredictionError::NoMembers)?;
-        let weights = normalised_weights(members)?;
+        let voices: Vec<Voice> = members
+            .iter()
+            .map(|&(weight, said)| Voice {
+                weight,
+                said,
+                aleatoric: None,
+            })
+            .collect();
+        Uncertainty::of_voices(&voices)
+    }
+
+    /// The same of members that may doubt themselves: what a member doubts of itself is added to what the members disagree about.
+    ///
+    /// # Errors
+    /// As [`Uncertainty::decompose`]; and when a member's own part does not have one number for each unit, label or target, or one that is
+    /// negative or not finite.
+    pub fn of_voices(voices: &[Voice]) -> Result<Uncertainty, ChallengeError> {
+        let first = voices.first().ok_or(PredictionError::NoMembers)?.said;
+        let weights = normalised_weights(voices)?;
+        for voice in voices {
+            check_own(voice)?;
+        }
         match first {
-            Distribution::Categorical { .. } => of_classes(members, &weights),
-            Distribution::Bernoulli { .. } => of_labels(members, &weights),
+            Distribution::Categorical { .. } => of_classes(voices, &weights),
+            Distribution::Bernoulli { .. } => of_labels(voices, &weights),
             Distribution::Gaussian { .. } | Distribution::Quantiles { .. } => {
-                of_numbers(members, &weights)
+                of_numbers(voices, &weights)
             }
         }
     }
@@ -69,10 +101,37 @@ impl Uncertainty {
     }
 }
 
-fn normalised_weights(members: &[(f64, &Distribution)]) -> Result<Vec<f64>, ChallengeError> {
-    let broken = members.iter().find(|(w, _)| !(w.is_finite() && *w >= 0.0));
-    let sum: f64 = members.iter().map(|(w, _)| w).sum();
-    let value = broken.map_or(sum, |(w, _)| *w);
+fn check_own(voice: &Voice) -> Result<(), ChallengeError> {
+    let Some(own) = voice.aleatoric else {
+        return Ok(());
+    };
+    let (units, width) = (voice.said.len(), voice.said.width());
+    let expected = match voice.said {
+        Distribution::Categorical { .. } => units,
+        _ => units * width,
+    };
+    check_length(
+        INSTRUMENT,
+        "a member's own doubt of the data",
+        expected,
+        own.len(),
+    )?;
+    let broken = own.iter().find(|a| !(a.is_finite() && **a >= 0.0));
+    broken.map_or(Ok(()), |value| {
+        Err(ChallengeError::Setting {
+            instrument: INSTRUMENT,
+            name: "a member's own doubt of the data",
+            value: f64::from(*value),
+            range: "finite, 0 or more",
+        })
+    })
+}
+
+fn normalised_weights(voices: &[Voice]) -> Result<Vec<f64>, ChallengeError> {
+    let members = || voices.iter().map(|voice| voice.weight);
+    let broken = members().find(|w| !(w.is_finite() && *w >= 0.0));
+    let sum: f64 = members().sum();
+    let value = broken.unwrap_or(sum);
     if broken.is_some() || !(sum.is_finite() && sum > 0.0) {
         return Err(ChallengeError::Setting {
             instrument: INSTRUMENT,
@@ -81,20 +140,17 @@ fn normalised_weights(members: &[(f64, &Distribution)]) -> Result<Vec<f64>, Chal
             range: "finite, 0 or more, and not 0 for all",
         });
     }
-    Ok(members.iter().map(|(w, _)| w / sum).collect())
+    Ok(members().map(|w| w / sum).collect())
 }
 
 fn effective_members(weights: &[f64]) -> f64 {
     1.0 / weights.iter().map(|w| w * w).sum::<f64>()
 }
 
-fn of_classes(
-    members: &[(f64, &Distribution)],
-    weights: &[f64],
-) -> Result<Uncertainty, ChallengeError> {
-    let parsed: Vec<Probabilities> = members
+fn of_classes(voices: &[Voice], weights: &[f64]) -> Result<Uncertainty, ChallengeError> {
+    let parsed: Vec<Probabilities> = voices
         .iter()
-        .map(|(_, member)| Probabilities::parse(INSTRUMENT, member))
+        .map(|voice| Probabilities::parse(INSTRUMENT, voice.said))
         .collect::<Result<_, _>>()?;
     let (classes, units) = (parsed[0].classes, parsed[0].len());
     let mut mean = vec![0.0; units * classes];
@@ -106,11 +162,12 @@ fn of_classes(
         }
     }
     let (mut aleatoric, mut epistemic) = (vec![0.0; units], vec![0.0; units]);
-    for (member, weight) in parsed.iter().zip(weights) {
+    for ((member, voice), weight) in parsed.iter().zip(voices).zip(weights) {
         for (unit, (row, mean)) in member.rows().zip(mean.chunks_exact(classes)).enumerate() {
             let (entropy, divergence) = entropy_and_divergence(row, mean);
-            aleatoric[unit] += weight * entropy;
-            epistemic[unit] += weight * divergence;
+            let own = own_part(voice, unit, entropy);
+            aleatoric[unit] += weight * own;
+            epistemic[unit] += weight * (divergence + (entropy - own));
         }
     }
     // Rounding can leave a divergence of -1e-17.
@@ -128,21 +185,29 @@ fn of_classes(
     })
 }
 
+/// What a member finds in the data of a doubt of its own: never more than all of it.
+fn own_part(voice: &Voice, place: usize, whole: f64) -> f64 {
+    voice
+        .aleatoric
+        .map_or(whole, |own| f64::from(own[place]).min(whole))
+}
+
 /// Each label as two classes, the parts of a unit's labels summed.
-fn of_labels(
-    members: &[(f64, &Distribution)],
-    weights: &[f64],
-) -> Result<Uncertainty, ChallengeError> {
-    let parsed: Vec<LabelProbabilities> = members
+fn of_labels(voices: &[Voice], weights: &[f64]) -> Result<Uncertainty, ChallengeError> {
+    let parsed: Vec<LabelProbabilities> = voices
         .iter()
-        .map(|(_, member)| LabelProbabilities::parse(INSTRUMENT, member))
+        .map(|voice| LabelProbabilities::parse(INSTRUMENT, voice.said))
         .collect::<Result<_, _>>()?;
     let width = parsed[0].width;
     for member in &parsed {
         check_length(INSTRUMENT, "labels", width, member.width)?;
     }
     let pooled: Vec<Distribution> = parsed.iter().map(LabelProbabilities::pooled).collect();
-    let pooled: Vec<(f64, &Distribution)> = weights.iter().copied().zip(pooled.iter()).collect();
+    let pooled: Vec<Voice> = pooled
+        .iter()
+        .zip(voices)
+        .map(|(said, voice)| Voice { said, ..*voice })
+        .collect();
     let cells = of_classes(&pooled, weights)?;
     let summed = |parts: &[f64]| {
         parts
@@ -178,26 +243,25 @@ fn entropy_and_divergence(row: &[f32], mean: &[f64]) -> (f64, f64) {
     (entropy, divergence)
 }
 
-fn of_numbers(
-    members: &[(f64, &Distribution)],
-    weights: &[f64],
-) -> Result<Uncertainty, ChallengeError> {
-    let parsed: Vec<Numbers> = members
+fn of_numbers(voices: &[Voice], weights: &[f64]) -> Result<Uncertainty, ChallengeError> {
+    let parsed: Vec<Numbers> = voices
         .iter()
-        .map(|(_, member)| Numbers::parse(INSTRUMENT, member))
+        .map(|voice| Numbers::parse(INSTRUMENT, voice.said))
         .collect::<Result<_, _>>()?;
     let (width, units) = (parsed[0].width, parsed[0].len());
     let cells = units * width;
     let (mut mean, mut aleatoric) = (vec![0.0; cells], vec![0.0; cells]);
-    for (member, weight) in parsed.iter().zip(weights) {
+    let mut epistemic = vec![0.0; cells];
+    for ((member, voice), weight) in parsed.iter().zip(voices).zip(weights) {
         check_length(INSTRUMENT, "targets", width, member.width)?;
         check_length(INSTRUMENT, "units", units, member.len())?;
         for (i, (mu, sd)) in member.cells().enumerate() {
+            let own = own_part(voice, i, sd * sd);
             mean[i] += weight * mu;
-            aleatoric[i] += weight * sd * sd;
+            aleatoric[i] += weight * own;
+            epistemic[i] += weight * (sd * sd - own);
         }
     }
-    let mut epistemic = vec![0.0; cells];
     for (member, weight) in parsed.iter().zip(weights) {
         for (i, (mu, _)) in member.cells().enumerate() {
             epistemic[i] += weight * (mu - mean[i]).powi(2);
@@ -241,6 +305,30 @@ mod tests {
             width: 1,
             mean: mean.to_vec(),
             variance: variance.to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_a_member_doubts_of_itself_is_added_to_what_members_disagree_about() {
+        // Means 1 and 3, variance 4 each, of which the first finds 1 in the data; the second finds more than there is.
+        let (a, b) = (normal(&[1.0], &[4.0]), normal(&[3.0], &[4.0]));
+        let voice = |said, aleatoric| Voice {
+            weight: 2.0,
+            said,
+            aleatoric,
+        };
+        let split = Uncertainty::of_voices(&[voice(&a, Some(&[1.0])), voice(&b, Some(&[9.0]))]);
+        let split = split.unwrap();
+        assert_eq!((split.aleatoric[0], split.epistemic[0]), (2.5, 2.5));
+        // One that says one half and finds a quarter of a bit in the data.
+        let half = binary(&[0.5]);
+        let own = [0.25 * std::f32::consts::LN_2];
+        let alone = Uncertainty::of_voices(&[voice(&half, Some(&own))]).unwrap();
+        let epistemic = 0.75 * std::f64::consts::LN_2;
+        assert!((alone.epistemic[0] - epistemic).abs() < 1e-6);
+        assert!((alone.total[0] - std::f64::consts::LN_2).abs() < 1e-6);
+        for broken in [&[][..], &[f32::NAN], &[-1.0], &[0.1, 0.1]] {
+            assert!(Uncertainty::of_voices(&[voice(&half, Some(broken))]).is_err());
         }
     }
 

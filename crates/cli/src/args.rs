@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use candor::core::{Metric, Task};
+use candor::core::{Metric, Task, UncertaintyMethod};
 use candor::data::SplitRule;
 use candor::design::SamplerKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -66,6 +66,9 @@ pub(crate) struct LabArgs {
     /// How often everything random is drawn anew.
     #[arg(long, default_value_t = 3)]
     pub repeats: usize,
+    /// Pictures in colour for `colorize`: a folder or an archive with a folder a class.
+    #[arg(long, value_name = "SOURCE")]
+    pub pictures: Option<PathBuf>,
     /// Networks trained side by side; as many as there are threads when not given.
     #[arg(long)]
     pub jobs: Option<usize>,
@@ -87,6 +90,8 @@ pub(crate) enum StudyName {
     TwoKinds,
     /// Bad data against bad models.
     Garbage,
+    /// Colours of grey pictures, and the training pictures that they come from; needs `--pictures`.
+    Colorize,
 }
 
 /// What the data are, and what is to be predicted.
@@ -193,6 +198,10 @@ pub(crate) struct FitArgs {
     /// Who proposes designs: auto, random, sobol, evolution, tpe, local_search or controller; auto when not given.
     #[arg(long, value_parser = parse::<SamplerKind>)]
     pub sampler: Option<SamplerKind>,
+    /// How networks say what they do not know: ensemble (several networks), or one network with laplace, dropout or evidential; ensemble when
+    /// not given. What each means, and where it is refused, is in the guide.
+    #[arg(long, value_name = "METHOD", value_parser = parse::<UncertaintyMethod>)]
+    pub uncertainty: Option<UncertaintyMethod>,
     /// Promised coverage of sets and intervals.
     #[arg(long, value_name = "SHARE")]
     pub coverage: Option<f64>,

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{candor, result_of};
+use support::{candor, result_of, strange};
 
 const NODES: usize = 5;
 
@@ -166,6 +166,21 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
     assert_eq!(said.status, 0, "{}", said.err);
     assert!((mean(&json(&said.out)[2]) - mean(&answers[2])).abs() < 1e-3);
 
+    // Series of the same names that are none of these: steps, and far too large waves.
+    let foreign: Vec<[f64; NODES]> = (0..80)
+        .map(|t| std::array::from_fn(|n| 25.0 * f64::from(u8::from(t / (2 + n) % 2 == 0)) - 12.0))
+        .collect();
+    std::fs::write(at.join("foreign.csv"), table(&foreign, known - 80)).unwrap();
+    let (refused, of) = strange(&support::answers(at, "r", "last.csv"));
+    assert!(
+        refused <= 1,
+        "{refused} of {of} series that go on were refused"
+    );
+    let (refused, of) = strange(&support::answers(at, "r", "foreign.csv"));
+    assert!(
+        refused >= 4,
+        "{refused} of {of} foreign series were refused"
+    );
     // A history that goes on: forecasts that can be checked move the level of the intervals, the further the more was missed. Nothing moves where
     // all was known when the model was made.
     let level = |name: &str, rows: &[[f64; NODES]]| -> Vec<f64> {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{candor, result_of};
+use support::{candor, parts_known_from_foreign, result_of};
 
 /// Numbers that look drawn, the same each time (the mixing steps of SplitMix64).
 struct Drawn(u64);
@@ -126,6 +126,21 @@ fn a_folder_of_nodes_and_edges_becomes_a_model_that_owes_its_answers_to_the_edge
     assert!(said.err.contains("`n999`"), "{}", said.err);
 
     explanations_name_edges_of_the_node(at);
+
+    // A graph of something else: other sizes, a colour that was never seen, and everybody joined to a few.
+    let foreign = at.join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    let (mut nodes, mut edges) = (
+        "name,size,colour,block\n".to_owned(),
+        "source,target\n".to_owned(),
+    );
+    for node in 0..40 {
+        writeln!(nodes, "f{node},{},violet,", 900 + 31 * node).unwrap();
+        (0..4).for_each(|hub| writeln!(edges, "f{node},f{}", (node + hub * 7 + 1) % 40).unwrap());
+    }
+    std::fs::write(foreign.join("nodes.csv"), nodes).unwrap();
+    std::fs::write(foreign.join("edges.csv"), edges).unwrap();
+    parts_known_from_foreign(at, "r", "blocks", "foreign");
 
     // A source that has nodes that were not there in training.
     let grown = at.join("grown");

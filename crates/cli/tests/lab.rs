@@ -51,6 +51,7 @@ fn settings_that_make_no_sense_are_refused() {
         (["lab", "--repeats", "0"], "repeats"),
         (["lab", "--jobs", "0"], "jobs"),
         (["lab", "astrology", "-q"], "astrology"),
+        (["lab", "colorize", "-q"], "pictures in colour"),
     ] {
         let done = command(folder.path(), &arguments).output().unwrap();
         assert_eq!(done.status.code(), Some(2), "{done:?}");

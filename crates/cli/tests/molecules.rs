@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{candor, command, result_of};
+use support::{candor, command, parts_known_from_foreign, result_of};
 
 /// Chains and rings with all pairs of some groups at their ends, and a number that grows with nitrogen.
 fn molecules() -> Vec<(String, f64)> {
@@ -133,6 +133,15 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
     assert!(reason.contains("cannot be read"), "{reason}");
     let table = candor(at, &["predict", "r", "new.csv"]);
     assert!(table.out.contains("Nc1ccc(N)cc1"), "{}", table.out);
+
+    // Molecules of another world: drugs, sugars, dyes.
+    let foreign = "smiles\n\
+        CC(=O)Oc1ccccc1C(=O)O\nCn1cnc2c1c(=O)n(C)c(=O)n2C\nCC(C)Cc1ccc(cc1)C(C)C(=O)O\n\
+        OCC1OC(O)C(O)C(O)C1O\nCC12CCC3c4ccc(O)cc4CCC3C1CCC2O\nCC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O\n\
+        FC(F)(F)c1ccc(cc1)S(=O)(=O)Nc1nccs1\nBrc1c(Br)c(Br)c(Br)c(Br)c1Br\nc1ccc2c(c1)ccc1c3ccccc3ccc21\n\
+        OP(=O)(O)OP(=O)(O)O\n";
+    std::fs::write(at.join("foreign.csv"), foreign).unwrap();
+    parts_known_from_foreign(at, "r", "molecules.csv", "foreign.csv");
 
     // What a prediction rests on: nitrogen, here; by its structure, or by its row.
     let ask = ["explain", "r", "new.csv", "--unit", "NCCN", "--unit", "4"];

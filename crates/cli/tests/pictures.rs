@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{candor, command, result_of};
+use support::{candor, command, parts_known_from_foreign, result_of};
 
 const SIDE: usize = 12;
 
@@ -70,6 +70,29 @@ fn shapes(folder: &Path, count: usize) {
     }
 }
 
+/// Letters at random places, as light as the shapes and with the same noise.
+fn letters(folder: &Path) {
+    let forms = [
+        "#...#.##.#.##.#.##.#.##.#.#.#.#...#.#...#",
+        "#...#.#..#..#.#...##....#.#...#..#..#...#",
+        ".###..#...#.#.....#.......#.#...#..###..",
+        "#...#.##..#.##..#.#.#.#.#..##.#..##.#...#",
+    ];
+    std::fs::create_dir_all(folder).unwrap();
+    let mut drawn = Drawn(11);
+    for i in 0..40 {
+        let form: Vec<u8> = forms[i % 4].bytes().collect();
+        let (top, left) = (drawn.below(5), drawn.below(6));
+        let noise: Vec<u8> = (0..SIDE * SIDE).map(|_| drawn.below(40) as u8).collect();
+        let bytes = bmp(|row, column| {
+            let (y, x) = (row.wrapping_sub(top), column.wrapping_sub(left));
+            let ink = y < 7 && x < 6 && form.get(6 * y + x) == Some(&b'#');
+            noise[row * SIDE + column] + if ink { 180 } else { 20 }
+        });
+        std::fs::write(folder.join(format!("{i}.bmp")), bytes).unwrap();
+    }
+}
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
@@ -125,6 +148,9 @@ fn a_folder_of_pictures_becomes_a_model_that_answers_and_knows_strange_ones() {
         refused >= 15,
         "{refused} of 20 pictures of noise were refused"
     );
+
+    letters(&at.join("letters"));
+    parts_known_from_foreign(at, "r", "shapes/cross", "letters");
 
     let picture = std::fs::read(at.join("shapes/square/0.bmp")).unwrap();
     let served = served(at, &picture);

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{candor, command, result_of};
+use support::{candor, command, parts_known_from_foreign, result_of};
 
 const HEADER: &str = "@problemName pulses\n@univariate true\n@equalLength false\n@classLabel true early late\n@data\n";
 
@@ -125,6 +125,20 @@ fn a_file_of_series_becomes_a_model_that_answers() {
     let plain = answers(&plain);
     assert_eq!(plain[0]["prediction"], said[1]["prediction"]);
     assert_eq!(plain[1]["abstained"], "unreadable");
+
+    // Waves, and pulses upside down: no series of this kind.
+    let mut foreign = "@classLabel false\n@data\n".to_owned();
+    for i in 0..20 {
+        let reading = |t: usize| match i % 2 {
+            0 => (t as f64 * (0.8 + 0.02 * i as f64)).sin(),
+            _ => -2.0 * f64::from(u8::from((10..16).contains(&t))),
+        };
+        let readings: Vec<String> = (0..32).map(|t| format!("{:.4}", reading(t))).collect();
+        let _ = writeln!(foreign, "{}", readings.join(","));
+    }
+    std::fs::write(at.join("foreign.ts"), foreign).unwrap();
+    std::fs::write(at.join("known.ts"), file(80..110, "")).unwrap();
+    parts_known_from_foreign(at, "r", "known.ts", "foreign.ts");
 
     // A table of two series.
     let table = format!("id,series\na,\"{}\"\nb,\"?\"\n", pulse(61).0);

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{candor, command, result_of};
+use support::{candor, command, parts_known_from_foreign, result_of};
 
 /// Numbers that look drawn, the same each time (the mixing steps of SplitMix64).
 struct Drawn(u64);
@@ -38,6 +38,17 @@ fn points(kind: &str, drawn: &mut Drawn) -> Vec<[f32; 3]> {
             }
             "rod" => [0.15 * u.cos(), 0.15 * u.sin(), 2.0 * drawn.next() - 1.0],
             "noise" => [0, 1, 2].map(|_| 2.0 * drawn.next() - 1.0),
+            "helix" => [
+                (2.0 * u).cos(),
+                (2.0 * u).sin(),
+                u / tau * 3.0 + 0.05 * v.sin(),
+            ],
+            "cross" => {
+                let along = 2.0 * drawn.next() - 1.0;
+                let mut p = [0.1 * u.cos(), 0.1 * u.sin(), 0.1 * v.cos()];
+                p[(v * 10.0) as usize % 3] = along;
+                p
+            }
             _ => {
                 let z = 2.0 * drawn.next() - 1.0;
                 let r = (1.0 - z * z).sqrt();
@@ -140,6 +151,13 @@ fn a_folder_of_shapes_becomes_a_model_that_answers_and_knows_strange_ones() {
         refused >= 15,
         "{refused} of 20 shapes of noise were refused"
     );
+
+    std::fs::create_dir(at.join("foreign")).unwrap();
+    for i in 0..20 {
+        let points = points(["helix", "cross"][i % 2], &mut drawn);
+        std::fs::write(at.join(format!("foreign/{i}.ply")), ply(&points)).unwrap();
+    }
+    parts_known_from_foreign(at, "r", "shapes/rod", "foreign");
 
     let shape = std::fs::read(at.join("shapes/rod/0.ply")).unwrap();
     let served = served(at, &shape);

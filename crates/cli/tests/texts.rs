@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
-use support::candor;
+use support::{candor, parts_known_from_foreign};
 
 /// A sentence in which one word tells whether its writer was pleased.
 fn sentence(i: usize) -> (String, &'static str) {
@@ -81,6 +81,19 @@ fn a_folder_of_texts_becomes_a_model_that_answers() {
         .filter(|&i| answers[i]["prediction"]["class"] == sentence(200 + i).1)
         .count();
     assert!(right >= 18, "{right} of 20: {}", answers[0]);
+    // Texts of another kind, in another language and in none.
+    std::fs::create_dir(at.join("foreign")).unwrap();
+    for i in 0..20 {
+        let text = match i % 2 {
+            0 => format!(
+                "fn f{i}(x: &[u8]) -> usize {{ x.iter().map(|b| *b as usize + {i}).sum() }}"
+            ),
+            _ => format!("Gallia est omnis divisa in partes tres, quarum unam incolunt Belgae {i}"),
+        };
+        std::fs::write(at.join(format!("foreign/{i}.txt")), text).unwrap();
+    }
+    parts_known_from_foreign(at, "r", "new", "foreign");
+
     let one = json(&candor(at, &["predict", "r", "new/200.txt", "--format", "json"]).out);
     assert_eq!(one[0]["prediction"], answers[0]["prediction"]);
     std::fs::write(

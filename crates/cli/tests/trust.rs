@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::Value;
-use support::candor;
+use support::{answers, candor};
 
 const ROWS: usize = 500;
 
@@ -21,8 +21,12 @@ fn number(i: usize, column: u64) -> f64 {
 
 /// Two classes parted by a line; every 20th row has the other class's label.
 fn table(shift: f64, wrong: bool) -> String {
+    table_of(ROWS, shift, wrong)
+}
+
+fn table_of(rows: usize, shift: f64, wrong: bool) -> String {
     let mut text = "a,b,kind\n".to_owned();
-    for i in 0..ROWS {
+    for i in 0..rows {
         let (a, b) = (number(i, 0), number(i, 1));
         // Nothing lies on the line itself.
         let (a, b) = if (a - b).abs() < 0.1 {
@@ -179,4 +183,69 @@ fn a_shifted_batch_is_noticed_and_a_usual_one_is_not() {
         "{err}"
     );
     assert!(json("few.csv").0["shift"].is_null());
+}
+
+#[test]
+fn a_network_may_doubt_itself_and_the_bundle_says_how() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("small.csv"), table(0.0, false)).unwrap();
+    std::fs::write(at.join("large.csv"), table_of(3_000, 0.0, false)).unwrap();
+    let fit = |source: &str, method: &str, out: &str| {
+        let arguments = [
+            "fit", source, "--target", "kind", "--trials", "3", "--steps", "100",
+        ];
+        let more = ["--uncertainty", method, "--out", out];
+        candor(at, &[&arguments[..], &more].concat())
+    };
+    for (source, method, part) in [
+        ("small.csv", "laplace", "last layer's weights"),
+        ("small.csv", "dropout", "features are dropped at random"),
+        (
+            "large.csv",
+            "evidential",
+            "a relative score, not a probability",
+        ),
+    ] {
+        let said = fit(source, method, method);
+        assert!(said.status <= 1, "{method}: {}", said.err);
+        let report = std::fs::read_to_string(at.join(method).join("report.html")).unwrap();
+        let words = report.replace("&#39;", "'").replace("&#x27;", "'");
+        assert!(words.contains(part), "{method}: the report lacks `{part}`");
+        let text = std::fs::read(at.join(method).join("5-trained/result.json")).unwrap();
+        let trained: Value = serde_json::from_slice(&text).unwrap();
+        let voices = trained["ensemble"].as_array().unwrap();
+        assert!(
+            voices.len() == 1 && voices[0]["network"] == true,
+            "{trained}"
+        );
+        let bundle = at.join(method).join("7-deployed/bundle/bundle.json");
+        let bundle: Value = serde_json::from_slice(&std::fs::read(bundle).unwrap()).unwrap();
+        assert_eq!(bundle["parts"]["uncertainty"], method);
+        let answers = answers(at, method, "small.csv");
+        assert!(
+            answers
+                .iter()
+                .all(|a| a["epistemic"].as_f64().unwrap() >= 0.0)
+        );
+        assert!(
+            answers
+                .iter()
+                .any(|a| a["epistemic"].as_f64().unwrap() > 0.0)
+        );
+    }
+    let small = fit("small.csv", "evidential", "none");
+    assert_eq!(small.status, 2);
+    assert!(
+        small.err.contains("collapse on small data"),
+        "{}",
+        small.err
+    );
+    let unknown = fit("small.csv", "laplac", "none");
+    assert_eq!(unknown.status, 2);
+    assert!(
+        unknown.err.contains("did you mean `laplace`"),
+        "{}",
+        unknown.err
+    );
 }

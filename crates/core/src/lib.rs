@@ -14,6 +14,7 @@ mod prediction;
 mod quantile_function;
 mod seed;
 mod task;
+mod uncertainty_method;
 mod verdict;
 pub mod wording;
 
@@ -28,4 +29,5 @@ pub use prediction::{Distribution, PredictionError, Targets};
 pub use quantile_function::QuantileFunction;
 pub use seed::Seed;
 pub use task::{Target, Task};
+pub use uncertainty_method::{EVIDENTIAL_LEAST_ROWS, EVIDENTIAL_MOST_CLASSES, UncertaintyMethod};
 pub use verdict::{Outcome, Verdict};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use candor_challenge::{
     AbstentionRule, AdaptiveIntervals, Correctness, LabelRiskControl, Recalibration, ShiftReference,
 };
-use candor_core::{Metric, Modality, Target};
+use candor_core::{Metric, Modality, Target, UncertaintyMethod};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,9 +39,16 @@ pub struct Parts {
     /// For labels: which are listed, so that few of those that apply are missed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lists: Option<LabelRiskControl>,
+    /// How networks say what they do not know.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub uncertainty: UncertaintyMethod,
     /// What is said of usual units, to tell a shifted batch; `None` when there were too few test units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shift: Option<ShiftReference>,
+}
+
+fn is_default(method: &UncertaintyMethod) -> bool {
+    *method == UncertaintyMethod::default()
 }
 
 /// One member in the manifest.

@@ -59,6 +59,8 @@ impl ModelCard<'_> {
         for (name, weight) in self.members {
             line(format!("- {name}: {:.1} % of the vote", 100.0 * weight));
         }
+        let method = parts.uncertainty;
+        line(format!("\n## Its doubt\n\n{}", method.meaning()));
         line("\n## Data\n".into());
         self.data.iter().for_each(|text| line(format!("- {text}")));
         line("\n## Test scores\n\nOn units that nothing was fitted to.\n".into());

@@ -1,5 +1,7 @@
-use candor_challenge::{AdaptiveIntervals, ConformalPValue, OodDetector, Uncertainty};
-use candor_core::{Distribution, QuantileFunction, Task};
+use candor_challenge::{
+    AdaptiveIntervals, ConformalPValue, OodDetector, Reason, Uncertainty, Voice,
+};
+use candor_core::{Distribution, QuantileFunction, Task, UncertaintyMethod};
 use candor_train::{Learner, Member, MemberError, MemberPrediction, Units};
 
 use crate::{Answer, Bundle, Conformal, DeployError, Parts, Prediction, Strangeness};
@@ -163,7 +165,6 @@ impl Predictor {
         let confidence = self.parts.correctness.confidence(&mixture)?;
         let share = uncertainty.epistemic_share();
         let predictions = self.predictions(&mixture, adaptive)?;
-        let task = self.parts.target.task;
         let answers = predictions.into_iter().enumerate().map(|(i, prediction)| {
             let strangeness = strangeness.as_ref().map(|s| s[i]);
             let p_value = strangeness.map_or(1.0, |s| s.p_value);
@@ -180,15 +181,24 @@ impl Predictor {
                 epistemic: uncertainty.epistemic[i],
                 strangeness,
                 abstained,
-                reason: abstained.map(|reason| reason.in_words(task).to_owned()),
+                reason: abstained.map(|reason| self.in_words(reason).to_owned()),
             }
         });
         let answers = answers.collect();
         Ok((raw, answers))
     }
 
+    fn in_words(&self, reason: Reason) -> &'static str {
+        match (reason, self.parts.uncertainty) {
+            (Reason::MembersDisagree, method) if method != UncertaintyMethod::Ensemble => {
+                "The model doubts what it learned about cases like this one: there were too few of them."
+            }
+            _ => reason.in_words(self.task()),
+        }
+    }
+
     fn listen(&self, units: &Units, rows: &[usize]) -> Result<Voices, DeployError> {
-        let mut said: Vec<(f64, Distribution)> = Vec::new();
+        let mut said: Vec<Said> = Vec::new();
         let mut detected: Vec<(&OodDetector, Vec<f64>)> = Vec::new();
         for member in &self.members {
             let prediction = predict(member, units, rows)?;
@@ -200,10 +210,10 @@ impl Predictor {
                 said.extend(voices(member, prediction));
             }
         }
-        let said: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
+        let voices: Vec<Voice> = said.iter().map(Said::voice).collect();
         Ok(Voices {
-            mixture: Distribution::mixture(&said)?,
-            uncertainty: Uncertainty::decompose(&said)?,
+            mixture: mixed(&said)?,
+            uncertainty: Uncertainty::of_voices(&voices)?,
             strangeness: strangeness(&detected),
         })
     }
@@ -362,8 +372,7 @@ pub fn mixture(
         for member in members.iter().filter(|m| m.weight > 0.0) {
             said.extend(voices(member, predict(member, units, chunk)?));
         }
-        let parts: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
-        let mixture = Distribution::mixture(&parts)?;
+        let mixture = mixed(&said)?;
         let places: Vec<usize> = (0..chunk.len()).map(|i| batch * BATCH + i).collect();
         whole
             .get_or_insert_with(|| mixture.zeros_like(rows.len()))
@@ -374,11 +383,41 @@ pub fn mixture(
     ))
 }
 
+/// What one member, or one inside a member, says.
+struct Said {
+    weight: f64,
+    distribution: Distribution,
+    /// See [`MemberPrediction::aleatoric`].
+    aleatoric: Option<Vec<f32>>,
+}
+
+impl Said {
+    fn voice(&self) -> Voice<'_> {
+        Voice {
+            weight: self.weight,
+            said: &self.distribution,
+            aleatoric: self.aleatoric.as_deref(),
+        }
+    }
+}
+
+fn mixed(said: &[Said]) -> Result<Distribution, candor_core::PredictionError> {
+    let parts: Vec<(f64, &Distribution)> =
+        said.iter().map(|s| (s.weight, &s.distribution)).collect();
+    Distribution::mixture(&parts)
+}
+
 /// What a member says, each of the members inside it by itself, with its weight: quantiles of a mixture depend, by their rounding
 /// to levels, on whether mixtures were mixed, so that everything mixes the same parts.
-fn voices(member: &LoadedMember, said: MemberPrediction) -> Vec<(f64, Distribution)> {
+fn voices(member: &LoadedMember, said: MemberPrediction) -> Vec<Said> {
     let weight = member.weight / said.members.len() as f64;
-    said.members.into_iter().map(|m| (weight, m)).collect()
+    let mut own = said.aleatoric.into_iter().flatten();
+    let said = said.members.into_iter().map(|distribution| Said {
+        weight,
+        distribution,
+        aleatoric: own.next(),
+    });
+    said.collect()
 }
 
 fn predict(

@@ -1,3 +1,4 @@
+mod cost;
 mod followed;
 mod trust;
 
@@ -24,6 +25,8 @@ use crate::objective::BASELINE;
 use crate::pictured::{Pictured, chosen};
 use crate::trained::{Trained, sample};
 use crate::{EngineError, Explanation, Nearness};
+use cost::Stopwatch;
+pub use cost::{CostSeconds, Costs};
 pub use followed::FollowedCoverage;
 pub use trust::{DetectorScore, RandomisedPoint};
 
@@ -117,6 +120,9 @@ pub struct ChallengeResult {
     /// What usual units look like; `None` with too few of them.
     #[serde(default)]
     pub shift: Option<ShiftReference>,
+    /// What it cost; `None` in runs of before it was measured.
+    #[serde(default)]
+    pub costs: Option<Costs>,
     /// All verdicts.
     pub verdicts: Vec<Verdict>,
 }
@@ -279,6 +285,7 @@ impl ChallengeResult {
             detectors: Vec::new(),
             lists: None,
             shift: None,
+            costs: None,
             verdicts: Vec::new(),
         }
     }
@@ -319,8 +326,15 @@ impl<'a> Judge<'a> {
             ..ChallengeResult::empty()
         };
         let jury = self.jury;
+        let trained = self.trained.designed.leaderboard.iter();
+        let training: f64 = trained.map(|standing| standing.seconds).sum();
+        let side_by_side = self.context.settings.jobs.max(1) as f64;
+        let predicted = self.predicted.as_secs_f64();
+        let mut watch = Stopwatch::start(training / side_by_side, ("predictions", predicted));
         self.scores(&mut result);
+        watch.lap("scores");
         self.compare(&mut result)?;
+        watch.lap("other models");
         if let Some(against) = &result.against_trivial {
             result
                 .verdicts
@@ -332,21 +346,33 @@ impl<'a> Judge<'a> {
         self.calibration(&mut result)?;
         self.coverage(&mut result)?;
         self.lists(&mut result)?;
+        watch.lap("calibration and coverage");
         self.answers(&mut result)?;
+        watch.lap("abstention");
         self.context.go_on()?;
         self.strangeness(&mut result)?;
+        watch.lap("strange inputs");
         self.nearness(&mut result)?;
         self.by_part(&mut result);
+        watch.lap("nearness and parts");
         // What follows is bounded by the time that is left; without a limit it runs whole.
         self.membership(&mut result)?;
+        watch.lap("membership");
         self.robustness(&mut result, &self.context.clock.share(0.2))?;
+        watch.lap("robustness");
         self.memorisation(&mut result, &self.context.clock.share(0.3))?;
+        watch.lap("memorisation");
         self.randomisation(&mut result, &self.context.clock.share(0.3))?;
+        watch.lap("randomisation");
         self.importance(&mut result, &self.context.clock.share(0.6))?;
+        watch.lap("importance");
         self.explanations(&mut result, &self.context.clock.share(0.7))?;
         self.pictures(&mut result);
+        watch.lap("explanations");
         self.learning_curve(&mut result, &self.context.clock.share(0.8))?;
+        watch.lap("learning curve");
         self.context.go_on()?;
+        result.costs = Some(watch.stop());
         result
             .verdicts
             .push(jury.leakage(&self.trained.prepared.curated.curation.findings));
@@ -553,7 +579,8 @@ impl<'a> Judge<'a> {
             per_target: None,
         };
         let jury = self.jury;
-        result.verdicts.push(jury.uncertainty(&uncertainty));
+        let method = parts.uncertainty;
+        result.verdicts.push(jury.uncertainty(&uncertainty, method));
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
         result.uncertainty = Some([
             mean(&uncertainty.total),

@@ -4,7 +4,7 @@ use candor_core::{Metric, Modality, Outcome, Step, Verdict};
 use candor_deploy::{Bundle, CardScore, ModelCard, write_file};
 use serde::{Deserialize, Serialize};
 
-use crate::challenged::{ChallengeResult, Challenged};
+use crate::challenged::{ChallengeResult, Challenged, Costs};
 use crate::context::Context;
 use crate::designed::Standing;
 use crate::report::{Report, to_html};
@@ -32,6 +32,9 @@ pub struct Summary {
     pub leaderboard: Vec<Standing>,
     /// What the challenges said.
     pub verdicts: Vec<Verdict>,
+    /// What judging cost beside the training; `None` without a test part.
+    #[serde(default)]
+    pub costs: Option<Costs>,
     /// Seconds over all processes that worked on the run.
     pub seconds: f64,
 }
@@ -111,6 +114,7 @@ impl Challenged {
                 .take(SHOWN)
                 .cloned()
                 .collect(),
+            costs: self.result.costs.clone(),
             verdicts: self.result.verdicts.clone(),
             seconds: (context.spent_before + context.clock.elapsed()).as_secs_f64(),
         }

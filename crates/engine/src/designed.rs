@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use candor_core::{Clock, Seed, Step, Task};
+use candor_core::{Clock, Seed, Step, Task, UncertaintyMethod};
 use candor_design::{
     First, JobRecord, JobResult, PolicyCourse, Store, StudySettings, label, leaderboard,
     policy_course, run,
@@ -104,7 +104,10 @@ impl Prepared {
                 ..StudySettings::new("fit", settings.seed.derive("study", &[]))
             };
             let seed = settings.seed.derive("members", &[]);
-            let objective = self.objective(&trials, &clock, seed, settings.jobs);
+            let objective = FoldObjective {
+                uncertainty: settings.uncertainty,
+                ..self.objective(&trials, &clock, seed, settings.jobs)
+            };
             let mut store = Store::open(&folder.join("study.db"))?;
             let events = context.events.clone();
             let outcome = run(&self.space, &study, &mut store, &objective, &clock, &events)?;
@@ -165,6 +168,7 @@ impl Prepared {
             folder,
             allowance: self.allowance(clock, jobs, TRIAL_SHARE),
             baseline_allowance: self.allowance(clock, jobs, baselines),
+            uncertainty: UncertaintyMethod::default(),
             seed,
         }
     }

@@ -37,8 +37,8 @@ mod trial_folder;
 
 pub use by_part::{PartScore, PartTable};
 pub use challenged::{
-    ChallengeResult, CurvePoint, DetectorScore, Disturbed, Explained, FollowedCoverage, Importance,
-    NearnessBin, NearnessTable, OtherScore, RandomisedPoint, Score,
+    ChallengeResult, CostSeconds, Costs, CurvePoint, DetectorScore, Disturbed, Explained,
+    FollowedCoverage, Importance, NearnessBin, NearnessTable, OtherScore, RandomisedPoint, Score,
 };
 pub use check::{CheckResult, check};
 pub use compare::{Comparison, Reached, SearchJob, SearchOf, compare};

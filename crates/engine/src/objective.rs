@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
+use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task, UncertaintyMethod};
 use candor_data::Fold;
 use candor_design::{Assignment, Design, Evaluation, JobRecord, Objective};
 use candor_train::{FittedMember, Learner, MemberError, Units};
@@ -26,6 +26,8 @@ pub(crate) struct FoldObjective<'a> {
     pub allowance: Option<Duration>,
     /// The same of a baseline.
     pub baseline_allowance: Option<Duration>,
+    /// How networks say what they do not know.
+    pub uncertainty: UncertaintyMethod,
     pub seed: Seed,
 }
 
@@ -104,8 +106,12 @@ impl FoldObjective<'_> {
         seed: Seed,
         clock: &Clock,
     ) -> Result<FittedMember, MemberError> {
+        let asked = match self.uncertainty {
+            UncertaintyMethod::Ensemble => design.clone(),
+            method => design.clone().with("uncertainty", method.name()),
+        };
         self.learner.fit(&candor_train::Assignment {
-            design,
+            design: &asked,
             units: self.units,
             targets: self.targets,
             target: self.target,

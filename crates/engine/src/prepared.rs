@@ -100,6 +100,20 @@ impl Curated {
             .material
             .subject(input, table, learnable, &target, seconds)?;
         let (space, hand_made) = tried(subject.learner(), &context.settings.models)?;
+        let method = context.settings.uncertainty;
+        let known = subject.learner().uncertainty_methods();
+        let unknown = (!known.contains(&method)).then(|| {
+            let names: Vec<&str> = known.iter().map(|method| method.name()).collect();
+            format!(
+                "networks for this kind of data tell doubt by {} only, not by {method}",
+                names.join(", ")
+            )
+        });
+        let refused = method.refusal(target.task, target.width(), split.development().len());
+        if let Some(problem) = unknown.or(refused) {
+            let setting = "uncertainty";
+            return Err(EngineError::Setting { setting, problem });
+        }
         let train = split.folds.first().map_or(0, |fold| fold.train.len());
         let mut curation = self.curation;
         curation.findings.extend(result.findings);

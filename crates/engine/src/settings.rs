@@ -1,5 +1,5 @@
 use candor_challenge::Gates;
-use candor_core::{Metric, Seed, Task};
+use candor_core::{Metric, Seed, Task, UncertaintyMethod};
 use candor_data::{ReadOptions, SplitRule};
 use candor_design::SamplerKind;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,8 @@ pub struct FitSettings {
     pub tolerance: Option<f64>,
     /// Whether a network is also trained on targets of which more and more are shuffled: five short trainings more.
     pub randomisation: bool,
+    /// How networks say what they do not know. With another than the default the final model is one design, a network.
+    pub uncertainty: UncertaintyMethod,
     /// Different designs in the final ensemble at most.
     pub ensemble: usize,
     /// Thresholds of the challenges.
@@ -157,6 +159,7 @@ impl Default for FitSettings {
             risk: 0.05,
             tolerance: None,
             randomisation: false,
+            uncertainty: UncertaintyMethod::default(),
             ensemble: 6,
             gates: Gates::default(),
         }

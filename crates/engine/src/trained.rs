@@ -4,7 +4,7 @@ use candor_challenge::{
     AbstentionRule, AdaptiveIntervals, ChallengeError, Correctness, ErrorLaw, Gate, Isotonic,
     KnnBank, LabelRiskControl, OodDetector, Recalibration,
 };
-use candor_core::{Distribution, Metric, Seed, Step, Targets, Task};
+use candor_core::{Distribution, Metric, Seed, Step, Targets, Task, UncertaintyMethod};
 use candor_data::Fold;
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
 use candor_train::{Features, select_ensemble};
@@ -59,6 +59,9 @@ pub struct TrainedResult {
     pub simpler: Option<String>,
     /// How calibration was done.
     pub calibration: String,
+    /// How it says what it does not know.
+    #[serde(default)]
+    pub uncertainty: UncertaintyMethod,
     /// Labels that may be wrong; `None` in runs of before they were looked at.
     #[serde(default)]
     pub labels: Option<LabelFindings>,
@@ -90,7 +93,13 @@ impl Designed {
         let folder = context.folder.step(Step::Trained);
         let bundle = folder.join("bundle");
         let result = context.step(Step::Trained, &["bundle/bundle.json"], || {
-            let candidates = self.candidates();
+            let mut candidates = self.candidates();
+            let mut distinct = context.settings.ensemble;
+            // One network that doubts itself, instead of several that disagree.
+            if context.settings.uncertainty != UncertaintyMethod::Ensemble {
+                candidates.retain(|candidate| candidate.standing.network);
+                distinct = 1;
+            }
             if candidates.is_empty() {
                 let failures: Vec<String> = self
                     .result
@@ -105,7 +114,7 @@ impl Designed {
                 };
                 return Err(EngineError::NothingTrained(why));
             }
-            let chosen = self.choose(&candidates, context.settings.ensemble)?;
+            let chosen = self.choose(&candidates, distinct)?;
             let (chosen, simpler) = self.simpler_if_as_good(&candidates, chosen)?;
             let result = self.build(context, &candidates, &chosen, &bundle)?;
             Ok(TrainedResult { simpler, ..result })
@@ -274,6 +283,7 @@ impl Designed {
             detector: best_network.map(|i| candidates[i].standing.name.clone()),
             simpler: None,
             calibration,
+            uncertainty: context.settings.uncertainty,
             labels: Some(self.review_labels(context, candidates, chosen)?),
         })
     }
@@ -440,6 +450,7 @@ impl Designed {
                 )?),
                 _ => None,
             },
+            uncertainty: settings.uncertainty,
             shift: None,
         };
         Ok((parts, how))

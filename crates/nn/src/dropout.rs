@@ -4,12 +4,21 @@ use rand::Rng;
 use crate::Pass;
 
 /// Sets each value to zero with probability `rate` in training, and scales the others by
-/// `1 / (1 - rate)`; does nothing in evaluation.
+/// `1 / (1 - rate)`; does nothing in evaluation. In a thinned pass ([`Pass::thinned`]) one mask over the last axis, that of the
+/// features, is drawn for all units.
 ///
 /// # Reference
 /// Srivastava et al., JMLR 15, 2014 (inverted scaling).
 pub fn dropout(x: Tensor<3>, rate: f64, pass: &mut Pass) -> Tensor<3> {
-    let Some(stream) = pass.stream().filter(|_| rate > 0.0) else {
+    if rate <= 0.0 {
+        return x;
+    }
+    if let Some(stream) = pass.thinning() {
+        let width = x.dims()[2];
+        let mask = Tensor::ones([1, 1, width], &x.device());
+        return x * candor_kernels::dropout(mask, rate, stream.next_u64());
+    }
+    let Some(stream) = pass.stream() else {
         return x;
     };
     candor_kernels::dropout(x, rate, stream.next_u64())
@@ -43,6 +52,16 @@ mod tests {
                 "{rate}: {dropped}"
             );
         }
+    }
+
+    #[test]
+    fn a_thinned_network_drops_the_same_features_of_all_units() {
+        let mut stream = Seed(0).stream("thinned", &[]);
+        let ones = Tensor::ones([2, 5, 64], &Device::flex());
+        let y = floats(dropout(ones, 0.5, &mut Pass::thinned(&mut stream)));
+        let (first, dropped) = (&y[..64], y[..64].iter().filter(|v| **v == 0.0).count());
+        assert!((10..54).contains(&dropped), "{dropped}");
+        assert!(y.chunks(64).all(|row| row == first));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod batch_statistics;
 mod categorical_embedding;
 mod convolution;
 mod dropout;
+mod evidential;
 #[cfg(test)]
 mod finite_differences;
 mod head;

@@ -44,6 +44,15 @@ impl MemberLinear {
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         x.matmul(self.weight.val()) + self.bias.val()
     }
+
+    /// The numbers of each member's map, offsets as a last row: `[members]` of `[input + 1, output]`.
+    pub fn maps(&self) -> Vec<Vec<f64>> {
+        let rows = Tensor::cat(vec![self.weight.val(), self.bias.val()], 1);
+        let [members, input, output] = rows.dims();
+        let numbers: Vec<f64> = rows.into_data().iter::<f64>().collect();
+        let maps = numbers.chunks((input * output).max(1)).take(members);
+        maps.map(<[f64]>::to_vec).collect()
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +82,8 @@ mod tests {
         let x = Tensor::from_data([units, units], &Device::flex());
         let expected = [1.5, 2.5, -0.5, 9.5, 19.5, -10.5];
         assert_close(&layer.forward(x), [2, 3, 1], &expected);
+        let maps = [vec![1.0, 2.0, 0.5], vec![10.0, 20.0, -0.5]];
+        assert_eq!(layer.maps(), maps);
     }
 
     #[test]

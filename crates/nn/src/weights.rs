@@ -78,6 +78,24 @@ impl Weights {
         writer.error.map_or(Ok(module), Err)
     }
 
+    /// Puts a tensor beside the weights of the network, which [`Weights::load_into`] leaves alone. Its numbers must be finite, and as many as
+    /// the shape says.
+    pub fn put(&mut self, name: String, shape: Vec<usize>, values: Vec<f32>) {
+        let place = self.tensors.partition_point(|t| t.name < name);
+        let named = Named {
+            name,
+            shape,
+            values,
+        };
+        self.tensors.insert(place, named);
+    }
+
+    /// Shape and values of a tensor, row-major.
+    pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        let named = self.tensors.iter().find(|t| t.name == name)?;
+        Some((&named.shape, &named.values))
+    }
+
     /// The number of weights.
     pub fn count(&self) -> usize {
         self.tensors.iter().map(|t| t.values.len()).sum()
@@ -295,6 +313,19 @@ mod tests {
             assert_eq!(bits(&read), bits(&weights));
             assert_eq!(read.to_safetensors().unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn a_tensor_beside_the_weights_is_saved_and_does_not_disturb_the_network() {
+        let mut weights = Weights::of(&nested(1));
+        weights.put("beside".into(), vec![1, 2], vec![0.5, -1.0]);
+        let bytes = weights.to_safetensors().unwrap();
+        let read = Weights::from_safetensors(&bytes).unwrap();
+        assert_eq!(read, weights);
+        assert_eq!(read.get("beside"), Some((&[1, 2][..], &[0.5, -1.0][..])));
+        assert_eq!(read.get("nothing"), None);
+        let network = read.load_into(nested(2)).unwrap();
+        assert_eq!(Weights::of(&network), Weights::of(&nested(1)));
     }
 
     #[test]

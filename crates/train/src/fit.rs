@@ -202,10 +202,11 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             &mut Pass::training(&mut dropping),
         );
         let weights = data.class_weights();
-        let loss = loss(head, output.raw, targets, batch, weights, &device)?;
-        let value = f64::from(loss.clone().into_scalar::<f32>());
         let used = time_used(look_seconds);
         let done = (step as f64 * one_step).max(used.min(1.0));
+        let judge = head.annealed(done);
+        let loss = loss(&judge, output.raw, targets, batch, weights, &device)?;
+        let value = f64::from(loss.clone().into_scalar::<f32>());
         let rate = recipe.learning_rate_at(done, one_step) * rate_scale;
         if !value.is_finite() {
             recoveries += 1;

@@ -2,7 +2,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use burn::module::Module;
-use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets};
+use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets, UncertaintyMethod};
 use candor_design::{Design, Space};
 use candor_nn::Weights;
 use rand::seq::SliceRandom;
@@ -60,6 +60,9 @@ impl std::fmt::Debug for Units {
 pub struct MemberPrediction {
     /// One distribution for each member inside an efficient ensemble; else one.
     pub members: Vec<Distribution>,
+    /// Of members that doubt themselves, how much of the doubt in each of `members` is in the data: the expected entropy in nats (of classes one a
+    /// unit, of labels `[units, width]`), or the expected variance `[units, width]`. `None`: all of it.
+    pub aleatoric: Option<Vec<Vec<f32>>>,
     /// What the head of a network sees, if the member is a network.
     pub features: Option<Features>,
 }
@@ -163,11 +166,22 @@ impl SavedMember {
         description: &impl Serialize,
         network: &impl Module,
     ) -> Result<SavedMember, MemberError> {
+        SavedMember::of_weights(description, &Weights::of(network))
+    }
+
+    /// The same of weights, with what stands beside them.
+    ///
+    /// # Errors
+    /// When the description is no JSON, or the weights cannot be written.
+    pub fn of_weights(
+        description: &impl Serialize,
+        weights: &Weights,
+    ) -> Result<SavedMember, MemberError> {
         let malformed = |problem: String| MemberError::Malformed(problem);
         Ok(SavedMember {
             description: serde_json::to_value(description).map_err(|e| malformed(e.to_string()))?,
             extension: "safetensors",
-            numbers: Weights::of(network)
+            numbers: weights
                 .to_safetensors()
                 .map_err(|e| malformed(e.to_string()))?,
         })
@@ -241,6 +255,11 @@ pub trait Learner: Send + Sync {
         rows.truncate(keep);
         rows.sort_unstable();
         rows
+    }
+
+    /// How its networks can say what they do not know. A design asks for another than the first under the name `uncertainty`.
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &[UncertaintyMethod::Ensemble]
     }
 
     /// Trains one design.

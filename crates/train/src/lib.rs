@@ -3,6 +3,7 @@
 //! The loop knows nothing of modalities: a [`Network`] turns a batch into an embedding and the raw
 //! parameters of a predictive distribution, and [`Batches`] makes batches of the units asked for.
 
+mod doubt;
 mod ensemble;
 mod fit;
 mod learner;
@@ -13,6 +14,7 @@ mod recipe;
 mod target_scale;
 mod watched_loss;
 
+pub use doubt::{Doubt, LastLayerLaplace, SavedDoubt, SelfDoubt, ThinnedNetworks};
 pub use ensemble::{Ensemble, select_ensemble};
 pub use fit::{Evaluation, TrainError, Trained, Validation, fit};
 pub use learner::{

@@ -2,13 +2,15 @@ use burn::tensor::{Device, Tensor};
 use candor_core::{Distribution, PredictionError};
 use candor_nn::{HeadKind, Pass};
 
-use crate::{Batches, Network};
+use crate::{Batches, Network, TargetScale};
 
 /// Predictions of one trained network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkPrediction {
     /// One distribution for each member inside the network.
     pub members: Vec<Distribution>,
+    /// How much of its own doubt each member finds in the data, see [`crate::MemberPrediction::aleatoric`].
+    pub aleatoric: Option<Vec<Vec<f32>>>,
     /// `[units, width]`: the mean of the members' embeddings.
     pub embedding: Vec<f32>,
     /// Length of an embedding.
@@ -24,6 +26,59 @@ impl NetworkPrediction {
         let members: Vec<(f64, &Distribution)> = self.members.iter().map(|m| (1.0, m)).collect();
         Distribution::mixture(&members)
     }
+
+    /// The same in the target's own units.
+    pub fn unscale(mut self, scale: &TargetScale) -> NetworkPrediction {
+        let members = self.members.into_iter();
+        self.members = members.map(|m| scale.unscale(m)).collect();
+        for own in self.aleatoric.iter_mut().flatten() {
+            scale.unscale_variances(own);
+        }
+        self
+    }
+
+    /// What a network says of the units at `indices`, in batches: `answer` makes of the raw parameters and the embeddings of one
+    /// member what it says of a batch, and how much of its doubt is in the data.
+    pub(crate) fn gather<N: Network, B: Batches<Batch = N::Batch>>(
+        network: &N,
+        data: &B,
+        indices: &[usize],
+        device: &Device,
+        answer: &mut dyn FnMut(Tensor<2>, &[f32], usize) -> (Distribution, Option<Vec<f32>>),
+    ) -> NetworkPrediction {
+        let mut parts: Vec<Vec<Distribution>> = Vec::new();
+        let mut aleatoric: Option<Vec<Vec<f32>>> = None;
+        let (mut embedding, mut width) = (Vec::new(), 0);
+        for chunk in indices.chunks(data.units_at_once().max(1)) {
+            let output = network.forward(&data.batch(chunk, device), &mut Pass::evaluation());
+            let [members, units, _] = output.raw.dims();
+            parts.resize(members, Vec::new());
+            width = output.embedding.dims()[2];
+            let seen: Vec<f32> = output.embedding.clone().into_data().iter().collect();
+            for (m, part) in parts.iter_mut().enumerate() {
+                // Networks may show all their members one embedding.
+                let place = if seen.len() < (m + 1) * units * width {
+                    0
+                } else {
+                    m
+                };
+                let rows = &seen[place * units * width..][..units * width];
+                let (said, own) = answer(raw_of(&output.raw, m), rows, m);
+                part.push(said);
+                if let Some(own) = own {
+                    let all = aleatoric.get_or_insert_with(|| vec![Vec::new(); members]);
+                    all[m].extend(own);
+                }
+            }
+            embedding.extend(output.embedding.mean_dim(0).into_data().iter::<f32>());
+        }
+        NetworkPrediction {
+            members: concatenate(parts, indices.len()),
+            aleatoric,
+            embedding,
+            width,
+        }
+    }
 }
 
 /// Predicts the units at `indices`, in batches, without gradients.
@@ -37,42 +92,51 @@ pub fn predict<N: Network, B: Batches<Batch = N::Batch>>(
     head: &HeadKind,
     device: &Device,
 ) -> NetworkPrediction {
-    let mut parts: Vec<Vec<Distribution>> = Vec::new();
-    let (mut embedding, mut width) = (Vec::new(), 0);
-    for chunk in indices.chunks(data.units_at_once().max(1)) {
-        let output = network.forward(&data.batch(chunk, device), &mut Pass::evaluation());
-        let [members, units, outputs] = output.raw.dims();
-        parts.resize(members, Vec::new());
-        for (m, part) in parts.iter_mut().enumerate() {
-            let raw: Tensor<2> = output.raw.clone().narrow(0, m, 1).reshape([units, outputs]);
-            part.push(head.distribution(raw));
-        }
-        width = output.embedding.dims()[2];
-        embedding.extend(output.embedding.mean_dim(0).into_data().iter::<f32>());
-    }
-    let members = parts
-        .into_iter()
-        .map(|part| concatenate(part, indices.len()))
-        .collect();
-    NetworkPrediction {
-        members,
-        embedding,
-        width,
-    }
+    NetworkPrediction::gather(network, data, indices, device, &mut |raw, _, _| {
+        (head.distribution(raw.clone()), head.aleatoric(raw))
+    })
 }
 
-fn concatenate(parts: Vec<Distribution>, units: usize) -> Distribution {
-    let mut parts = parts.into_iter();
-    let Some(mut whole) = parts.next() else {
-        return Distribution::Categorical {
-            classes: 0,
-            probabilities: Vec::with_capacity(units),
-        };
-    };
-    for part in parts {
-        if whole.append(&part).is_err() {
-            unreachable!("one head gives one kind of distribution");
+/// What each member inside a network says of the units at `indices`, by raw parameters that `forward` makes of a batch.
+pub(crate) fn each_member<B: Batches>(
+    data: &B,
+    indices: &[usize],
+    head: &HeadKind,
+    device: &Device,
+    forward: &dyn Fn(&B::Batch) -> Tensor<3>,
+) -> Vec<Distribution> {
+    let mut parts: Vec<Vec<Distribution>> = Vec::new();
+    for chunk in indices.chunks(data.units_at_once().max(1)) {
+        let raw = forward(&data.batch(chunk, device));
+        parts.resize(raw.dims()[0], Vec::new());
+        for (m, part) in parts.iter_mut().enumerate() {
+            part.push(head.distribution(raw_of(&raw, m)));
         }
     }
-    whole
+    concatenate(parts, indices.len())
+}
+
+/// The raw parameters `[units, outputs]` of one member.
+pub(crate) fn raw_of(raw: &Tensor<3>, member: usize) -> Tensor<2> {
+    let [_, units, outputs] = raw.dims();
+    raw.clone().narrow(0, member, 1).reshape([units, outputs])
+}
+
+fn concatenate(members: Vec<Vec<Distribution>>, units: usize) -> Vec<Distribution> {
+    let one = |parts: Vec<Distribution>| {
+        let mut parts = parts.into_iter();
+        let Some(mut whole) = parts.next() else {
+            return Distribution::Categorical {
+                classes: 0,
+                probabilities: Vec::with_capacity(units),
+            };
+        };
+        for part in parts {
+            if whole.append(&part).is_err() {
+                unreachable!("one head gives one kind of distribution");
+            }
+        }
+        whole
+    };
+    members.into_iter().map(one).collect()
 }

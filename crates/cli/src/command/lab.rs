@@ -26,11 +26,14 @@ pub(crate) fn run(args: &LabArgs, json: bool, quiet: bool) -> Result<Ending, Fai
     }
     if experiments.is_empty() {
         experiments = Experiment::ALL.to_vec();
+        // What cannot be done is not asked for.
+        experiments.retain(|e| *e != Experiment::Colorize || args.pictures.is_some());
     }
     let default = LabSettings::default();
     let settings = LabSettings {
         seed: Seed(args.seed),
         repeats: args.repeats,
+        pictures: args.pictures.clone(),
         jobs: args.jobs.unwrap_or(default.jobs),
     };
     let interrupt = fit::on_ctrl_c()?;
@@ -62,6 +65,7 @@ fn experiment(name: &StudyName) -> Experiment {
         StudyName::Beyond => Experiment::Beyond,
         StudyName::TwoKinds => Experiment::TwoKinds,
         StudyName::Garbage => Experiment::Garbage,
+        StudyName::Colorize => Experiment::Colorize,
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn of_fit(args: &FitArgs) -> Result<FitSettings, Failure> {
         settings.models.clone_from(&args.models);
     }
     settings.sampler = args.sampler.unwrap_or(settings.sampler);
+    settings.uncertainty = args.uncertainty.unwrap_or(settings.uncertainty);
     settings.coverage = args.coverage.unwrap_or(settings.coverage);
     settings.tolerance = args.tolerance.or(settings.tolerance);
     settings.risk = args.risk.unwrap_or(settings.risk);

@@ -60,6 +60,9 @@ fn text(summary: &Summary) -> String {
     for row in rows {
         text += &format!("{} {}: {}\n", row[0], row[1], row[2]);
     }
+    if let Some(costs) = &summary.costs {
+        text += &format!("\n{}", costs.in_words());
+    }
     text += &format!(
         "\nreport: {}\nbundle: {}\ntook {:.1} s",
         summary.report.display(),

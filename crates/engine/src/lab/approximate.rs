@@ -54,6 +54,7 @@ pub(super) fn run(bench: &Bench) -> Result<Study, EngineError> {
                 label: "the picture".into(),
                 side: SIDE,
                 values: shown,
+                colours: Vec::new(),
                 frame: 0,
             });
         }
@@ -103,6 +104,7 @@ pub(super) fn run(bench: &Bench) -> Result<Study, EngineError> {
                         label,
                         side: wide,
                         values: means.clone(),
+                        colours: Vec::new(),
                         frame: MARGIN,
                     });
                 }

@@ -3,6 +3,7 @@
 
 mod approximate;
 mod beyond;
+mod colorize;
 mod garbage;
 mod networks;
 mod page;
@@ -10,7 +11,7 @@ mod randomize;
 mod raster;
 mod two_kinds;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use candor_core::wording::figure;
@@ -34,16 +35,19 @@ pub enum Experiment {
     TwoKinds,
     /// Bad data against bad models.
     Garbage,
+    /// Colours of grey pictures, and the training pictures that they come from. Needs pictures.
+    Colorize,
 }
 
 impl Experiment {
     /// All, in the order in which they are told.
-    pub const ALL: [Experiment; 5] = [
+    pub const ALL: [Experiment; 6] = [
         Experiment::Approximate,
         Experiment::Randomize,
         Experiment::Beyond,
         Experiment::TwoKinds,
         Experiment::Garbage,
+        Experiment::Colorize,
     ];
 
     /// The name as a person writes it.
@@ -54,6 +58,7 @@ impl Experiment {
             Experiment::Beyond => "beyond",
             Experiment::TwoKinds => "two-kinds",
             Experiment::Garbage => "garbage",
+            Experiment::Colorize => "colorize",
         }
     }
 
@@ -71,6 +76,7 @@ impl Experiment {
                 "Is a picture of two things at once the same as a picture of neither?"
             }
             Experiment::Garbage => "Does a better model make up for worse data?",
+            Experiment::Colorize => "Where does a network have its colours from?",
         }
     }
 
@@ -81,6 +87,7 @@ impl Experiment {
             Experiment::Beyond => beyond::run(bench),
             Experiment::TwoKinds => two_kinds::run(bench),
             Experiment::Garbage => garbage::run(bench),
+            Experiment::Colorize => colorize::run(bench),
         }
     }
 }
@@ -92,6 +99,8 @@ pub struct LabSettings {
     pub seed: Seed,
     /// How often everything random is drawn anew.
     pub repeats: usize,
+    /// Pictures in colour for [`Experiment::Colorize`]: a folder or an archive with a folder a class.
+    pub pictures: Option<PathBuf>,
     /// Networks trained side by side. The figures do not depend on it.
     #[serde(skip)]
     pub jobs: usize,
@@ -102,6 +111,7 @@ impl Default for LabSettings {
         LabSettings {
             seed: Seed(0),
             repeats: 3,
+            pictures: None,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }

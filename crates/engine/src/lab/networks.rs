@@ -47,12 +47,26 @@ impl Rows {
         width: usize,
         values: Vec<f32>,
     ) -> Result<Rows, EngineError> {
+        Rows::of_several_numbers(inputs, width, 1, values)
+    }
+
+    /// The same with several numbers a row, `values` being `[rows, targets]`.
+    pub fn of_several_numbers(
+        inputs: Vec<f32>,
+        width: usize,
+        targets: usize,
+        values: Vec<f32>,
+    ) -> Result<Rows, EngineError> {
         let target = Target {
             task: Task::Regression,
-            names: vec!["value".into()],
+            names: (0..targets).map(|i| format!("value {i}")).collect(),
             classes: Vec::new(),
         };
-        Rows::new(inputs, width, Targets::Values { width: 1, values }, target)
+        let targets = Targets::Values {
+            width: targets,
+            values,
+        };
+        Rows::new(inputs, width, targets, target)
     }
 
     fn new(
@@ -129,6 +143,20 @@ impl Rows {
 }
 
 impl Networks {
+    /// What the heads of all networks see of each row, side by side: how many numbers, and the numbers.
+    pub fn seen(&self, of: &Rows, asked: &[usize]) -> Result<(usize, Vec<f32>), EngineError> {
+        let said = self.predictions(of, asked)?;
+        let features: Vec<_> = said.into_iter().filter_map(|said| said.features).collect();
+        let width = features.iter().map(|f| f.width).sum();
+        let mut all = Vec::with_capacity(width * asked.len());
+        for unit in 0..asked.len() {
+            for f in &features {
+                all.extend_from_slice(&f.embedding[unit * f.width..(unit + 1) * f.width]);
+            }
+        }
+        Ok((width, all))
+    }
+
     /// What each says of the rows of `of`.
     pub fn say(&self, of: &Rows, rows: &[usize]) -> Result<Vec<Distribution>, EngineError> {
         let said = self.predictions(of, rows)?.into_iter();

@@ -1,14 +1,37 @@
 use std::fmt::Write;
 
-/// A small grey picture under its name.
+/// A small picture under its name.
 pub(super) struct Raster {
     pub label: String,
     /// Pixels along a side.
     pub side: usize,
     /// Row by row, 0 (white) to 1 (black); what lies outside is cut.
     pub values: Vec<f64>,
+    /// Red, green and blue of each pixel, 0 to 1, instead of `values`; what lies outside is cut.
+    pub colours: Vec<[f64; 3]>,
     /// Pixels from each edge to a frame that is drawn inside; 0 for none.
     pub frame: usize,
+}
+
+impl Raster {
+    /// A picture in colour.
+    pub fn in_colour(label: &str, side: usize, colours: Vec<[f64; 3]>) -> Raster {
+        Raster {
+            label: label.into(),
+            side,
+            values: Vec::new(),
+            colours,
+            frame: 0,
+        }
+    }
+
+    /// Red, green and blue of each pixel, from 0 to 255.
+    fn pixels(&self) -> Vec<[f64; 3]> {
+        let bytes = |part: f64| (255.0 * part.clamp(0.0, 1.0)).round();
+        let grey = self.values.iter().map(|value| [bytes(1.0 - value); 3]);
+        let coloured = self.colours.iter().map(|colour| colour.map(bytes));
+        grey.chain(coloured).collect()
+    }
 }
 
 const WIDTH: f64 = 360.0;
@@ -34,13 +57,12 @@ pub(super) fn rasters(title: &str, pictures: &[Raster], in_line: usize) -> Strin
             picture.label
         );
         let (top, pixel) = (top + NAME, size / picture.side.max(1) as f64);
-        for (place, value) in picture.values.iter().enumerate() {
+        for (place, [red, green, blue]) in picture.pixels().into_iter().enumerate() {
             let (x, y) = (place % picture.side, place / picture.side);
-            let grey = (255.0 * (1.0 - value.clamp(0.0, 1.0))).round();
             // A hair wider, so that no light shines between pixels.
             let _ = write!(
                 svg,
-                r#"<rect x="{:.2}" y="{:.2}" width="{2:.2}" height="{2:.2}" fill="rgb({grey},{grey},{grey})"/>"#,
+                r#"<rect x="{:.2}" y="{:.2}" width="{2:.2}" height="{2:.2}" fill="rgb({red},{green},{blue})"/>"#,
                 left + x as f64 * pixel,
                 top + y as f64 * pixel,
                 pixel + 0.3

@@ -56,6 +56,7 @@ pub(super) fn run(bench: &Bench) -> Result<Study, EngineError> {
                         label: group.name.into(),
                         side: SIDE,
                         values: values.collect(),
+                        colours: Vec::new(),
                         frame: 0,
                     });
                 }
@@ -238,7 +239,7 @@ impl Strangeness {
         held_out: &[usize],
         seed: Seed,
     ) -> Result<Strangeness, EngineError> {
-        let (width, learned) = seen(networks, rows, train)?;
+        let (width, learned) = networks.seen(rows, train)?;
         let bank = KnnBank::fit(
             &learned,
             width,
@@ -246,35 +247,17 @@ impl Strangeness {
             KnnBank::MAX_PROTOTYPES,
             seed,
         )?;
-        let usual = ConformalPValue::calibrate(&bank.score(&seen(networks, rows, held_out)?.1)?)?;
+        let usual = ConformalPValue::calibrate(&bank.score(&networks.seen(rows, held_out)?.1)?)?;
         Ok(Strangeness { bank, usual })
     }
 
     /// The share of the pictures that are called strange.
     fn share(&self, networks: &Networks, rows: &Rows, asked: &[usize]) -> Result<f64, EngineError> {
-        let scores = self.bank.score(&seen(networks, rows, asked)?.1)?;
+        let scores = self.bank.score(&networks.seen(rows, asked)?.1)?;
         let strange = scores
             .iter()
             .filter(|s| self.usual.p_value(**s) <= FALSE_ALARMS)
             .count();
         Ok(strange as f64 / scores.len().max(1) as f64)
     }
-}
-
-/// What the heads of all networks see of each picture, side by side.
-fn seen(
-    networks: &Networks,
-    rows: &Rows,
-    asked: &[usize],
-) -> Result<(usize, Vec<f32>), EngineError> {
-    let said = networks.predictions(rows, asked)?;
-    let features: Vec<_> = said.into_iter().filter_map(|said| said.features).collect();
-    let width = features.iter().map(|f| f.width).sum();
-    let mut all = Vec::with_capacity(width * asked.len());
-    for unit in 0..asked.len() {
-        for f in &features {
-            all.extend_from_slice(&f.embedding[unit * f.width..(unit + 1) * f.width]);
-        }
-    }
-    Ok((width, all))
 }

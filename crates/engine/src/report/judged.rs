@@ -1,8 +1,8 @@
 use candor_challenge::{
     CalibrationError, CoverageReport, IntervalCalibration, ReliabilityBin, SliceKind,
 };
-use candor_core::Task;
 use candor_core::wording::{Words, figure, percent};
+use candor_core::{Task, UncertaintyMethod};
 
 use super::Report;
 use super::block::{Block, Grid, Picture, Section, number, text};
@@ -69,14 +69,20 @@ pub(super) fn doubt(report: &Report) -> Option<Section> {
     blocks.extend(trust::promises(report));
     if let Some([total, aleatoric, epistemic]) = judged.uncertainty {
         let share = if total > 0.0 { epistemic / total } else { 0.0 };
+        let method = report.trained.uncertainty;
+        let of_model = match method {
+            UncertaintyMethod::Ensemble => format!("its members disagree; more {rows} would help"),
+            _ => format!("as told by the method `{method}`"),
+        };
         blocks.push(Block::Text(format!(
             "Of the doubt in an average answer, {} lies in the data (it would not go away with more {rows} of the same kind) \
-             and {} in the model (its members disagree; more {rows} would help). In figures: {} and {}.",
+             and {} in the model ({of_model}). In figures: {} and {}.",
             percent(1.0 - share),
             percent(share),
             figure(aleatoric),
             figure(epistemic)
         )));
+        blocks.push(Block::Text(method.meaning().to_owned()));
     }
     if let Some((detection, refused)) = &judged.strangeness {
         blocks.push(Block::Text(format!(

@@ -4,7 +4,7 @@ use candor_core::{Modality, Outcome, Verdict};
 
 use super::block::{Block, Grid, Section, text};
 use super::{Report, data, judged, models, pictured, study, trust};
-use crate::EngineError;
+use crate::{Costs, EngineError};
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -236,6 +236,8 @@ fn again(report: &Report) -> Section {
     if let Some(steps) = settings.steps {
         budget += &format!(", {steps} steps a training");
     }
+    let costs = report.challenged.costs.as_ref();
+    let judging = costs.map_or_else(|| "nothing was judged".to_owned(), Costs::in_words);
     let row = |what: &str, value: String| vec![text(what), text(value)];
     Section {
         id: "again",
@@ -251,6 +253,7 @@ fn again(report: &Report) -> Section {
                     row("budget", budget),
                     row("trials side by side", settings.jobs.to_string()),
                     row("time it took", format!("{:.0} s", report.seconds)),
+                    row("what judging cost", judging),
                     row("SHA-256 of the data", report.source.source.sha256.clone()),
                     row("version", format!("candor {}", env!("CARGO_PKG_VERSION"))),
                 ],

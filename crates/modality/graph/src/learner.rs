@@ -400,6 +400,7 @@ impl Member for PropagationMember {
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let units = units.get::<GraphUnits>()?;
         Ok(MemberPrediction {
+            aleatoric: None,
             members: vec![self.model.predict(units, &units.nodes_at(indices))],
             features: None,
         })
@@ -460,6 +461,7 @@ impl Member for NetworkMember {
         let scale = self.preparation.target_scale();
         let (input_width, input) = data.described(indices);
         Ok(MemberPrediction {
+            aleatoric: None,
             members: predicted
                 .members
                 .into_iter()

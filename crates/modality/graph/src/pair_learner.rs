@@ -370,6 +370,7 @@ impl Member for NetworkMember {
         let predicted = predict(&self.network, &data, &all, &self.head, &Device::flex());
         let (input_width, input) = data.described();
         Ok(MemberPrediction {
+            aleatoric: None,
             members: predicted.members,
             features: Some(Features {
                 width: predicted.width,

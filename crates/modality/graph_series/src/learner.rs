@@ -388,6 +388,7 @@ fn saved_json<T: Serialize>(
 
 fn alone(distribution: Distribution) -> MemberPrediction {
     MemberPrediction {
+        aleatoric: None,
         members: vec![distribution],
         features: None,
     }
@@ -483,6 +484,7 @@ impl Member for NetworkMember {
             data.described(item, node, &mut input);
         }
         Ok(MemberPrediction {
+            aleatoric: None,
             members: members.collect(),
             features: Some(Features {
                 width,

@@ -431,6 +431,7 @@ impl Member for NetworkMember {
         let scale = &self.preparation.target_scale;
         let (input_width, input) = self.preparation.small(images, indices);
         Ok(MemberPrediction {
+            aleatoric: None,
             members: predicted
                 .members
                 .into_iter()

@@ -325,6 +325,7 @@ impl Member for NetworkMember {
         let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
         let restored = |said| self.preparation.restored(said);
         Ok(MemberPrediction {
+            aleatoric: None,
             members: predicted.members.into_iter().map(restored).collect(),
             features: Some(Features {
                 width: predicted.width,

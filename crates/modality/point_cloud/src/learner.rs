@@ -330,6 +330,7 @@ impl Member for NetworkMember {
         let mut seen = look(0);
         if indices.is_empty() {
             return Ok(MemberPrediction {
+                aleatoric: None,
                 members: seen.members,
                 features: None,
             });
@@ -348,6 +349,7 @@ impl Member for NetworkMember {
         let weighed: Vec<(f64, &Distribution)> = said.iter().map(|said| (1.0, said)).collect();
         let said = Distribution::mixture(&weighed).map_err(failed)?;
         Ok(MemberPrediction {
+            aleatoric: None,
             members: vec![self.preparation.target_scale.unscale(said)],
             features: Some(Features {
                 width: seen.width,

@@ -112,6 +112,7 @@ impl Member for NearestShape {
             probabilities.extend(weights.into_iter().map(|w| w / sum));
         }
         Ok(MemberPrediction {
+            aleatoric: None,
             members: vec![Distribution::Categorical {
                 classes: self.classes,
                 probabilities,

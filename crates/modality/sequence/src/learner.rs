@@ -330,6 +330,7 @@ impl Member for Kernels {
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let series = SequenceUnits::of_units(units, self.0.channels())?;
         Ok(MemberPrediction {
+            aleatoric: None,
             members: vec![self.0.predict(series, indices)],
             features: None,
         })
@@ -398,6 +399,7 @@ impl Member for NetworkMember {
         let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
         let restored = |said| self.preparation.restored(said);
         Ok(MemberPrediction {
+            aleatoric: None,
             members: predicted.members.into_iter().map(restored).collect(),
             features: Some(Features {
                 width: predicted.width,

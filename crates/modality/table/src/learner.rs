@@ -5,12 +5,13 @@ use candor_baselines::{
     Baseline, BaselineConfig, BaselineError, BinnedMatrix, Bins, BoostingConfig, Dataset,
     ForestConfig, LinearConfig, Matrix,
 };
-use candor_core::{Clock, Distribution, Seed, Stop, Target, Targets, Task};
+use candor_core::{Clock, Distribution, Seed, Stop, Targets, Task, UncertaintyMethod};
 use candor_design::{Design, DesignError, Space};
-use candor_nn::{HeadKind, QUANTILE_LEVELS, Weights};
+use candor_nn::{HeadKind, Weights};
 use candor_train::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, Validation, fit, predict, watched_loss,
+    Assignment, Doubt, Features, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, SavedDoubt, SavedMember, SelfDoubt, ThinnedNetworks, Units, Validation, fit,
+    watched_loss,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -222,6 +223,10 @@ impl Learner for TableLearner {
         designs
     }
 
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &UncertaintyMethod::ALL
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         match model_of(assignment.design)? {
             Model::Network(design) => fit_network(&design, assignment),
@@ -257,6 +262,7 @@ impl Learner for TableLearner {
                 design,
                 preparation,
                 head,
+                doubt,
             } => {
                 design.check().map_err(malformed)?;
                 preparation.check().map_err(malformed)?;
@@ -267,11 +273,14 @@ impl Learner for TableLearner {
                 let network = weights
                     .load_into(network)
                     .map_err(|e| malformed(e.to_string()))?;
+                let members = design.inner_members();
+                let doubt = Doubt::load(&doubt, &weights, members, design.width, &head)?;
                 Ok(Box::new(NetworkMember {
                     design,
                     preparation,
                     head,
                     network,
+                    doubt,
                 }))
             }
         }
@@ -288,7 +297,7 @@ fn design_of(network: &NetworkDesign, task: Task) -> Design {
         "bins" => network.numbers == Numbers::Piecewise && !attention,
         "sigma" => network.numbers == Numbers::Periodic && !attention,
         "distribution" => task == Task::Regression,
-        "members" => false,
+        "members" | "uncertainty" | "evidence_price" => false,
         _ => true,
     };
     let Ok(Value::Object(fields)) = serde_json::to_value(network) else {
@@ -314,6 +323,8 @@ enum Description {
         design: NetworkDesign,
         preparation: Preparation,
         head: HeadKind,
+        #[serde(default)]
+        doubt: SavedDoubt,
     },
 }
 
@@ -337,6 +348,7 @@ impl Member for BaselineMember {
             .predict(&matrix)
             .map_err(|e| MemberError::Malformed(e.to_string()))?;
         Ok(MemberPrediction {
+            aleatoric: None,
             members: vec![predicted],
             features: None,
         })
@@ -390,6 +402,7 @@ impl Member for LabelwiseMember {
             }
         }
         Ok(MemberPrediction {
+            aleatoric: None,
             members: vec![Distribution::Bernoulli {
                 width,
                 probabilities,
@@ -414,6 +427,7 @@ struct NetworkMember {
     preparation: Preparation,
     head: HeadKind,
     network: TableNetwork,
+    doubt: Doubt,
 }
 
 impl Member for NetworkMember {
@@ -432,12 +446,9 @@ impl Member for NetworkMember {
             .map_err(MemberError::Malformed)?;
         let prepared = prepared(&self.design, &self.preparation, &matrix);
         let rows: Vec<usize> = (0..indices.len()).collect();
-        let predicted = predict(&self.network, &prepared, &rows, &self.head, &Device::flex());
-        let members = predicted
-            .members
-            .into_iter()
-            .map(|m| self.preparation.target_scale.unscale(m))
-            .collect();
+        let (network, head, device) = (&self.network, &self.head, Device::flex());
+        let predicted = self.doubt.predict(network, &prepared, &rows, head, &device);
+        let predicted = predicted.unscale(&self.preparation.target_scale);
         let (input_width, input) = self.preparation.distances_input(&matrix, &rows);
         let features = Features {
             width: predicted.width,
@@ -446,18 +457,21 @@ impl Member for NetworkMember {
             input,
         };
         Ok(MemberPrediction {
-            members,
+            members: predicted.members,
+            aleatoric: predicted.aleatoric,
             features: Some(features),
         })
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
+        let mut weights = Weights::of(&self.network);
         let description = Description::Network {
             design: self.design.clone(),
             preparation: self.preparation.clone(),
             head: self.head.clone(),
+            doubt: self.doubt.save(&mut weights),
         };
-        SavedMember::of_network(&description, &self.network)
+        SavedMember::of_weights(&description, &weights)
     }
 }
 
@@ -493,24 +507,25 @@ fn build(
     design.init(preparation, head, &mut seed.stream("weights", &[]), device)
 }
 
-fn head_for(design: &NetworkDesign, target: &Target) -> HeadKind {
-    match (target.task, design.distribution) {
-        (Task::Regression, NumberDistribution::Quantile) => HeadKind::Quantile {
-            width: target.width(),
-            levels: QUANTILE_LEVELS.to_vec(),
-        },
-        _ => HeadKind::for_target(target, design.label_smoothing),
-    }
-}
-
 fn fit_network(
     design: &NetworkDesign,
     assignment: &Assignment,
 ) -> Result<FittedMember, MemberError> {
     let matrix = &assignment.units.get::<TableUnits>()?.matrix;
+    let mut design = design.clone();
+    let mut warnings = Vec::new();
+    let least = ThinnedNetworks::LEAST_RATE;
+    if design.uncertainty == UncertaintyMethod::Dropout && design.dropout < least {
+        warnings.push(format!(
+            "a network that shall be thinned needs dropout: it was trained with a rate of {least} instead of {}",
+            design.dropout
+        ));
+        design.dropout = least;
+    }
+    let design = &design;
     let preparation = Preparation::fit(matrix, assignment.targets, assignment.train);
     let data = prepared(design, &preparation, matrix);
-    let head = head_for(design, assignment.target);
+    let head = design.head(assignment.target);
     let device = Device::flex().autodiff();
     let network = build(design, &preparation, &head, assignment.seed, &device);
     let truth = assignment.targets.select(assignment.validation);
@@ -544,13 +559,24 @@ fn fit_network(
         .weights
         .load_into(plain)
         .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
+    warnings.extend(trained.warnings());
+    let doubt = Doubt::fit(
+        design.uncertainty,
+        &network,
+        network.head(),
+        &data,
+        assignment.train,
+        &head,
+        assignment.seed,
+        &Device::flex(),
+    )?;
     Ok(FittedMember {
         member: Box::new(NetworkMember {
             design: design.clone(),
             preparation,
             head,
             network,
+            doubt,
         }),
         history: trained.history,
         warnings,

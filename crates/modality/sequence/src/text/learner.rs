@@ -267,6 +267,7 @@ impl Member for BagMember {
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let texts = units.get::<TextUnits>()?;
         Ok(MemberPrediction {
+            aleatoric: None,
             members: vec![self.0.predict(texts, indices)],
             features: None,
         })
@@ -325,6 +326,7 @@ impl Member for NetworkMember {
         );
         let restored = |said| self.preparation.restored(said);
         Ok(MemberPrediction {
+            aleatoric: None,
             members: predicted.members.into_iter().map(restored).collect(),
             features: Some(Features {
                 width: predicted.width,

@@ -1,0 +1,150 @@
+//! How one network says what it does not know: what the pipeline's default, an ensemble, learns from several.
+
+mod laplace;
+mod symmetric;
+mod thinned;
+
+use burn::tensor::Device;
+use candor_core::{Seed, UncertaintyMethod};
+use candor_nn::{Head, HeadKind, Weights};
+use serde::{Deserialize, Serialize};
+
+pub use laplace::LastLayerLaplace;
+pub use thinned::ThinnedNetworks;
+
+use crate::{Batches, MemberError, Network, NetworkPrediction, predict};
+
+/// A way in which one network doubts itself.
+pub trait SelfDoubt {
+    /// Predicts the units at `indices`, with doubt: as several members that may disagree, or as one that says how much of its doubt is in
+    /// the data. A pure function of network and unit: no unit influences another, and the same call gives the same.
+    fn predict<N: Network, B: Batches<Batch = N::Batch>>(
+        &self,
+        network: &N,
+        data: &B,
+        indices: &[usize],
+        head: &HeadKind,
+        device: &Device,
+    ) -> NetworkPrediction;
+}
+
+/// What a network that shall doubt itself has beside its weights.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Doubt {
+    /// Nothing: it says what its head says, which for evidential heads holds the doubt.
+    #[default]
+    OfHead,
+    /// See [`LastLayerLaplace`].
+    Laplace(LastLayerLaplace),
+    /// See [`ThinnedNetworks`].
+    Thinned(ThinnedNetworks),
+}
+
+/// What a saved network's description says of its [`Doubt`]; the large rest stands among the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SavedDoubt {
+    /// See [`Doubt::OfHead`].
+    #[default]
+    OfHead,
+    /// See [`Doubt::Laplace`].
+    Laplace {
+        /// The chosen precision of the prior.
+        prior_precision: f64,
+    },
+    /// See [`Doubt::Thinned`].
+    Thinned(ThinnedNetworks),
+}
+
+impl Doubt {
+    /// What the method adds to a trained network. `units` are those that it learned from.
+    ///
+    /// # Errors
+    /// When the method does not fit the network's head.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a part of what a trained network is"
+    )]
+    pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
+        method: UncertaintyMethod,
+        network: &N,
+        last_layer: &Head,
+        data: &B,
+        units: &[usize],
+        head: &HeadKind,
+        seed: Seed,
+        device: &Device,
+    ) -> Result<Doubt, MemberError> {
+        Ok(match method {
+            UncertaintyMethod::Ensemble | UncertaintyMethod::Evidential => Doubt::OfHead,
+            UncertaintyMethod::Laplace => Doubt::Laplace(LastLayerLaplace::fit(
+                network, last_layer, data, units, head, device,
+            )?),
+            UncertaintyMethod::Dropout => Doubt::Thinned(ThinnedNetworks {
+                passes: ThinnedNetworks::PASSES,
+                seed: seed.derive("doubt", &[]),
+            }),
+        })
+    }
+
+    /// What the description of a saved network holds of it; the rest is put among the weights.
+    pub fn save(&self, weights: &mut Weights) -> SavedDoubt {
+        match self {
+            Doubt::OfHead => SavedDoubt::OfHead,
+            Doubt::Thinned(thinned) => SavedDoubt::Thinned(*thinned),
+            Doubt::Laplace(laplace) => {
+                laplace.write(weights);
+                SavedDoubt::Laplace {
+                    prior_precision: laplace.prior_precision,
+                }
+            }
+        }
+    }
+
+    /// Reads what [`Doubt::save`] wrote. `members`: those inside the network; `width`: what its last layer sees.
+    ///
+    /// # Errors
+    /// When it is damaged, or does not fit the head or the network.
+    pub fn load(
+        saved: &SavedDoubt,
+        weights: &Weights,
+        members: usize,
+        width: usize,
+        head: &HeadKind,
+    ) -> Result<Doubt, MemberError> {
+        let malformed = |what: &str| Err(MemberError::Malformed(what.into()));
+        match *saved {
+            SavedDoubt::OfHead => Ok(Doubt::OfHead),
+            SavedDoubt::Thinned(thinned) => {
+                if !(1..=ThinnedNetworks::MOST_PASSES).contains(&thinned.passes) {
+                    return malformed("the number of its thinned networks is damaged");
+                }
+                Ok(Doubt::Thinned(thinned))
+            }
+            SavedDoubt::Laplace { prior_precision } => {
+                let laplace = LastLayerLaplace::read(weights, members, head, prior_precision)?;
+                if !laplace.fits(width) {
+                    return malformed("its doubt of the last layer is of another layer");
+                }
+                Ok(Doubt::Laplace(laplace))
+            }
+        }
+    }
+}
+
+impl SelfDoubt for Doubt {
+    fn predict<N: Network, B: Batches<Batch = N::Batch>>(
+        &self,
+        network: &N,
+        data: &B,
+        indices: &[usize],
+        head: &HeadKind,
+        device: &Device,
+    ) -> NetworkPrediction {
+        match self {
+            Doubt::OfHead => predict(network, data, indices, head, device),
+            Doubt::Laplace(laplace) => laplace.predict(network, data, indices, head, device),
+            Doubt::Thinned(thinned) => thinned.predict(network, data, indices, head, device),
+        }
+    }
+}
