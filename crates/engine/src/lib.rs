@@ -32,6 +32,7 @@ mod settings;
 mod sourced;
 mod subject;
 mod trained;
+mod travel;
 mod trial_folder;
 
 pub use by_part::{PartScore, PartTable};
@@ -58,6 +59,7 @@ pub use settings::{Calibrator, FitSettings, SetsFor};
 pub use sourced::{SourceResult, name_of};
 pub use subject::{Nearness, Subject};
 pub use trained::{TrainedResult, Voice};
+pub use travel::Journey;
 pub use trial_folder::{KeptMember, TrialFolder};
 
 pub use candor_challenge as challenge;
@@ -65,3 +67,4 @@ pub use candor_core as core;
 pub use candor_data as data;
 pub use candor_deploy as deploy;
 pub use candor_design as design;
+pub use candor_graph_series::{Leg, LegTime, TravelSettings, TravelTime};

@@ -528,6 +528,10 @@ impl Input for SeriesInput {
         columns
     }
 
+    fn ahead(&self) -> Option<(Option<f64>, &[usize])> {
+        Some((self.described.calendar.step, &self.described.horizons))
+    }
+
     /// Series are read anew, and what comes after their last moment is answered; a table with a column `node` asks for what comes after the
     /// series that were learned from.
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {

@@ -77,6 +77,14 @@ pub enum SeriesError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A recorded data set is not what it must be.
+    #[error("`{}`: {problem}", path.display())]
+    Recorded {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Too few moments for what is asked.
     #[error(
         "`{}` has {steps} moments; a history of {history} and a horizon of {horizon} need at least {needed}", path.display()
@@ -131,7 +139,12 @@ impl Hints for SeriesError {
             ],
             SeriesError::Graph { .. } => vec![
                 "`adjacency.csv` holds a square matrix with a row and a column a series, `edges.csv` columns from, to and weight, \
-                 `coordinates.csv` the name and two coordinates of each series, `mobility.csv` columns with the time, from, to and how much"
+                 `distances.csv` columns from, to and distance, `coordinates.csv` the name and two coordinates of each series, `mobility.csv` columns with the time, from, to and how much"
+                    .into(),
+            ],
+            SeriesError::Recorded { .. } => vec![
+                "a data set of PyTorch Geometric Temporal has `edges`, pairs of numbers of series, and the series under `FX`, `X` or `block`, a list \
+                 of readings a moment"
                     .into(),
             ],
             SeriesError::TooShort { .. } => {
