@@ -251,9 +251,11 @@ impl Material for Forecasts {
             "missing-moments",
             "missing-readings",
             "moments-without-flows",
+            "negative-counts",
             "nodes-only-in-flows",
             "nodes-without-flows",
             "periods",
+            "series-begin-late",
         ]
     }
 

@@ -117,6 +117,10 @@ pub enum SeriesError {
     },
 }
 
+/// What is told of an hour that came twice.
+const CLOCK: &str =
+    "if a clock was put back there, write the zone behind each time, as in 2024-10-27T02:00+01:00";
+
 impl Hints for SeriesError {
     fn hints(&self) -> Vec<String> {
         match self {
@@ -130,10 +134,11 @@ impl Hints for SeriesError {
             SeriesError::Time { .. } => {
                 vec!["write times as 2024-03-01 12:30:00, or as numbers that ascend by equal steps".into()]
             }
-            SeriesError::Unordered { .. } => vec!["sort the rows by time".into()],
-            SeriesError::DuplicateTime { .. } => {
-                vec!["keep one row a moment: take the mean of those that share one".into()]
-            }
+            SeriesError::Unordered { .. } => vec!["sort the rows by time".into(), CLOCK.into()],
+            SeriesError::DuplicateTime { .. } => vec![
+                "keep one row a moment: take the mean of those that share one".into(),
+                CLOCK.into(),
+            ],
             SeriesError::Irregular { .. } => vec![
                 "bring the rows to equal steps; moments that are merely missing are filled in by themselves".into(),
             ],

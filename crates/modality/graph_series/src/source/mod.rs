@@ -235,6 +235,8 @@ impl FromTable {
             findings.extend(dead::mask(&mut values, &nodes));
         }
         findings.extend(gaps(&values, &nodes));
+        findings.extend(late(&values, &nodes));
+        findings.extend(negative_counts(&values, &nodes));
         let steps = values.len() / nodes.len();
         let calendar = match found.as_ref().and_then(|times| times.seconds) {
             Some((start, step)) => Calendar::from_times(start, step, steps),
@@ -360,6 +362,80 @@ fn gaps(values: &[f32], nodes: &[String]) -> Option<Finding> {
         },
         remedy: "nothing, unless they could be had".into(),
         action: Some("models see the last reading instead, and that it is old; nothing is learned or judged there".into()),
+    })
+}
+
+/// Share of the moments after which a series without a reading until then begins late.
+const LATE: f64 = 0.25;
+/// Share of readings below zero up to which whole numbers are counts that went wrong, and not numbers of both signs.
+const FEW_NEGATIVE: f64 = 0.05;
+
+fn named(nodes: &[String], chosen: impl Fn(usize) -> bool) -> (usize, Vec<String>) {
+    let names: Vec<&String> = nodes
+        .iter()
+        .enumerate()
+        .filter(|(node, _)| chosen(*node))
+        .map(|(_, name)| name)
+        .collect();
+    (names.len(), names.into_iter().take(10).cloned().collect())
+}
+
+/// Series whose first reading comes late, if it comes.
+fn late(values: &[f32], nodes: &[String]) -> Option<Finding> {
+    let steps = values.len() / nodes.len().max(1);
+    let first = |node: usize| {
+        let mut column = values.iter().skip(node).step_by(nodes.len());
+        column.position(|v| !v.is_nan()).unwrap_or(steps)
+    };
+    let (count, columns) = named(nodes, |node| first(node) as f64 > LATE * steps as f64);
+    let least = nodes
+        .iter()
+        .enumerate()
+        .map(|(node, _)| first(node))
+        .max()?;
+    (count > 0).then(|| Finding {
+        kind: "series-begin-late".into(),
+        severity: Severity::Warning,
+        message: format!(
+            "{count} of {} series have no reading in the first quarter of the moments or longer; the last of them begins at moment {} of {steps}",
+            nodes.len(),
+            (least + 1).min(steps)
+        ),
+        columns,
+        evidence: Evidence {
+            count,
+            ..Evidence::default()
+        },
+        remedy: "leave out with `--ignore` what is hardly known; forecasts of it rest on the other series".into(),
+        action: Some("nothing is learned or judged of them before they begin".into()),
+    })
+}
+
+/// Whole numbers of which few are negative.
+fn negative_counts(values: &[f32], nodes: &[String]) -> Option<Finding> {
+    let known = || values.iter().filter(|v| v.is_finite());
+    let count = known().filter(|v| **v < 0.0).count();
+    let whole = known().all(|v| v.fract() == 0.0);
+    if count == 0 || !whole || count as f64 > FEW_NEGATIVE * known().count() as f64 {
+        return None;
+    }
+    let (_, columns) = named(nodes, |node| {
+        let mut column = values.iter().skip(node).step_by(nodes.len());
+        column.any(|v| *v < 0.0)
+    });
+    Some(Finding {
+        kind: "negative-counts".into(),
+        severity: Severity::Warning,
+        columns,
+        message: format!(
+            "{count} readings are below zero, and all are whole numbers: if they are counts, these are corrections of earlier ones"
+        ),
+        evidence: Evidence {
+            count,
+            ..Evidence::default()
+        },
+        remedy: "count each case on its own day, or leave the cell empty".into(),
+        action: None,
     })
 }
 
