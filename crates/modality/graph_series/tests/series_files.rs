@@ -520,8 +520,20 @@ fn bytes_of_any_kind_give_no_panic() {
             std::fs::write(folder.path().join("edges.csv"), &bytes).unwrap();
             let _ = read(folder.path(), &SeriesOptions::default());
             std::fs::remove_file(folder.path().join("edges.csv")).unwrap();
+            std::fs::write(folder.path().join("distances.csv"), &bytes).unwrap();
+            let _ = read(folder.path(), &SeriesOptions::default());
             std::fs::write(folder.path().join("adjacency.csv"), &bytes).unwrap();
             let _ = read(folder.path(), &SeriesOptions::default());
+            let recorded = folder.path().join("weeks.json");
+            std::fs::write(
+                &recorded,
+                [b"{\"X\": [[1]], \"edges\": [", &bytes[..]].concat(),
+            )
+            .unwrap();
+            let _ = read(&recorded, &SeriesOptions::default());
+            let packed = folder.path().join("weeks.json.gz");
+            std::fs::write(&packed, [&[0x1f, 0x8b, 8, 0], &bytes[..]].concat()).unwrap();
+            let _ = read(&packed, &SeriesOptions::default());
         }
     }
 }
