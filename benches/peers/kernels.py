@@ -2,8 +2,9 @@
 
     python benches/peers/kernels.py [--threads 1,2] [--rounds 9] [--steps lstm,cnn,...] [--memory]
 
-Needs `cargo build --release -p candor-kernels --example steps`, and a virtual environment with `torch` (and `torch_geometric` for the
-graphs). A round times both sides one after the other; printed are the medians of both and of the ratios, with their range,
+Needs `cargo build --release -p candor-kernels --example steps`, for `stgcn` and `graph-wavenet` `-p candor-graph-series --example series_steps`, and
+a virtual environment with `torch` (and `torch_geometric` for the graphs). Of these two PyTorch has two forms, convolutions of `[windows, channels,
+series, moments]` as their authors write them (`-conv`), and linear maps of joined moments as ours; the faster one is the peer to quote. A round times both sides one after the other; printed are the medians of both and of the ratios, with their range,
 and the floor: what the operations and the bytes of a step, whichever takes longer, would take at the pace of a large product and of a
 copy, which are measured first, by PyTorch. The copy is one that fits into the threads' nearest large cache where the step's data do,
 else a large one; the floor says which of the three it is. With `--memory` each side runs in a process of its own, and printed is the greatest resident memory, less that
@@ -20,7 +21,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ROOT / "target" / "release" / "examples" / "steps"
+EXAMPLES = ROOT / "target" / "release" / "examples"
+SERIES = {"stgcn": "stgcn", "stgcn-conv": "stgcn", "graph-wavenet": "graph-wavenet", "graph-wavenet-conv": "graph-wavenet"}
+
+
+def program(name):
+    """The program that has our side of a step."""
+    return EXAMPLES / ("series_steps" if name in SERIES else "steps")
 
 
 def peers(torch):
@@ -97,7 +104,113 @@ def peers(torch):
 
         return training(module, loss)
 
+    def series(body, layers, width, convolutions):
+        """The networks of `series_steps`: 207 series, 64 windows of 12 moments, 12 horizons, a graph whose edges lead one way."""
+        nodes, windows, moments, context, rate = 207, 64, 12, 2, 0.1
+        graph = torch.zeros(nodes, nodes)
+        for node in range(nodes):
+            for k in range(1, 8):
+                graph[(node * 7 + k * k * 5) % nodes, node] += 1.0
+        graph.fill_diagonal_(0)
+        share = lambda a: a / a.sum(1, keepdim=True).clamp(min=1)
+        walks = [share(graph), share(graph.T)]
+        module = (body(convolutions))(nodes, moments, layers, width, walks, rate)
+        module.mix, module.mean, module.spread = nn.Linear(width + context, width), nn.Linear(width, moments), nn.Linear(width, moments)
+        told = torch.randn(windows, nodes, context)
+        x = torch.randn(windows, 1, nodes, moments) if convolutions else torch.randn(nodes, windows, moments, 1)
+
+        def loss(m):
+            h = m(x)
+            h = h if convolutions else h.transpose(0, 1)
+            h = m.mix(torch.cat([h, told], 2)).relu()
+            return torch.cat([m.mean(h), m.spread(h)], 2).pow(2).mean()
+
+        return training(module, loss)
+
+    def sent(walk, h, convolutions):
+        """One step over edges."""
+        if convolutions:
+            return torch.einsum("bcnt,mn->bcmt", h, walk).contiguous()
+        return (walk @ h.reshape(h.shape[0], -1)).reshape(h.shape)
+
+    def stgcn_body(convolutions):
+        class Stgcn(nn.Module):
+            def __init__(self, nodes, moments, layers, width, walks, rate):
+                super().__init__()
+                self.walks, self.rate = walks, rate
+                map_ = (lambda i, o, k: nn.Conv2d(i, o, (1, k))) if convolutions else (lambda i, o, k: nn.Linear(i * k, o))
+                block = lambda i: nn.ModuleList(
+                    [map_(1 if i == 0 else width, 2 * width, 3), map_(3 * width, width, 1), map_(width, 2 * width, 3), nn.LayerNorm(width)]
+                )
+                self.blocks = nn.ModuleList(block(i) for i in range(layers))
+                self.last = map_(width, width, moments - 4 * layers)
+
+            def gated(self, layer, h):
+                if convolutions:
+                    return F.glu(layer(h), 1)
+                length = h.shape[2] - 2
+                return F.glu(layer(torch.cat([h[:, :, k : k + length] for k in range(3)], 3)), 3)
+
+            def forward(self, h):
+                axis = 1 if convolutions else 3
+                for before, mix, after, norm in self.blocks:
+                    h = self.gated(before, h)
+                    h = (mix(torch.cat([h] + [sent(walk, h, convolutions) for walk in self.walks], axis)) + h).relu()
+                    h = self.gated(after, h)
+                    h = norm(h.transpose(1, 3)).transpose(1, 3) if convolutions else norm(h)
+                    h = F.dropout(h, self.rate)
+                if convolutions:
+                    return self.last(h).relu()[..., 0].transpose(1, 2)
+                return self.last(h.reshape(*h.shape[:2], -1)).relu()
+
+        return Stgcn
+
+    def wavenet_body(convolutions):
+        class GraphWavenet(nn.Module):
+            def __init__(self, nodes, moments, layers, width, walks, rate):
+                super().__init__()
+                self.walks, self.rate, self.dilations = walks, rate, [[1, 2, 4][i % 3] for i in range(layers)]
+                self.receivers, self.senders = nn.Parameter(torch.randn(nodes, 10)), nn.Parameter(torch.randn(10, nodes))
+                if convolutions:
+                    map_ = lambda i, o, k=1, d=1: nn.Conv2d(i, o, (1, k), dilation=(1, d))
+                else:
+                    map_ = lambda i, o, k=1, d=1: nn.Linear(i * k, o)
+                self.input = map_(1, width)
+                layer = lambda d: nn.ModuleList([map_(width, 2 * width, 2, d), map_(6 * width, width), map_(width, width), nn.LayerNorm(width)])
+                self.layers = nn.ModuleList(layer(d) for d in self.dilations)
+
+            def forward(self, x):
+                learned = F.softmax((self.receivers @ self.senders).relu(), 1)
+                axis, time = (1, 3) if convolutions else (3, 2)
+                h, width = self.input(x), self.layers[0][2].weight.shape[0]
+                # As far as the layers look back, no more.
+                seen = 1 + sum(self.dilations)
+                if seen < h.shape[time]:
+                    h = h.narrow(time, h.shape[time] - seen, seen)
+                said = 0
+                for dilation, (gate, mix, skip, norm) in zip(self.dilations, self.layers):
+                    moments = h.shape[time] - dilation
+                    later = h.narrow(time, dilation, moments)
+                    both = gate(h) if convolutions else gate(torch.cat([h[:, :, :moments], later], 3))
+                    gated = both.narrow(axis, 0, width).tanh() * both.narrow(axis, width, width).sigmoid()
+                    said = said + skip(gated.narrow(time, moments - 1, 1))
+                    parts = [gated]
+                    for walk in self.walks:
+                        parts.append(sent(walk, gated, convolutions))
+                        parts.append(sent(walk, parts[-1], convolutions))
+                    parts.append(sent(learned, gated, convolutions))
+                    h = F.dropout(mix(torch.cat(parts, axis)), self.rate) + later
+                    h = norm(h.transpose(1, 3)).transpose(1, 3) if convolutions else norm(h)
+                h = (said + h).relu()
+                return h[..., 0].transpose(1, 2) if convolutions else h[:, :, 0]
+
+        return GraphWavenet
+
     return {
+        "stgcn": (lambda: series(stgcn_body, 2, 64, False), 1),
+        "stgcn-conv": (lambda: series(stgcn_body, 2, 64, True), 1),
+        "graph-wavenet": (lambda: series(wavenet_body, 5, 32, False), 1),
+        "graph-wavenet-conv": (lambda: series(wavenet_body, 5, 32, True), 1),
         "lstm": (lstm, 4),
         "cnn": (cnn, 2),
         "separable": (separable, 6),
@@ -121,7 +234,17 @@ def needs():
     pointwise = 2 * 32 * 256 * 44 * 44
     words, edges = 49_216, 10_556 + 2_708
     large, n = 1_200_000 + 170_000, 170_000
+    series = 207 * 64
+    # Products of each layer: rows, inputs, outputs. Of the first block, of the second, and what ends the network.
+    stgcn = [(10, 3, 128), (10, 192, 64), (8, 192, 128), (6, 192, 128), (6, 192, 64), (4, 192, 128), (1, 256, 64), (1, 66, 64), (1, 64, 24)]
+    moments = [10, 8, 4, 3, 1]
+    wavenet = [(11, 1, 32), (1, 34, 32), (1, 32, 24)]
+    wavenet += [layer for t in moments for layer in [(t, 64, 64), (t, 192, 32), (1, 32, 32)]]
+    operations = lambda layers: sum(2 * series * t * i * o for t, i, o in layers)
+    handed = lambda layers: 4 * 4 * series * sum(t * o for t, _, o in layers)
     return {
+        "stgcn": (3 * operations(stgcn), handed(stgcn)),
+        "graph-wavenet": (3 * operations(wavenet) + 3 * sum(2 * 207 * series * 32 * t for t in moments), handed(wavenet)),
         "lstm": (5 * lstm, 4 * 64 * 50 * (2 * 128 + 4 * 512 + 4 * 128)),
         "cnn": (3 * sum(products) - products[0], 4 * (2 * 64 * 3 * 1024 + 4 * sum(images))),
         "separable": (3 * sum(depthwise) - depthwise[0] + 6 * pointwise, 4 * 4 * 4 * 32 * 44 * 256),
@@ -136,6 +259,8 @@ def needs():
 
 # Bytes that a step works on at a time, as far as they decide where they lie: all that it reads more than once.
 WORKING_SETS = {
+    "stgcn": 4 * 207 * 64 * 10 * 128 * 2,
+    "graph-wavenet": 4 * 207 * 64 * 10 * 64 * 2,
     # 64 sequences: input, gates, cells and states; the weights.
     "lstm": 4 * (64 * 50 * (128 + 512 + 2 * 128) + 2 * 128 * 512),
     "cnn": 4 * 64 * (3 * 1024 + 2 * (32 + 64) * 1024 + 2 * 128 * 256),
@@ -184,6 +309,7 @@ def paces(torch, threads):
 def floor(name, threads, paces):
     """Milliseconds, and what asks for them."""
     operations_a_second, bytes_a_second, near_bytes_a_second = paces
+    name = SERIES.get(name, name)
     operations, size = needs()[name]
     near = WORKING_SETS[name] <= threads * nearest_large_cache()
     moved = size / (near_bytes_a_second if near else bytes_a_second)
@@ -202,14 +328,14 @@ def memory(names):
     print("greatest resident memory above that at the start, MB")
     print(f"{'step':<18}{'ours':>10}{'PyTorch':>10}{'ratio':>8}")
     for name in names:
-        ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        ours = subprocess.Popen([program(name)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
         def high_water():
             status = Path(f"/proc/{ours.pid}/status").read_text()
             return next(int(line.split()[1]) / 1e3 for line in status.splitlines() if line.startswith("VmHWM"))
 
         before = high_water()
-        ours.stdin.write(f"{name} 3\n")
+        ours.stdin.write(f"{SERIES.get(name, name)} 3\n")
         ours.stdin.flush()
         ours.stdout.readline()
         mine = high_water() - before
@@ -244,7 +370,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.alone:
         return alone(arguments.alone)
-    chosen = arguments.steps.split(",") if arguments.steps else list(needs())
+    chosen = arguments.steps.split(",") if arguments.steps else [*needs(), "stgcn-conv", "graph-wavenet-conv"]
     if arguments.memory:
         return memory(chosen)
     import torch
@@ -257,7 +383,7 @@ def main():
         operations, far, near = (pace / 1e9 for pace in measured)
         print(f"{threads} threads: {operations:.0f} G operations/s, {far:.1f} GB/s from memory, {near:.1f} GB/s in the cache", flush=True)
         environment = os.environ | {"RAYON_NUM_THREADS": threads}
-        ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        ours = subprocess.Popen([program(name)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
         def our_seconds(name, count):
             ours.stdin.write(f"{name} {count}\n")
@@ -283,8 +409,9 @@ def main():
             least, of = floor(name, int(threads), measured)
             ratio = statistics.median(ratios)
             print(f"{name:<18}{threads:>8}{least:>10.2f}{a:>10.2f}{b:>10.2f}{ratio:>8.2f}  {spread:<15} {of}", flush=True)
-        ours.stdin.close()
-        ours.wait()
+        for ours in programs.values():
+            ours.stdin.close()
+            ours.wait()
 
 
 if __name__ == "__main__":

@@ -328,6 +328,46 @@ pub(crate) struct PredictArgs {
     /// Character between cells; found when not given.
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<char>,
+    /// Instead of forecasts of speeds, how long a journey takes along these series, in order, with commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "lengths", conflicts_with_all = ["format", "out"])]
+    pub path: Vec<String>,
+    /// A table with the name and the length of each stretch of the path, in the unit of length of the speeds.
+    #[arg(long, value_name = "FILE", requires = "path")]
+    pub lengths: Option<PathBuf>,
+    /// The unit of time of the speeds.
+    #[arg(long, value_enum, default_value_t = Per::Hour, requires = "path")]
+    pub per: Per,
+    /// Minutes between the last reading and the start of the journey.
+    #[arg(long, value_name = "MINUTES", default_value_t = 0.0, requires = "path")]
+    pub depart_in: f64,
+    /// How alike errors of the forecast are on two stretches: 0 not at all, 1 wholly, which no truth exceeds.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, requires = "path")]
+    pub dependence: f64,
+    /// Of the journeys that are drawn.
+    #[arg(long, default_value_t = 0, requires = "path")]
+    pub seed: u64,
+}
+
+/// The unit of time of speeds.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Per {
+    /// Miles or kilometres an hour.
+    Hour,
+    /// A minute.
+    Minute,
+    /// Metres a second.
+    Second,
+}
+
+impl Per {
+    /// Its seconds.
+    pub(crate) fn seconds(self) -> f64 {
+        match self {
+            Per::Hour => 3_600.0,
+            Per::Minute => 60.0,
+            Per::Second => 1.0,
+        }
+    }
 }
 
 #[derive(Args)]

@@ -372,3 +372,193 @@ fn a_table_of_series_is_forecast_if_asked_and_broken_ones_are_refused() {
         said.err
     );
 }
+
+/// Speeds of five stretches at five-minute steps, slow once a day.
+fn speeds(folder: &Path, steps: usize) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut text = "time,a,b,c,d,e\n".to_owned();
+    for t in 0..steps {
+        write!(text, "{}", 1_700_006_400 + 300 * t).unwrap();
+        for node in 0..NODES {
+            let jam = ((t as f64 / 48.0 + 0.1 * node as f64) * std::f64::consts::TAU)
+                .sin()
+                .max(0.0);
+            write!(
+                text,
+                ",{:.2}",
+                60.0 - 30.0 * jam + 4.0 * drawn((NODES * t + node) as u64)
+            )
+            .unwrap();
+        }
+        text.push('\n');
+    }
+    std::fs::write(folder.join("values.csv"), text).unwrap();
+}
+
+#[test]
+fn speeds_become_travel_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    speeds(&at.join("roads"), 480);
+    let run = candor(
+        at,
+        &[
+            "fit",
+            "roads",
+            "--horizon",
+            "6",
+            "--trials",
+            "8",
+            "--steps",
+            "20",
+            "--out",
+            "r",
+        ],
+    );
+    assert!(run.status <= 1, "{}", run.err);
+    std::fs::write(
+        at.join("lengths.csv"),
+        "name,miles\na,2\nb,3\nc,1.5\nd,90\ne,0\n",
+    )
+    .unwrap();
+    let asked = |path: &str, more: &[&str]| {
+        let fixed = [
+            "predict",
+            "r",
+            "roads",
+            "--lengths",
+            "lengths.csv",
+            "--path",
+            path,
+        ];
+        candor(at, &[&fixed[..], more].concat())
+    };
+    let said = asked("a,b,c", &["--json"]);
+    let told = json(&said.out);
+    let time = &told["time"];
+    if said.status == 1 {
+        // A model may know nothing of a stretch; then it says so.
+        assert!(told["refused"].is_string(), "{told}");
+    } else {
+        assert_eq!(said.status, 0, "{}", said.err);
+        let seconds = time["seconds"].as_f64().unwrap();
+        // Between 6.5 miles at 66 and at 26 an hour.
+        assert!((354.0..900.0).contains(&seconds), "{told}");
+        let (low, high) = (
+            time["interval"][0].as_f64().unwrap(),
+            time["interval"][1].as_f64().unwrap(),
+        );
+        assert!(low <= seconds && seconds <= high && low < high, "{told}");
+        assert_eq!(time["legs"].as_array().unwrap().len(), 3);
+        let text = asked("a,b,c", &[]);
+        assert!(
+            text.out
+                .contains("minutes; 90 % of the drawn journeys take"),
+            "{}",
+            text.out
+        );
+        assert_eq!(asked("a,b,c", &["--json"]).out, said.out);
+        let alone = json(&asked("a,b,c", &["--json", "--dependence", "0"]).out);
+        let width = |told: &Value| {
+            told["time"]["interval"][1].as_f64().unwrap()
+                - told["time"]["interval"][0].as_f64().unwrap()
+        };
+        assert!(width(&alone) < width(&told), "{alone} {told}");
+    }
+    // Ninety miles outlast half an hour.
+    let far = asked("d", &["--json"]);
+    assert_eq!(far.status, 1, "{}", far.err);
+    assert!(json(&far.out)["refused"].is_string(), "{}", far.out);
+    let refused = |path: &str, more: &[&str], expected: &str| {
+        let said = asked(path, more);
+        assert_eq!(said.status, 2, "{path} {more:?}: {}", said.out);
+        assert!(said.err.contains(expected), "{path} {more:?}: {}", said.err);
+    };
+    refused("a,z", &[], "no length of `z`");
+    refused(
+        "a",
+        &["--dependence", "2"],
+        "the dependence (0 to 1) cannot be 2",
+    );
+    refused("a", &["--depart-in", "-1"], "the time until the start");
+    refused("a", &["--format", "json"], "cannot be used with");
+    std::fs::write(at.join("lengths.csv"), "name,miles\ne,0\nz,1\n").unwrap();
+    refused("z", &[], "no series `z`");
+    refused("e", &[], "the length of `e` cannot be 0");
+    let alone = candor(at, &["predict", "r", "roads", "--path", "a"]);
+    assert_eq!(alone.status, 2, "{}", alone.out);
+}
+
+#[test]
+fn published_frames_and_recorded_data_sets_are_forecast() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tests/files/metr-la.h5");
+    std::fs::copy(golden, at.join("metr-la.h5")).unwrap();
+    std::fs::write(
+        at.join("distances_la_2012.csv"),
+        "from,to,cost\n773869,767541,500\n767541,767542,700\n767542,717447,2500\n",
+    )
+    .unwrap();
+    let fit = [
+        "fit",
+        "metr-la.h5",
+        "--horizon",
+        "2",
+        "--history",
+        "4",
+        "--trials",
+        "6",
+        "--steps",
+        "20",
+        "--out",
+        "r",
+    ];
+    let run = candor(at, &fit);
+    assert!(run.status <= 1, "{}", run.err);
+    let said = candor(at, &["predict", "r", "metr-la.h5", "--format", "json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert_eq!(json(&said.out).as_array().unwrap().len(), 4);
+
+    let weeks: Vec<Vec<f64>> = (0..80)
+        .map(|t| {
+            (0..3)
+                .map(|node| (t as f64 / 6.0).sin() + drawn(3 * t + node))
+                .collect()
+        })
+        .collect();
+    let weeks = serde_json::json!({"edges": [[0, 1], [1, 2]], "node_ids": {"n": 0, "m": 1, "o": 2}, "FX": weeks});
+    std::fs::write(at.join("weeks.json"), weeks.to_string()).unwrap();
+    let run = candor(
+        at,
+        &[
+            "fit",
+            "weeks.json",
+            "--horizon",
+            "1",
+            "--history",
+            "4",
+            "--trials",
+            "6",
+            "--steps",
+            "20",
+            "--out",
+            "w",
+        ],
+    );
+    assert!(run.status <= 1, "{}", run.err);
+    let said = candor(at, &["predict", "w", "weeks.json", "--format", "csv"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert_eq!(said.out.lines().count(), 4, "{}", said.out);
+
+    std::fs::write(at.join("weeks.json"), "{\"X\": [[1], [2]]").unwrap();
+    std::fs::write(at.join("cut.h5"), b"\x89HDF\r\n\x1a\n\0").unwrap();
+    for (source, expected) in [
+        ("weeks.json", "it is no JSON"),
+        ("cut.h5", "cannot be read as HDF5"),
+    ] {
+        let said = candor(at, &["check", source, "--horizon", "1"]);
+        assert_eq!(said.status, 2, "{source}: {}", said.out);
+        assert!(said.err.contains(expected), "{source}: {}", said.err);
+    }
+}

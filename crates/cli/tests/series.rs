@@ -216,3 +216,82 @@ fn files_that_are_no_series_end_with_status_2() {
     assert_eq!(gone.status, 2);
     assert!(gone.err.contains("does not exist"), "{}", gone.err);
 }
+
+/// A recording of linear samples of 8 bits.
+fn wav(rate: u32, samples: &[u8]) -> Vec<u8> {
+    let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+    bytes.extend(rate.to_le_bytes());
+    bytes.extend(rate.to_le_bytes());
+    bytes.extend([1, 0, 8, 0]);
+    bytes.extend(b"data");
+    bytes.extend((samples.len() as u32).to_le_bytes());
+    bytes.extend(samples);
+    bytes
+}
+
+/// A tone of so many samples a wave.
+fn tone(i: usize, wave: f64) -> Vec<u8> {
+    let sample = |t: usize| {
+        let noise = ((i * 7919 + t * 104_729) % 97) as f64 / 97.0 - 0.5;
+        (128.0 + 80.0 * ((t + 3 * i) as f64 / wave * std::f64::consts::TAU).sin() + 30.0 * noise)
+            as u8
+    };
+    (0..120 + i % 5).map(sample).collect()
+}
+
+#[test]
+fn a_folder_of_recordings_becomes_a_model_that_hears() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for (class, wave) in [("low", 24.0), ("high", 9.0)] {
+        std::fs::create_dir_all(at.join("tones").join(class)).unwrap();
+        for i in 0..24 {
+            let path = at.join("tones").join(class).join(format!("{i}.wav"));
+            std::fs::write(path, wav(8_000, &tone(i, wave))).unwrap();
+        }
+    }
+    std::fs::write(at.join("tones/low/broken.wav"), "RIFF").unwrap();
+    let check = candor(at, &["check", "tones", "--json"]);
+    assert_eq!(check.status, 0, "{}", check.err);
+    assert_eq!(json(&check.out)["source"]["modality"], "sequence");
+    assert!(check.out.contains("unreadable-series"), "{}", check.out);
+    let run = candor(
+        at,
+        &[
+            "fit", "tones", "--trials", "5", "--steps", "40", "--seed", "1", "--out", "r",
+        ],
+    );
+    assert!(run.status <= 1, "{}", run.err);
+    std::fs::create_dir(at.join("new")).unwrap();
+    std::fs::write(at.join("new/a.wav"), wav(8_000, &tone(91, 9.0))).unwrap();
+    // At twice the rate it is the same tone.
+    std::fs::write(at.join("new/b.wav"), wav(16_000, &tone(91, 48.0))).unwrap();
+    std::fs::write(at.join("new/c.wav"), "").unwrap();
+    let said = candor(at, &["predict", "r", "new", "--format", "json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let said = json(&said.out);
+    assert_eq!(said[0]["prediction"]["class"], "high", "{said}");
+    assert_eq!(said[1]["prediction"]["class"], "low", "{said}");
+    assert!(
+        said[2]["reason"].as_str().unwrap().contains("it is empty"),
+        "{said}"
+    );
+
+    let refused = |expected: &str| {
+        let said = candor(at, &["check", "tones"]);
+        assert_eq!(said.status, 2, "{}", said.out);
+        assert!(said.err.contains(expected), "{}", said.err);
+    };
+    std::fs::remove_dir_all(at.join("tones/high")).unwrap();
+    refused("all its series are of one class, `low`");
+    for i in 0..24 {
+        let name = format!("{i}.wav");
+        std::fs::rename(
+            at.join("tones/low").join(&name),
+            at.join("tones").join(&name),
+        )
+        .unwrap();
+    }
+    std::fs::remove_dir_all(at.join("tones/low")).unwrap();
+    refused("nothing says which classes its series belong to");
+}

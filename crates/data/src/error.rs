@@ -123,6 +123,14 @@ pub enum DataError {
         #[source]
         source: arrow_schema::ArrowError,
     },
+    /// The file claims to be HDF5, and no table can be had from it.
+    #[error("`{}` cannot be read as HDF5: {problem}", path.display())]
+    Hdf5 {
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The decoder gave up on damaged contents.
     #[error("`{}` is damaged: its {format} decoder gave up", path.display())]
     Damaged {
@@ -376,6 +384,10 @@ impl Hints for DataError {
                 "if the delimiter was guessed wrong, name it with `--delimiter`; otherwise quote cells that contain it",
             ),
             DataError::Csv { .. } => hint("check the row that the cause names"),
+            DataError::Hdf5 { .. } => hint(
+                "read are data frames that pandas wrote with `to_hdf(..., format=\"fixed\")`, plain or packed by zlib, and plain data sets; \
+                 else save the table as CSV or Parquet",
+            ),
             DataError::Parquet { .. } | DataError::Arrow { .. } | DataError::Damaged { .. } => {
                 hint(
                     "write or copy the file again; compression may be none, Snappy, gzip or LZ4 (Arrow: none or LZ4)",

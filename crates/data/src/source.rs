@@ -205,6 +205,7 @@ pub fn read_table(source: &Source, options: &ReadOptions) -> Result<Read, DataEr
             FileFormat::Parquet => read::parquet::read(path, options)?,
             FileFormat::ArrowFile => read::arrow_ipc::read_file(path, options)?,
             FileFormat::ArrowStream => read::arrow_ipc::read_stream(path, options)?,
+            FileFormat::Hdf5 => read::hdf5::read(path, options)?,
         },
     };
     read.facts.source = source.to_string();

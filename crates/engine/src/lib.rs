@@ -33,6 +33,7 @@ mod simpler;
 mod sourced;
 mod subject;
 mod trained;
+mod travel;
 mod trial_folder;
 
 pub use by_part::{PartScore, PartTable};
@@ -59,6 +60,7 @@ pub use settings::{Calibrator, FitSettings, SetsFor};
 pub use sourced::{SourceResult, name_of};
 pub use subject::{Nearness, Origins, Subject};
 pub use trained::{TrainedResult, Voice};
+pub use travel::Journey;
 pub use trial_folder::{KeptMember, TrialFolder};
 
 pub use candor_challenge as challenge;
@@ -66,3 +68,4 @@ pub use candor_core as core;
 pub use candor_data as data;
 pub use candor_deploy as deploy;
 pub use candor_design as design;
+pub use candor_graph_series::{Leg, LegTime, TravelSettings, TravelTime};

@@ -135,6 +135,11 @@ impl Model {
         })
     }
 
+    /// Of a model of series the seconds between two moments, where known, and the steps ahead that it forecasts.
+    pub fn ahead(&self) -> Option<(Option<f64>, &[usize])> {
+        self.input.ahead()
+    }
+
     /// Whether it can be told what predictions of this kind of data rest on.
     pub fn explains(&self) -> bool {
         self.input.explains()

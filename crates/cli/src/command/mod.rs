@@ -6,6 +6,7 @@ pub(crate) mod datasets;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod fit;
+mod journey;
 pub(crate) mod lab;
 pub(crate) mod leaderboard;
 pub(crate) mod predict;

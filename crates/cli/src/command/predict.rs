@@ -7,6 +7,7 @@ use candor::deploy::Answer;
 use candor::{EngineError, Model};
 use serde::Serialize;
 
+use super::journey;
 use crate::Ending;
 use crate::args::{Format, PredictArgs};
 use crate::failure::Failure;
@@ -24,6 +25,9 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
         ..ReadOptions::default()
     };
     let inputs = model.read(&args.source, &options)?;
+    if let Some(lengths) = &args.lengths {
+        return journey::run(args, lengths, &model, &inputs, json);
+    }
     let answers = model.predict(&inputs)?;
     let shift = model.shift(&answers, ShiftReference::LEVEL)?;
     if let Some(shift) = shift.as_ref().filter(|shift| shift.shifted) {

@@ -15,14 +15,15 @@ pub(crate) enum FileFormat {
     ArrowFile,
     /// Arrow IPC stream.
     ArrowStream,
+    /// HDF5.
+    Hdf5,
 }
 
 /// First bytes of formats that people hand over by mistake.
-const FOREIGN: [(&[u8], &str); 12] = [
+const FOREIGN: [(&[u8], &str); 11] = [
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word file"),
     (b"%PDF", "a PDF document"),
-    (b"\x89HDF", "an HDF5 file"),
     (b"SQLite format 3", "an SQLite database"),
     (b"FEA1", "a Feather file of version 1"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive"),
@@ -56,10 +57,13 @@ impl FileFormat {
         } else if first.starts_with(&[0xff; 4]) {
             // The continuation marker with which every encapsulated message begins.
             FileFormat::ArrowStream
+        } else if first.starts_with(b"\x89HDF\r\n\x1a\n") {
+            FileFormat::Hdf5
         } else {
             match path.extension().and_then(|e| e.to_str()) {
                 Some("parquet") => FileFormat::Parquet,
                 Some("arrow" | "feather") => FileFormat::ArrowFile,
+                Some("h5" | "hdf5") => FileFormat::Hdf5,
                 _ => FileFormat::Delimited,
             }
         })

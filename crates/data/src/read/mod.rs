@@ -7,6 +7,7 @@ pub(crate) mod delimited;
 pub(crate) mod dialect;
 pub(crate) mod fingerprint;
 pub(crate) mod format;
+pub(crate) mod hdf5;
 pub(crate) mod names;
 pub(crate) mod number;
 pub(crate) mod parquet;

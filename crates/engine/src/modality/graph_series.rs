@@ -257,9 +257,11 @@ impl Material for Forecasts {
             "missing-moments",
             "missing-readings",
             "moments-without-flows",
+            "negative-counts",
             "nodes-only-in-flows",
             "nodes-without-flows",
             "periods",
+            "series-begin-late",
         ]
     }
 
@@ -629,6 +631,10 @@ impl Input for SeriesInput {
             columns.push(NODE);
         }
         columns
+    }
+
+    fn ahead(&self) -> Option<(Option<f64>, &[usize])> {
+        Some((self.described.calendar.step, &self.described.horizons))
     }
 
     /// Series are read anew, and what comes after their last moment is answered; a table with a column `node` asks for what comes after the

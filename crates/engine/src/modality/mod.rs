@@ -162,6 +162,7 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
             || image::detect(source)?.is_some()
             || molecule::is_file(source)
             || sequence::is_file(source)
+            || sequence::detect_recordings(source).is_some()
             || point_cloud::detect(source).is_some()
             || text::detect(source).is_some()
         {
@@ -192,6 +193,10 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
     // Shapes may lie beside pictures of them.
     if let Some(source) = point_cloud::detect(&settings.source) {
         return point_cloud::open(&source, settings);
+    }
+    // Beside recordings may lie what describes them.
+    if let Some(source) = sequence::detect_recordings(&settings.source) {
+        return sequence::open_recordings(&source, settings);
     }
     // Any archive may hold pictures; one of texts says so by the names of its files.
     if let Some(source) = text::detect(&settings.source) {
@@ -364,6 +369,11 @@ pub(crate) trait Input: Send + Sync {
     fn past(&self, units: &Units) -> Result<Option<Past>, EngineError> {
         let _ = units;
         Ok(None)
+    }
+
+    /// Of series the seconds between two moments, where known, and the steps ahead that are predicted.
+    fn ahead(&self) -> Option<(Option<f64>, &[usize])> {
+        None
     }
 
     /// Whether it can be told what predictions rest on.

@@ -3,11 +3,12 @@ use std::io::Read;
 use std::path::Path;
 
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
-use candor_data::{ReadOptions, Schema, Source, Split, Table, read_table};
+use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
 use candor_sequence::{
-    ReadSeries, SequenceLearner, SequenceUnits, SeriesChange, SeriesSet, curate_series,
-    is_series_file, part_shuffled, read_series, series_across, series_changed, series_check_names,
-    series_parts, stretches_shuffled, unusable_series,
+    CLASS, FILE, ReadRecordings, ReadSeries, RecordingForm, RecordingSource, SequenceError,
+    SequenceLearner, SequenceUnits, SeriesChange, SeriesSet, curate_series, is_series_file,
+    part_shuffled, read_recordings, read_series, recording_check_names, series_across,
+    series_changed, series_check_names, series_parts, stretches_shuffled, unusable_series,
 };
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,82 @@ use crate::{EngineError, FitSettings, Subject};
 /// Whether a source is a file of series.
 pub(super) fn is_file(source: &str) -> bool {
     is_series_file(Path::new(source))
+}
+
+/// The recordings of a folder, if it holds some.
+pub(super) fn detect_recordings(source: &str) -> Option<RecordingSource> {
+    RecordingSource::detect(Path::new(source))
+}
+
+/// Reads the recordings of folders that name their classes, and behind them those of the second source.
+pub(super) fn open_recordings(
+    source: &RecordingSource,
+    settings: &FitSettings,
+) -> Result<Opened, EngineError> {
+    let memory = settings.memory.or(settings.read.memory_bytes);
+    let read = |source: &RecordingSource, form: Option<&RecordingForm>| {
+        read_recordings(source, &settings.read, memory, form)
+    };
+    let ReadRecordings {
+        mut series,
+        mut table,
+        facts,
+        mut findings,
+        mut test_rows,
+        form,
+        ..
+    } = read(source, None)?;
+    let refuse = |problem: String, repair: &'static str| {
+        EngineError::Sequences(SequenceError::Content {
+            path: settings.source.as_str().into(),
+            problem,
+            repair,
+        })
+    };
+    match table.column(CLASS).map(|column| &column.values) {
+        None => {
+            return Err(refuse(
+                "nothing says which classes its series belong to".to_owned(),
+                "put the files of each class into a folder of its name",
+            ));
+        }
+        Some(Values::Text { dictionary, .. }) if dictionary.len() == 1 => {
+            return Err(refuse(
+                format!(
+                    "all its series are of one class, `{}`: there is nothing to tell apart",
+                    dictionary[0]
+                ),
+                "add files of another class, in a folder of its name beside this one",
+            ));
+        }
+        Some(_) => {}
+    }
+    let mut test = None;
+    if let Some(path) = &settings.test {
+        let Some(source) = detect_recordings(path) else {
+            return Err(EngineError::WrongModality {
+                what: format!("`{path}`"),
+                expected: Modality::Sequence,
+            });
+        };
+        let second = read(&source, Some(&form))?;
+        test_rows += second.series.len();
+        series.append(&second.series);
+        table = joined(table, &second.table)?;
+        findings.extend(second.findings);
+        test = Some(second.facts);
+    }
+    Ok(Opened {
+        table,
+        facts,
+        test,
+        test_rows,
+        findings,
+        material: Box::new(SeriesOfSource {
+            series,
+            form: Some(form),
+        }),
+    })
 }
 
 /// Reads the series, and behind them those of the second source.
@@ -64,7 +141,7 @@ pub(super) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
         facts,
         test,
         findings: Vec::new(),
-        material: Box::new(SeriesOfSource { series }),
+        material: Box::new(SeriesOfSource { series, form: None }),
     })
 }
 
@@ -74,19 +151,19 @@ fn labelled(path: &str, memory: Option<u64>) -> Result<ReadSeries, EngineError> 
     if read.facts.default_target.is_some() {
         return Ok(read);
     }
-    Err(EngineError::Sequences(
-        candor_sequence::SequenceError::Content {
-            path: path.into(),
-            problem: "nothing says what is to be predicted of its series".to_owned(),
-            repair: "put `@classLabel true a b ...` (or `@targetLabel true`) into the header, and the class (or the number) of each series \
+    Err(EngineError::Sequences(SequenceError::Content {
+        path: path.into(),
+        problem: "nothing says what is to be predicted of its series".to_owned(),
+        repair: "put `@classLabel true a b ...` (or `@targetLabel true`) into the header, and the class (or the number) of each series \
                      behind its last `:`",
-        },
-    ))
+    }))
 }
 
 /// A unit is a series.
 struct SeriesOfSource {
     series: SeriesSet,
+    /// What files were brought to, where each series is one.
+    form: Option<RecordingForm>,
 }
 
 impl Material for SeriesOfSource {
@@ -113,7 +190,12 @@ impl Material for SeriesOfSource {
     }
 
     fn own_checks(&self) -> Vec<&'static str> {
-        series_check_names().to_vec()
+        [&series_check_names()[..], &recording_check_names()].concat()
+    }
+
+    fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
+        schema.set_role(FILE, Role::Ignored);
+        Vec::new()
     }
 
     fn findings(
@@ -145,6 +227,7 @@ impl Material for SeriesOfSource {
         let channels = self.series.channels();
         to_json(&Described {
             channels: (0..channels).map(|c| column_name(channels, c)).collect(),
+            form: self.form.clone(),
         })
     }
 
@@ -175,13 +258,20 @@ impl Material for SeriesOfSource {
 struct Described {
     /// What the channels are called in rows that a service gets.
     channels: Vec<String>,
+    /// What files are brought to, where each series was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    form: Option<RecordingForm>,
 }
 
 fn described(input: &Value) -> Result<Described, String> {
     let described: Described =
         serde_json::from_value(input.clone()).map_err(|e| format!("how series are read: {e}"))?;
+    let fits = |form: &RecordingForm| form.channels == described.channels.len();
     match described.channels.is_empty() {
         true => Err("no series is without a channel".to_owned()),
+        false if !described.form.as_ref().is_none_or(fits) => {
+            Err("how recordings are read is damaged".to_owned())
+        }
         false => Ok(described),
     }
 }
@@ -220,22 +310,36 @@ impl Input for Described {
     }
 
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
+        if let Some(form) = &self.form
+            && let Some(files) = RecordingSource::detect_plain(Path::new(source), form)
+        {
+            let read = read_recordings(&files, options, options.memory_bytes, Some(form))?;
+            let names = read.table.column(FILE).map(|column| {
+                let name = |row: usize| column.values.text(row).unwrap_or_default();
+                (0..read.series.len()).map(name).collect()
+            });
+            let faulty = read.unreadable.into_iter();
+            let faulty =
+                faulty.map(|(unit, why)| (unit, format!("The file cannot be read: {why}.")));
+            let mut inputs = self.inputs(read.series);
+            inputs.unreadable.extend(faulty);
+            inputs.names = names;
+            return Ok(inputs);
+        }
         if !holds_series(Path::new(source)) {
             return self.rows(&read_table(&Source::parse(source)?, options)?.table);
         }
         let read = read_series(Path::new(source), options.memory_bytes)?;
         if read.series.channels() != self.channels.len() {
-            return Err(EngineError::Sequences(
-                candor_sequence::SequenceError::Content {
-                    path: source.into(),
-                    problem: format!(
-                        "its series have {} channels, the model takes {}",
-                        read.series.channels(),
-                        self.channels.len()
-                    ),
-                    repair: "give series of the channels that the model was made from, in the same order",
-                },
-            ));
+            return Err(EngineError::Sequences(SequenceError::Content {
+                path: source.into(),
+                problem: format!(
+                    "its series have {} channels, the model takes {}",
+                    read.series.channels(),
+                    self.channels.len()
+                ),
+                repair: "give series of the channels that the model was made from, in the same order",
+            }));
         }
         Ok(self.inputs(read.series))
     }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::{
-    AdamW, AdamWConfig, Normalisation, Normalised, Truth, Window, average_pool, batch_norm,
-    convolution, cross_entropy, fold, gru, layer_norm, max_pool, normalised_convolution, relu,
+    AdamW, AdamWConfig, Gate, Normalisation, Normalised, Truth, Window, average_pool, batch_norm,
+    convolution, cross_entropy, fold, gated, gru, layer_norm, max_pool, normalised_convolution,
+    relu,
 };
 
 /// A case whose two forms are functions of the inputs and of whether the portable one is meant.
@@ -405,6 +406,43 @@ fn rows_are_normalised_right() {
             })
         })
     });
+}
+
+#[test]
+fn gates_are_right() {
+    check("gate", |rng, number| {
+        let (rows, width) = match number {
+            0 => (1, 1),
+            _ => (rng.random_range(1..40usize), rng.random_range(1..70usize)),
+        };
+        let gate = if number % 2 == 0 {
+            Gate::Linear
+        } else {
+            Gate::Tanh
+        };
+        let inputs = vec![apart(rng, rows * 2 * width)];
+        let reference = move |values: &[Vec<f64>]| {
+            let of_row = |row: &[f64]| -> Vec<f64> {
+                let pairs = row[..width].iter().zip(&row[width..]);
+                let one = |(a, b): (&f64, &f64)| {
+                    let a = if gate == Gate::Tanh { a.tanh() } else { *a };
+                    a / (1.0 + (-b).exp())
+                };
+                pairs.map(one).collect()
+            };
+            values[0].chunks_exact(2 * width).flat_map(of_row).collect()
+        };
+        case(inputs, reference, move |values, portable| {
+            let x = shaped(&values[0], [rows, 2 * width]);
+            flat(if portable {
+                crate::gated::portable(x, gate)
+            } else {
+                gated(x, gate).unwrap()
+            })
+        })
+    });
+    let device = Device::flex();
+    assert!(gated(Tensor::<2>::zeros([2, 3], &device), Gate::Tanh).is_err());
 }
 
 #[test]

@@ -77,6 +77,14 @@ pub enum SeriesError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A recorded data set is not what it must be.
+    #[error("`{}`: {problem}", path.display())]
+    Recorded {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Too few moments for what is asked.
     #[error(
         "`{}` has {steps} moments; a history of {history} and a horizon of {horizon} need at least {needed}", path.display()
@@ -109,6 +117,10 @@ pub enum SeriesError {
     },
 }
 
+/// What is told of an hour that came twice.
+const CLOCK: &str =
+    "if a clock was put back there, write the zone behind each time, as in 2024-10-27T02:00+01:00";
+
 impl Hints for SeriesError {
     fn hints(&self) -> Vec<String> {
         match self {
@@ -122,16 +134,22 @@ impl Hints for SeriesError {
             SeriesError::Time { .. } => {
                 vec!["write times as 2024-03-01 12:30:00, or as numbers that ascend by equal steps".into()]
             }
-            SeriesError::Unordered { .. } => vec!["sort the rows by time".into()],
-            SeriesError::DuplicateTime { .. } => {
-                vec!["keep one row a moment: take the mean of those that share one".into()]
-            }
+            SeriesError::Unordered { .. } => vec!["sort the rows by time".into(), CLOCK.into()],
+            SeriesError::DuplicateTime { .. } => vec![
+                "keep one row a moment: take the mean of those that share one".into(),
+                CLOCK.into(),
+            ],
             SeriesError::Irregular { .. } => vec![
                 "bring the rows to equal steps; moments that are merely missing are filled in by themselves".into(),
             ],
             SeriesError::Graph { .. } => vec![
                 "`adjacency.csv` holds a square matrix with a row and a column a series, `edges.csv` columns from, to and weight, \
-                 `coordinates.csv` the name and two coordinates of each series, `mobility.csv` columns with the time, from, to and how much"
+                 `distances.csv` columns from, to and distance, `coordinates.csv` the name and two coordinates of each series, `mobility.csv` columns with the time, from, to and how much"
+                    .into(),
+            ],
+            SeriesError::Recorded { .. } => vec![
+                "a data set of PyTorch Geometric Temporal has `edges`, pairs of numbers of series, and the series under `FX`, `X` or `block`, a list \
+                 of readings a moment"
                     .into(),
             ],
             SeriesError::TooShort { .. } => {

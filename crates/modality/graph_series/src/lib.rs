@@ -5,7 +5,7 @@
 //! time. `prepare` fits what a network needs on the training part; `rules` and `regression` are the baselines; `design` names the
 //! networks and the space of a search, `body` has one file a paper; `challenge` is what can go wrong in the world. Of counts that grow and fade, as in an
 //! epidemic: `growth` tells curves, `correction` what they are wrong by, `log_lags` is what both have to beat, `rolling` judges all of them from each
-//! day on; `flows` are edges that change with time.
+//! day on; `flows` are edges that change with time. `travel` tells from forecast speeds how long a journey takes.
 
 mod body;
 mod calendar;
@@ -28,6 +28,7 @@ mod rules;
 mod series;
 mod source;
 mod split;
+mod travel;
 
 pub use calendar::Calendar;
 pub use challenge::{Disturbance, moments_shuffled, others_exchanged, windows_exchanged};
@@ -49,3 +50,4 @@ pub use rules::{Rule, RuleModel};
 pub use series::Series;
 pub use source::{ReadSeries, SeriesOptions, SeriesSource, read_series, series_of};
 pub use split::{Parts, part_in_time};
+pub use travel::{Leg, LegTime, TravelError, TravelSettings, TravelTime, travel_time};

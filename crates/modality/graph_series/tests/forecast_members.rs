@@ -368,12 +368,16 @@ fn edges_tell_what_the_series_alone_does_not() {
 }
 
 #[test]
-fn missing_readings_and_constant_series_give_numbers() {
+fn missing_readings_constant_series_and_late_ones_give_numbers() {
     let mut broken = series();
     for t in 0..STEPS {
         broken.values[t * NODES] = 7.0;
         if t % 3 == 0 || (40..70).contains(&t) {
             broken.values[t * NODES + 1] = f32::NAN;
+        }
+        // Nothing of it is in the part that is learned from.
+        if t < 135 {
+            broken.values[t * NODES + 2] = f32::NAN;
         }
     }
     let units = units_of(broken);

@@ -1,5 +1,5 @@
 //! Series from files, whole and broken.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fmt::Write;
 use std::path::Path;
@@ -232,6 +232,271 @@ fn what_is_wrong_with_edges_that_change_is_said() {
     }
 }
 
+/// A frame that pandas wrote: 48 moments of four sensors, one of which does not read four times.
+fn published(folder: &Path) -> std::path::PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/tests/files/metr-la.h5");
+    let path = folder.join("metr-la.h5");
+    std::fs::copy(from, &path).unwrap();
+    path
+}
+
+fn kinds(found: &ReadSeries) -> Vec<&str> {
+    found.findings.iter().map(|f| f.kind.as_str()).collect()
+}
+
+#[test]
+fn a_published_frame_with_distances_beside_it_is_series_on_a_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = published(folder.path());
+    let read = |path: &Path| {
+        read_series(
+            &SeriesSource::detect(path, true).unwrap(),
+            &SeriesOptions::default(),
+        )
+    };
+    let alone = read(&path).unwrap();
+    assert_eq!(alone.series.nodes, ["773869", "767541", "767542", "717447"]);
+    assert_eq!(
+        (alone.series.steps(), alone.series.calendar.step),
+        (48, Some(300.0))
+    );
+    assert!(alone.series.graph.is_none());
+    assert_eq!(alone.time_column.as_deref(), Some("time"));
+    assert!(kinds(&alone).contains(&"dead-readings"));
+    assert!(alone.series.at(11, 2).is_nan());
+
+    // As published: also of places that are no series, from each place to itself, and for other cities.
+    let distances = "from,to,cost\n773869,773869,0\n773869,767541,100\n767541,767542,2000\n767542,773869,9000\n1,773869,5\n";
+    std::fs::write(folder.path().join("distances_la_2012.csv"), distances).unwrap();
+    std::fs::write(
+        folder.path().join("distances_bay_2017.csv"),
+        "from,to,cost\n400001,400017,5\n",
+    )
+    .unwrap();
+    let found = read(&path).unwrap();
+    let graph = found.series.graph.unwrap();
+    // The standard deviation of 0, 100, 2,000 and 9,000 is 3,681; only the first three are nearer than 1.5 of it.
+    assert_eq!(graph.edges, [(0, 1), (1, 2)]);
+    assert!(
+        (graph.weights[1] - (-(2000f32 / 3681.4).powi(2)).exp()).abs() < 1e-3,
+        "{graph:?}"
+    );
+    let notes = found.facts.notes.join("; ");
+    assert!(
+        notes.contains("1 rows name places that are no series"),
+        "{notes}"
+    );
+    assert!(notes.contains("1 of 4 series have no distance"), "{notes}");
+
+    // A matrix says more than distances; of the wrong size it is refused.
+    let matrix = folder.path().join("adjacency.csv");
+    std::fs::write(&matrix, "1,0,0,0\n0,1,1,0\n0,0,1,0\n0,0,0,1\n").unwrap();
+    assert_eq!(read(&path).unwrap().series.graph.unwrap().edges, [(1, 2)]);
+    std::fs::write(&matrix, "1,0\n0,1\n").unwrap();
+    assert!(
+        read(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("where there are 4 series")
+    );
+    std::fs::remove_file(&matrix).unwrap();
+    std::fs::remove_file(folder.path().join("distances_la_2012.csv")).unwrap();
+    assert!(
+        read(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("none of its names")
+    );
+    std::fs::write(
+        folder.path().join("distances_bay_2017.csv"),
+        "from,to,cost\n773869,767541,-5\n",
+    )
+    .unwrap();
+    assert!(
+        read(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("row 1: a distance cannot be -5")
+    );
+
+    // In a folder, under the name of values.
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::rename(&path, inside.join("values.h5")).unwrap();
+    std::fs::write(inside.join("edges.csv"), "from,to\n773869,767541\n").unwrap();
+    assert_eq!(read(&inside).unwrap().series.graph.unwrap().edges, [(0, 1)]);
+}
+
+#[test]
+fn recorded_data_sets_of_the_archive_are_read() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data");
+    let sets = [
+        ("chickenpox_hungary/chickenpox.json.gz", 521, "BACS", 82, 20),
+        ("pedalme_london/pedalme_london.json.gz", 35, "0", 210, 15),
+    ];
+    for (name, steps, first, edges, nodes) in sets {
+        let path = data.join(name);
+        let Some(source) = SeriesSource::detect(&path, false) else {
+            eprintln!("skipped: there is no {}", path.display());
+            continue;
+        };
+        let found = read_series(&source, &SeriesOptions::default()).unwrap();
+        let graph = found.series.graph.as_ref().unwrap();
+        assert_eq!(
+            (
+                found.series.steps(),
+                found.series.nodes[0].as_str(),
+                graph.edges.len(),
+                graph.nodes
+            ),
+            (steps, first, edges, nodes),
+            "{name}"
+        );
+    }
+}
+
+/// Hourly times of a clock in a zone that is put forward on the last day of March 2024, and back on the 27th of October.
+fn clock(from: &str, hours: &[u32], zones: Option<&[&str]>) -> String {
+    let mut text = "date,a\n".to_owned();
+    for (place, hour) in hours.iter().enumerate() {
+        let zone = zones.map_or("", |zones| zones[place]);
+        writeln!(text, "{from}T{hour:02}:00{zone},{place}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn an_hour_that_a_clock_leaves_out_is_a_gap_and_one_that_it_repeats_needs_its_zone() {
+    let spring = of(&[(
+        "values.csv",
+        &clock("2024-03-31", &[0, 1, 3, 4, 5, 6], None),
+    )])
+    .unwrap();
+    assert_eq!(spring.series.steps(), 7);
+    assert!(spring.series.at(2, 0).is_nan() && kinds(&spring).contains(&"missing-moments"));
+    let hours = [0, 1, 2, 2, 3, 4];
+    let autumn = of(&[("values.csv", &clock("2024-10-27", &hours, None))]).unwrap_err();
+    assert!(autumn.to_string().contains("row 4"), "{autumn}");
+    assert!(
+        autumn
+            .hints()
+            .iter()
+            .any(|hint| hint.contains("clock was put back"))
+    );
+    // Of minutes the hour comes again from its beginning.
+    let minutes =
+        "date,a\n2024-10-27T02:30,1\n2024-10-27T02:45,2\n2024-10-27T02:00,3\n2024-10-27T02:15,4\n";
+    let again = of(&[("values.csv", minutes)]).unwrap_err();
+    assert!(
+        again
+            .hints()
+            .iter()
+            .any(|hint| hint.contains("clock was put back")),
+        "{again}"
+    );
+    let zones = ["+02:00", "+02:00", "+02:00", "+01:00", "+01:00", "+01:00"];
+    let zoned = of(&[("values.csv", &clock("2024-10-27", &hours, Some(&zones)))]).unwrap();
+    assert_eq!(
+        (zoned.series.steps(), zoned.series.calendar.step),
+        (6, Some(3600.0))
+    );
+    // 00:00+02:00 is two hours before midnight of the world's time.
+    assert_eq!(zoned.series.calendar.start, Some(1_729_980_000.0));
+    assert!(!kinds(&zoned).contains(&"missing-moments"));
+}
+
+#[test]
+fn counts_below_zero_and_series_that_begin_late_are_told() {
+    let mut text = "date,a,b,new\n".to_owned();
+    for day in 1..=30 {
+        let a = if day == 12 { -4 } else { 90 + day };
+        let new = if day > 20 {
+            day.to_string()
+        } else {
+            String::new()
+        };
+        writeln!(text, "2020-04-{day:02},{a},{day},{new}").unwrap();
+    }
+    let found = of(&[("values.csv", &text)]).unwrap();
+    let of_kind = |kind: &str| found.findings.iter().find(|f| f.kind == kind).unwrap();
+    assert_eq!(of_kind("negative-counts").columns, ["a"]);
+    assert_eq!(found.series.at(11, 0), -4.0);
+    assert_eq!(of_kind("series-begin-late").columns, ["new"]);
+    assert!(
+        of_kind("series-begin-late")
+            .message
+            .contains("moment 21 of 30")
+    );
+    // Degrees are of both signs.
+    let degrees = text.replace(",1,", ",-1.5,");
+    assert!(!kinds(&of(&[("values.csv", &degrees)]).unwrap()).contains(&"negative-counts"));
+}
+
+#[test]
+fn a_frame_that_python_makes_now_is_read() {
+    let python = std::env::var("CANDOR_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let script = r#"
+import sys
+import numpy as np, pandas as pd, tables, h5py
+times = pd.date_range("2017-01-01", periods=500, freq="5min")
+values = np.round(60 + np.random.default_rng(1).normal(size=(500, 30)), 3)
+frame = pd.DataFrame(values, index=times, columns=[str(400000 + i) for i in range(30)])
+frame.to_hdf("plain.h5", key="speed", mode="w")
+frame.to_hdf("packed.h5", key="df", mode="w", complevel=9, complib="zlib")
+frame.to_hdf("blosc.h5", key="df", mode="w", complevel=5, complib="blosc")
+frame.to_hdf("table.h5", key="df", mode="w", format="table")
+frame.tz_localize("Europe/Paris").to_hdf("zone.h5", key="df", mode="w")
+with h5py.File("own.h5", "w") as file:
+    file.create_dataset("values", data=values, chunks=(37, 7), compression="gzip", shuffle=True, fletcher32=True)
+    file["sensors"] = [str(400000 + i) for i in range(30)]
+with h5py.File("latest.h5", "w", libver="latest") as file:
+    file["values"] = values.astype(">f4")
+frame.to_csv("same.csv", index_label="time")
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new(&python)
+        .args(["-c", script])
+        .current_dir(folder.path())
+        .output();
+    if !made.as_ref().is_ok_and(|output| output.status.success()) {
+        assert!(
+            std::env::var_os("CANDOR_REQUIRE_TOOLS").is_none(),
+            "`{python}` with pandas, PyTables and h5py is required: {made:?}"
+        );
+        eprintln!("skipped: `{python}` has no pandas, PyTables and h5py (set CANDOR_PYTHON)");
+        return;
+    }
+    let read = |name: &str| {
+        let source = SeriesSource::detect(&folder.path().join(name), true).unwrap();
+        read_series(&source, &SeriesOptions::default())
+    };
+    let same = read("same.csv").unwrap().series;
+    for name in ["plain.h5", "packed.h5"] {
+        assert_eq!(read(name).unwrap().series, same, "{name}");
+    }
+    let own = read("own.h5").unwrap().series;
+    assert_eq!((&own.values, &own.nodes), (&same.values, &same.nodes));
+    assert_eq!(read("latest.h5").unwrap().series.values, same.values);
+    let zoned = read("zone.h5").unwrap();
+    assert_eq!(zoned.series.calendar.start, Some(1_483_228_800.0 - 3600.0));
+    assert!(
+        zoned
+            .facts
+            .notes
+            .iter()
+            .any(|note| note.contains("Europe/Paris")),
+        "{:?}",
+        zoned.facts.notes
+    );
+    for (name, expected) in [
+        ("blosc.h5", "packed by Blosc"),
+        ("table.h5", "format=\"fixed\""),
+    ] {
+        let error = read(name).unwrap_err();
+        assert!(error.to_string().contains(expected), "{name}: {error}");
+    }
+}
+
 #[test]
 fn bytes_of_any_kind_give_no_panic() {
     let stream = &mut candor_core::Seed(1).stream("bytes", &[]);
@@ -255,8 +520,20 @@ fn bytes_of_any_kind_give_no_panic() {
             std::fs::write(folder.path().join("edges.csv"), &bytes).unwrap();
             let _ = read(folder.path(), &SeriesOptions::default());
             std::fs::remove_file(folder.path().join("edges.csv")).unwrap();
+            std::fs::write(folder.path().join("distances.csv"), &bytes).unwrap();
+            let _ = read(folder.path(), &SeriesOptions::default());
             std::fs::write(folder.path().join("adjacency.csv"), &bytes).unwrap();
             let _ = read(folder.path(), &SeriesOptions::default());
+            let recorded = folder.path().join("weeks.json");
+            std::fs::write(
+                &recorded,
+                [b"{\"X\": [[1]], \"edges\": [", &bytes[..]].concat(),
+            )
+            .unwrap();
+            let _ = read(&recorded, &SeriesOptions::default());
+            let packed = folder.path().join("weeks.json.gz");
+            std::fs::write(&packed, [&[0x1f, 0x8b, 8, 0], &bytes[..]].concat()).unwrap();
+            let _ = read(&packed, &SeriesOptions::default());
         }
     }
 }

@@ -1,11 +1,10 @@
 use burn::module::Module;
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Device, Tensor};
-use candor_kernels::relu;
+use candor_kernels::{Gate, relu};
 use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass};
 use rand_chacha::ChaCha8Rng;
 
-use super::{LearnedEdges, Senders, Shape, dropped, linear, map};
+use super::{LearnedEdges, Senders, Shape, dropped, gated_halves, linear, map};
 
 /// Steps of a walk over given edges.
 const STEPS: usize = 2;
@@ -86,8 +85,7 @@ impl GraphWavenet {
             let later = h.clone().narrow(2, dilation, moments - dilation);
             let earlier = h.narrow(2, 0, moments - dilation);
             let both = map(&layer.gated, Tensor::cat(vec![earlier, later.clone()], 3));
-            let gated =
-                tanh(both.clone().narrow(3, 0, width)) * sigmoid(both.narrow(3, width, width));
+            let gated = gated_halves(both, Gate::Tanh);
             let now: Tensor<3> = gated
                 .clone()
                 .narrow(2, moments - dilation - 1, 1)

@@ -11,6 +11,7 @@ mod stid;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
+use candor_kernels::{Gate, gated};
 use candor_nn::{Linear, LinearConfig, Pass};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -59,6 +60,11 @@ pub(crate) fn map(linear: &Linear, x: Tensor<4>) -> Tensor<4> {
     let y = linear.forward(x.reshape([a, b * c, width]));
     let [_, _, output] = y.dims();
     y.reshape([a, b, c, output])
+}
+
+/// The first half of the last axis, gated by the second.
+pub(crate) fn gated_halves(both: Tensor<4>, gate: Gate) -> Tensor<4> {
+    gated(both, gate).unwrap_or_else(|e| unreachable!("the map made both halves: {e}"))
 }
 
 /// A parameter drawn uniformly from `[-bound, bound]`.

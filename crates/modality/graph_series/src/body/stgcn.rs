@@ -1,11 +1,10 @@
 use burn::module::Module;
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
-use candor_kernels::relu;
+use candor_kernels::{Gate, relu};
 use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Senders, Shape, dropped, linear, map};
+use super::{Senders, Shape, dropped, gated_halves, linear, map};
 
 /// Moments of a convolution.
 const MOMENTS: usize = 3;
@@ -93,7 +92,5 @@ fn gated(linear: &Linear, h: Tensor<4>) -> Tensor<4> {
     let shifted = (0..MOMENTS)
         .map(|shift| h.clone().narrow(2, shift, moments))
         .collect();
-    let both = map(linear, Tensor::cat(shifted, 3));
-    let width = both.dims()[3] / 2;
-    both.clone().narrow(3, 0, width) * sigmoid(both.narrow(3, width, width))
+    gated_halves(map(linear, Tensor::cat(shifted, 3)), Gate::Linear)
 }

@@ -3,11 +3,11 @@ use std::path::{Path, PathBuf};
 
 use candor_data::{ReadOptions, SourceFacts, Table, Values};
 
-use super::{read as read_file, table_in};
+use super::{distances, read as read_file, table_in};
 use crate::{SensorGraph, SeriesError};
 
 /// Weights of a Gaussian kernel below are left out (Li et al., ICLR 2018, appendix E.1).
-const LEAST_WEIGHT: f64 = 0.1;
+pub(super) const LEAST_WEIGHT: f64 = 0.1;
 /// Metres of a degree of latitude.
 const DEGREE: f64 = 111_320.0;
 
@@ -17,7 +17,7 @@ pub(super) struct Joined {
     pub facts: SourceFacts,
 }
 
-/// What joins the series of a folder, if it says so: a matrix, edges, or places.
+/// What joins the series of a folder, if it says so: a matrix, edges, distances, or places.
 pub(super) fn read(
     folder: &Path,
     options: &ReadOptions,
@@ -38,6 +38,9 @@ pub(super) fn read(
             },
         )));
     }
+    if let Some(found) = distances::read(folder, options, nodes)? {
+        return Ok(Some(found));
+    }
     if let Some(path) = table_in(folder, "coordinates") {
         let found = read_file(&path, options, Some(true))?;
         let graph = places(&path, &found.table, nodes)?;
@@ -52,7 +55,7 @@ pub(super) fn read(
     Ok(None)
 }
 
-fn fault(path: &Path, problem: String) -> SeriesError {
+pub(super) fn fault(path: &Path, problem: String) -> SeriesError {
     SeriesError::Graph {
         path: path.to_owned(),
         problem,
@@ -138,7 +141,7 @@ fn known<'a>(
     names.iter().enumerate().map(place).collect()
 }
 
-fn texts(table: &Table, column: usize) -> Vec<String> {
+pub(super) fn texts(table: &Table, column: usize) -> Vec<String> {
     let values = &table.columns[column].values;
     (0..table.rows())
         .map(|row| values.text(row).unwrap_or_default())

@@ -1,8 +1,10 @@
 //! Where series come from: a folder with a table of values and maybe one of what joins them, or one table.
 
 mod dead;
+mod distances;
 mod joined;
 mod moving;
+mod recorded;
 mod times;
 
 use std::path::{Path, PathBuf};
@@ -16,25 +18,34 @@ use serde::{Deserialize, Serialize};
 use crate::{Calendar, Series, SeriesError};
 
 /// Endings of tables, the usual first.
-const ENDINGS: [&str; 8] = [
-    "csv", "csv.gz", "tsv", "tsv.gz", "parquet", "arrow", "feather", "txt",
+const ENDINGS: [&str; 10] = [
+    "csv", "csv.gz", "tsv", "tsv.gz", "parquet", "arrow", "feather", "txt", "h5", "hdf5",
 ];
+
+/// The format of tables beside which a graph may lie.
+const HDF5: &str = "HDF5";
 
 /// Where series come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SeriesSource {
-    /// A folder with `values.csv` and maybe `adjacency.csv`, `edges.csv` or `coordinates.csv`, or `mobility.csv` with edges that change with
-    /// time (also `.tsv`, `.parquet`, `.arrow`, `.feather`, the first two also with `.gz`).
+    /// A folder with `values.csv` and maybe `adjacency.csv`, `edges.csv`, `distances.csv` or `coordinates.csv`, or `mobility.csv` with edges
+    /// that change with time (also `.tsv`, `.parquet`, `.arrow`, `.feather`, `.h5`, the first two also with `.gz`).
     Folder(PathBuf),
-    /// One table: a row a moment, a column a series.
+    /// One table: a row a moment, a column a series. Beside one in HDF5, as METR-LA and PEMS-BAY are published, what joins the series is
+    /// looked for as in a folder.
     File(PathBuf),
+    /// A data set of PyTorch Geometric Temporal, series and edges in one (`.json`, `.json.gz`).
+    Recorded(PathBuf),
 }
 
 impl SeriesSource {
-    /// The series that `path` holds, if it is a folder of them. A file is one of series only if a person says so.
+    /// The series that `path` holds, if it is a folder or a recorded data set of them. Another file is one of series only if a person says so.
     pub fn detect(path: &Path, asked: bool) -> Option<SeriesSource> {
         if table_in(path, "values").is_some() {
             return Some(SeriesSource::Folder(path.to_owned()));
+        }
+        if recorded::is_file(path) {
+            return Some(SeriesSource::Recorded(path.to_owned()));
         }
         (asked && path.is_file()).then(|| SeriesSource::File(path.to_owned()))
     }
@@ -42,7 +53,9 @@ impl SeriesSource {
     /// Its path.
     pub fn path(&self) -> &Path {
         match self {
-            SeriesSource::Folder(path) | SeriesSource::File(path) => path,
+            SeriesSource::Folder(path)
+            | SeriesSource::File(path)
+            | SeriesSource::Recorded(path) => path,
         }
     }
 }
@@ -83,17 +96,20 @@ pub fn read_series(
     options: &SeriesOptions,
 ) -> Result<ReadSeries, SeriesError> {
     let values_path = match source {
-        SeriesSource::File(path) => path.clone(),
+        SeriesSource::File(path) | SeriesSource::Recorded(path) => path.clone(),
         SeriesSource::Folder(folder) => {
             table_in(folder, "values").unwrap_or_else(|| folder.join("values.csv"))
         }
     };
+    if let SeriesSource::Recorded(path) = source {
+        return read_recorded(path, options);
+    }
     // Names of series may be numbers, as those of sensors are.
     let header = options.tables.header.or(Some(true));
     let Read { table, mut facts } = read(&values_path, &options.tables, header)?;
-    let moving = match source {
-        SeriesSource::Folder(folder) => moving::table(folder),
-        SeriesSource::File(_) => None,
+    let (folder, moving) = match source {
+        SeriesSource::Folder(folder) => (Some(folder.as_path()), moving::table(folder)),
+        _ => (values_path.parent().filter(|_| facts.format == HDF5), None),
     };
     let options = &SeriesOptions {
         // Zeros of what moves between places, as cases of an illness, are counts.
@@ -124,9 +140,10 @@ pub fn read_series(
         ));
         findings.extend(read.findings);
         series.flows = Some(read.flows);
-    } else if let SeriesSource::Folder(folder) = source
+    } else if let Some(folder) = folder
         && let Some((path, read)) = joined::read(folder, &options.tables, &series.nodes)?
     {
+        facts.notes.extend(read.facts.notes);
         sums.push(read.facts.sha256);
         facts.bytes += read.facts.bytes;
         facts.notes.push(format!(
@@ -146,6 +163,26 @@ pub fn read_series(
         time_column,
         facts,
         findings,
+    })
+}
+
+fn read_recorded(path: &Path, options: &SeriesOptions) -> Result<ReadSeries, SeriesError> {
+    let recorded::Recorded { table, joined } = recorded::read(path)?;
+    let mut facts = joined.facts;
+    let read = FromTable::read(table, path, options)?;
+    facts
+        .notes
+        .push(format!("{} edges", joined.graph.edges.len()));
+    facts.source = path.display().to_string();
+    facts.format = format!("series of {}", facts.format);
+    Ok(ReadSeries {
+        series: Series {
+            graph: Some(joined.graph),
+            ..read.series
+        },
+        time_column: read.time_column,
+        facts,
+        findings: read.findings,
     })
 }
 
@@ -198,6 +235,8 @@ impl FromTable {
             findings.extend(dead::mask(&mut values, &nodes));
         }
         findings.extend(gaps(&values, &nodes));
+        findings.extend(late(&values, &nodes));
+        findings.extend(negative_counts(&values, &nodes));
         let steps = values.len() / nodes.len();
         let calendar = match found.as_ref().and_then(|times| times.seconds) {
             Some((start, step)) => Calendar::from_times(start, step, steps),
@@ -323,6 +362,80 @@ fn gaps(values: &[f32], nodes: &[String]) -> Option<Finding> {
         },
         remedy: "nothing, unless they could be had".into(),
         action: Some("models see the last reading instead, and that it is old; nothing is learned or judged there".into()),
+    })
+}
+
+/// Share of the moments after which a series without a reading until then begins late.
+const LATE: f64 = 0.25;
+/// Share of readings below zero up to which whole numbers are counts that went wrong, and not numbers of both signs.
+const FEW_NEGATIVE: f64 = 0.05;
+
+fn named(nodes: &[String], chosen: impl Fn(usize) -> bool) -> (usize, Vec<String>) {
+    let names: Vec<&String> = nodes
+        .iter()
+        .enumerate()
+        .filter(|(node, _)| chosen(*node))
+        .map(|(_, name)| name)
+        .collect();
+    (names.len(), names.into_iter().take(10).cloned().collect())
+}
+
+/// Series whose first reading comes late, if it comes.
+fn late(values: &[f32], nodes: &[String]) -> Option<Finding> {
+    let steps = values.len() / nodes.len().max(1);
+    let first = |node: usize| {
+        let mut column = values.iter().skip(node).step_by(nodes.len());
+        column.position(|v| !v.is_nan()).unwrap_or(steps)
+    };
+    let (count, columns) = named(nodes, |node| first(node) as f64 > LATE * steps as f64);
+    let least = nodes
+        .iter()
+        .enumerate()
+        .map(|(node, _)| first(node))
+        .max()?;
+    (count > 0).then(|| Finding {
+        kind: "series-begin-late".into(),
+        severity: Severity::Warning,
+        message: format!(
+            "{count} of {} series have no reading in the first quarter of the moments or longer; the last of them begins at moment {} of {steps}",
+            nodes.len(),
+            (least + 1).min(steps)
+        ),
+        columns,
+        evidence: Evidence {
+            count,
+            ..Evidence::default()
+        },
+        remedy: "leave out with `--ignore` what is hardly known; forecasts of it rest on the other series".into(),
+        action: Some("nothing is learned or judged of them before they begin".into()),
+    })
+}
+
+/// Whole numbers of which few are negative.
+fn negative_counts(values: &[f32], nodes: &[String]) -> Option<Finding> {
+    let known = || values.iter().filter(|v| v.is_finite());
+    let count = known().filter(|v| **v < 0.0).count();
+    let whole = known().all(|v| v.fract() == 0.0);
+    if count == 0 || !whole || count as f64 > FEW_NEGATIVE * known().count() as f64 {
+        return None;
+    }
+    let (_, columns) = named(nodes, |node| {
+        let mut column = values.iter().skip(node).step_by(nodes.len());
+        column.any(|v| *v < 0.0)
+    });
+    Some(Finding {
+        kind: "negative-counts".into(),
+        severity: Severity::Warning,
+        columns,
+        message: format!(
+            "{count} readings are below zero, and all are whole numbers: if they are counts, these are corrections of earlier ones"
+        ),
+        evidence: Evidence {
+            count,
+            ..Evidence::default()
+        },
+        remedy: "count each case on its own day, or leave the cell empty".into(),
+        action: None,
     })
 }
 

@@ -4,27 +4,23 @@
 //! `cargo run --release -p candor-kernels --example steps`, then write `lstm 5`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
-use std::sync::Arc;
-use std::time::Instant;
+mod answering;
 
+use std::sync::Arc;
+
+use answering::{Step, answer, training};
 use burn::module::{Module, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Tensor};
 use candor_core::Seed;
 use candor_kernels::{
-    AdamW, AdamWConfig, Csr, Moves, Normalisation, Recycler, Truth, Window, average_pool,
-    convolution, cross_entropy, graph_convolution, lstm, max_pool, neighbour_max,
-    normalised_convolution, relu, weighted_sparse_product,
+    Csr, Moves, Normalisation, Recycler, Truth, Window, average_pool, convolution, cross_entropy,
+    graph_convolution, lstm, max_pool, neighbour_max, normalised_convolution, relu,
+    weighted_sparse_product,
 };
 use rand::RngExt;
 
 #[global_allocator]
 static MEMORY: Recycler = Recycler::new();
-
-type Step = Box<dyn FnMut()>;
-type Maker = (&'static str, fn() -> Step);
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -43,17 +39,6 @@ fn labels(count: usize, classes: u32) -> Truth {
     let mut rng = Seed(1).stream("labels", &[]);
     let labels = (0..count).map(|_| rng.random_range(0..classes));
     Truth::new(labels.collect::<Vec<u32>>())
-}
-
-/// One step of Adam after another on `loss`.
-fn training<M: Module + 'static>(module: M, loss: impl Fn(&M) -> Tensor<1> + 'static) -> Step {
-    let mut module = Some(module);
-    let mut adam = AdamW::new(AdamWConfig::default());
-    Box::new(move || {
-        let current = module.take().unwrap();
-        let gradients = GradientsParams::from_grads(loss(&current).backward(), &current);
-        module = Some(adam.step(1e-3, current, gradients));
-    })
 }
 
 #[derive(Module, Debug)]
@@ -242,36 +227,12 @@ fn edge_convolution() -> Step {
 }
 
 fn main() {
-    // On a thread of the pool, as in a search: a step does not have to be handed over to it.
-    rayon::scope(|_| answer());
-}
-
-fn answer() {
-    let makers: [Maker; 6] = [
+    answer(&[
         ("lstm", recurrent),
         ("cnn", convolutional),
         ("separable", separable),
         ("gcn-cora", gcn_cora),
         ("gcn-large", gcn_large),
         ("edge-convolution", edge_convolution),
-    ];
-    let mut steps: BTreeMap<String, Step> = BTreeMap::new();
-    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let Some((name, count)) = line.split_once(' ') else {
-            break;
-        };
-        let Some((_, make)) = makers.iter().find(|(known, _)| *known == name) else {
-            println!("no step `{name}`");
-            continue;
-        };
-        let count: u32 = count.trim().parse().unwrap();
-        let step = steps.entry(name.to_owned()).or_insert_with(make);
-        let started = Instant::now();
-        (0..count).for_each(|_| step());
-        println!(
-            "{}",
-            started.elapsed().as_secs_f64() / f64::from(count.max(1))
-        );
-        std::io::stdout().flush().unwrap();
-    }
+    ]);
 }
