@@ -324,7 +324,9 @@ fn constant_and_broken_embeddings_give_finite_doubt_and_errors() {
         let network = self::network(&kind, 0.0);
         let (method, device) = (UncertaintyMethod::Laplace, Device::flex());
         let (head, seed) = (&network.head, Seed(0));
-        let refused = Doubt::fit(method, &network, head, &broken, &units, &kind, seed, &device);
+        let refused = Doubt::fit(
+            method, &network, head, &broken, &units, &kind, seed, &device,
+        );
         let problem = refused.unwrap_err().to_string();
         assert!(problem.contains("not finite"), "{problem}");
         let nothing = Doubt::fit(method, &network, head, &constant, &[], &kind, seed, &device);
