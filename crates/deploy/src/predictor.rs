@@ -4,9 +4,6 @@ use candor_train::{Learner, Member, MemberError, MemberPrediction, Units};
 
 use crate::{Answer, Bundle, Conformal, DeployError, Parts, Prediction, Strangeness};
 
-/// Units predicted at a time: bounds the memory of a long table.
-const BATCH: usize = 4096;
-
 /// A member that is ready to predict.
 pub struct LoadedMember {
     /// A name for people.
@@ -105,7 +102,7 @@ impl Predictor {
     /// When the units do not fit the members.
     pub fn answers_of(&self, units: &Units, rows: &[usize]) -> Result<Vec<Answer>, DeployError> {
         let mut answers = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(BATCH) {
+        for rows in rows.chunks(units.at_once()) {
             answers.extend(self.answer_batch(units, rows)?.1);
         }
         Ok(answers)
@@ -122,7 +119,7 @@ impl Predictor {
     ) -> Result<(Distribution, Vec<Answer>), DeployError> {
         let mut whole: Option<Distribution> = None;
         let mut answers = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(BATCH) {
+        for rows in rows.chunks(units.at_once()) {
             let (mixture, batch) = self.answer_batch(units, rows)?;
             answers.extend(batch);
             match &mut whole {
@@ -325,14 +322,16 @@ pub fn mixture(
     rows: &[usize],
 ) -> Result<Distribution, DeployError> {
     let mut whole: Option<Distribution> = None;
-    for (batch, chunk) in rows.chunks(BATCH).enumerate() {
+    for (batch, chunk) in rows.chunks(units.at_once()).enumerate() {
         let mut said = Vec::new();
         for member in members.iter().filter(|m| m.weight > 0.0) {
             said.extend(voices(member, predict(member, units, chunk)?));
         }
         let parts: Vec<(f64, &Distribution)> = said.iter().map(|(w, d)| (*w, d)).collect();
         let mixture = Distribution::mixture(&parts)?;
-        let places: Vec<usize> = (0..chunk.len()).map(|i| batch * BATCH + i).collect();
+        let places: Vec<usize> = (0..chunk.len())
+            .map(|i| batch * units.at_once() + i)
+            .collect();
         whole
             .get_or_insert_with(|| mixture.zeros_like(rows.len()))
             .put(&places, &mixture)?;

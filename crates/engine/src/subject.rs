@@ -1,4 +1,5 @@
 use candor_core::Seed;
+use candor_deploy::Answer;
 use candor_design::Design;
 use candor_train::{Learner, Units};
 use serde_json::Value;
@@ -16,6 +17,9 @@ pub struct Nearness {
     /// Values that part far units from near ones, ascending.
     pub edges: Vec<f64>,
 }
+
+/// What is said of some units of the source, in their order; nothing where they cannot be answered for.
+pub type AnswersOf<'a> = &'a dyn Fn(&[usize]) -> Vec<Answer>;
 
 /// What the pipeline asks of a modality once a source is read, curated and split: units, who learns from them, and
 /// how to make them harder.
@@ -97,9 +101,9 @@ pub trait Subject: Send + Sync {
         Ok(None)
     }
 
-    /// A picture of a unit as SVG, for the report; `None` where the modality has none.
-    fn picture(&self, unit: usize) -> Option<String> {
-        let _ = unit;
+    /// A picture of a unit as SVG, for the report, with what is said of others that belong to it; `None` where the modality has none.
+    fn picture(&self, unit: usize, answers: AnswersOf) -> Option<String> {
+        let _ = (unit, answers);
         None
     }
 
