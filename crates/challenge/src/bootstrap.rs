@@ -324,6 +324,7 @@ fn is_mean_over_units(metric: Metric) -> bool {
         | Metric::Nll
         | Metric::Crps => true,
         Metric::BalancedAccuracy
+        | Metric::MeanIou
         | Metric::F1
         | Metric::RocAuc
         | Metric::AveragePrecision

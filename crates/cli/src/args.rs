@@ -317,7 +317,8 @@ pub(crate) struct PredictArgs {
     /// A bundle, or a run folder.
     pub bundle: PathBuf,
     /// A file with the columns of the training data, `@name` of a built-in set, pictures for a model of pictures, a graph, or ids of
-    /// nodes, for one of nodes, or a folder of graphs.
+    /// nodes, for one of nodes, or a folder of graphs. A scene (LAS, LAZ) that is told point by point into `--out` (LAS, LAZ or CSV) may be larger than
+    /// memory; given again after an interruption, the command goes on.
     pub source: String,
     /// How the answers are written; by the name of `--out` when not given, else CSV.
     #[arg(long, value_enum)]
@@ -325,6 +326,9 @@ pub(crate) struct PredictArgs {
     /// The file to write; standard output when not given.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Memory that a scene may take, about (such as 2GB); 1GB when not given.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
     /// Character between cells; found when not given.
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<char>,

@@ -47,7 +47,7 @@ fn run(candor: &Candor) -> Result<Ending, Failure> {
         Command::Fit(args) => command::fit::run(args, json, quiet),
         Command::Search(args) => command::search::run(args, json, quiet),
         Command::Check(args) => command::check::run(args, json),
-        Command::Predict(args) => command::predict::run(args, json),
+        Command::Predict(args) => command::predict::run(args, json, quiet),
         Command::Explain(args) => command::explain::run(args, json),
         Command::Screen(args) => command::screen::run(args, json, quiet),
         Command::Serve(args) => command::serve::run(args),

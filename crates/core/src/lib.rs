@@ -22,7 +22,7 @@ pub use budget::{Budget, Clock, Interrupt, Stop};
 pub use event::{Event, Events, Listener, Silent, Step};
 pub use finding::{Evidence, Finding, Severity};
 pub use hint::{Hints, did_you_mean};
-pub use metric::{Metric, MetricError};
+pub use metric::{Metric, MetricError, class_ious};
 pub use modality::Modality;
 pub use normal::normal_quantile;
 pub use prediction::{Distribution, PredictionError, Targets};

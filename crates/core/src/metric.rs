@@ -15,6 +15,10 @@ pub enum Metric {
     Accuracy,
     /// Mean over classes of the share of that class that is found.
     BalancedAccuracy,
+    /// Mean over classes of the units that are said to be of a class and are, as a share of those that are said to be or are
+    /// (intersection over union, Jaccard 1901): how parts of shapes and scenes are judged. Classes that neither occur nor are said are left
+    /// out.
+    MeanIou,
     /// Harmonic mean of precision and recall of a label, the mean over labels; defined for several labels only.
     F1,
     /// Area under the ROC curve; for more than two classes the mean of one against the rest.
@@ -75,11 +79,42 @@ pub enum MetricError {
     },
 }
 
+/// The first of the greatest.
+fn likeliest(row: &[f32]) -> u32 {
+    let greater = |best, (i, &value): (usize, &f32)| if value > row[best] { i } else { best };
+    row.iter().enumerate().fold(0, greater) as u32
+}
+
+/// For each class the units that are said to be of it and are, as a share of those that are said to be or are; `None` where there are none.
+/// Classes outside of `classes` are nobody's.
+pub fn class_ious(
+    classes: usize,
+    said: impl IntoIterator<Item = u32>,
+    truth: impl IntoIterator<Item = u32>,
+) -> Vec<Option<f64>> {
+    let mut counts = vec![[0usize; 2]; classes];
+    let mut count = |class: u32, both: bool| {
+        if let Some([hits, all]) = counts.get_mut(class as usize) {
+            *all += 1;
+            *hits += usize::from(both);
+        }
+    };
+    for (said, is) in said.into_iter().zip(truth) {
+        count(is, said == is);
+        if said != is {
+            count(said, false);
+        }
+    }
+    let share = |[hits, all]: [usize; 2]| (all > 0).then(|| hits as f64 / all as f64);
+    counts.into_iter().map(share).collect()
+}
+
 impl Metric {
     /// Every metric, in the order in which messages list them.
-    pub const ALL: [Metric; 12] = [
+    pub const ALL: [Metric; 13] = [
         Metric::Accuracy,
         Metric::BalancedAccuracy,
+        Metric::MeanIou,
         Metric::F1,
         Metric::RocAuc,
         Metric::AveragePrecision,
@@ -97,6 +132,7 @@ impl Metric {
         match self {
             Metric::Accuracy => "accuracy",
             Metric::BalancedAccuracy => "balanced_accuracy",
+            Metric::MeanIou => "mean_iou",
             Metric::F1 => "f1",
             Metric::RocAuc => "roc_auc",
             Metric::AveragePrecision => "average_precision",
@@ -116,6 +152,7 @@ impl Metric {
             self,
             Metric::Accuracy
                 | Metric::BalancedAccuracy
+                | Metric::MeanIou
                 | Metric::F1
                 | Metric::RocAuc
                 | Metric::AveragePrecision
@@ -128,6 +165,7 @@ impl Metric {
             self,
             Metric::Accuracy
                 | Metric::BalancedAccuracy
+                | Metric::MeanIou
                 | Metric::F1
                 | Metric::RocAuc
                 | Metric::AveragePrecision
@@ -160,6 +198,7 @@ impl Metric {
         );
         match self {
             Metric::F1 => task == Task::Multilabel,
+            Metric::MeanIou => matches!(task, Task::Binary | Task::Multiclass),
             _ => regression != task.is_classification(),
         }
     }
@@ -174,12 +213,13 @@ impl Metric {
         }
     }
 
-    /// The metrics that a report shows for a task, the default first.
+    /// The metrics that a report shows for a task, the default first. [`Metric::MeanIou`] is for parts of shapes and scenes, and not among
+    /// them.
     pub fn all_for(task: Task) -> Vec<Metric> {
         let default = Metric::default_for(task);
         let others = Metric::ALL
             .into_iter()
-            .filter(|m| *m != default && m.fits(task));
+            .filter(|m| *m != default && *m != Metric::MeanIou && m.fits(task));
         std::iter::once(default).chain(others).collect()
     }
 
@@ -275,13 +315,7 @@ impl Metric {
     fn score_classes(self, classes: usize, p: &[f32], truth: &[u32]) -> Result<f64, MetricError> {
         let n = truth.len() as f64;
         let rows = || p.chunks_exact(classes).zip(truth);
-        let right = |row: &[f32], class: u32| {
-            let best = row
-                .iter()
-                .enumerate()
-                .fold(0, |b, (i, &v)| if v > row[b] { i } else { b });
-            best as u32 == class
-        };
+        let right = |row: &[f32], class: u32| likeliest(row) == class;
         match self {
             Metric::Accuracy => {
                 Ok(rows().filter(|(row, class)| right(row, **class)).count() as f64 / n)
@@ -298,6 +332,12 @@ impl Metric {
                     .map(|(hits, all)| *hits as f64 / *all as f64)
                     .collect();
                 Ok(present.iter().sum::<f64>() / present.len() as f64)
+            }
+            Metric::MeanIou => {
+                let said = rows().map(|(row, _)| likeliest(row));
+                let shares = class_ious(classes, said, truth.iter().copied());
+                let known: Vec<f64> = shares.into_iter().flatten().collect();
+                Ok(known.iter().sum::<f64>() / known.len() as f64)
             }
             Metric::RocAuc | Metric::AveragePrecision => {
                 let score_class = |class: usize| {
@@ -603,6 +643,12 @@ mod tests {
         assert!((score(Metric::LogLoss) - expected).abs() < 1e-6);
         let brier = 2.0 * (0.01 + 0.36 + 0.36 + 0.04) / 4.0;
         assert!((score(Metric::Brier) - brier).abs() < 1e-6);
+        // Of either class one of three that are it or are said to be it.
+        assert!((score(Metric::MeanIou) - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!(
+            class_ious(4, [0, 0, 2], [0, 2, 2]),
+            [Some(0.5), None, Some(0.5), None]
+        );
     }
 
     #[test]

@@ -24,8 +24,10 @@ pub enum Modality {
     Molecule,
     /// Series of values on the nodes of a graph.
     GraphSeries,
-    /// Unordered points in space.
+    /// Unordered points in space, each cloud of which is one unit.
     PointCloud,
+    /// Points in space, each of which is one unit.
+    CloudPoints,
 }
 
 impl Modality {
@@ -42,6 +44,7 @@ impl Modality {
             Modality::Molecule => "molecule",
             Modality::GraphSeries => "graph series",
             Modality::PointCloud => "point cloud",
+            Modality::CloudPoints => "cloud points",
         }
     }
 
@@ -124,6 +127,13 @@ impl Modality {
                 "region",
                 "regions",
                 "shapes whose parts were shuffled",
+            ),
+            Modality::CloudPoints => words(
+                "point",
+                "points",
+                "region",
+                "regions",
+                "points of shapes whose parts were shuffled",
             ),
         }
     }

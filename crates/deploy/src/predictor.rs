@@ -6,9 +6,6 @@ use candor_train::{Learner, Member, MemberError, MemberPrediction, Units};
 
 use crate::{Answer, Bundle, Conformal, DeployError, Parts, Prediction, Strangeness};
 
-/// Units predicted at a time: bounds the memory of a long table.
-const BATCH: usize = 4096;
-
 /// A member that is ready to predict.
 pub struct LoadedMember {
     /// A name for people.
@@ -120,7 +117,7 @@ impl Predictor {
         adaptive: Option<&AdaptiveIntervals>,
     ) -> Result<Vec<Answer>, DeployError> {
         let mut answers = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(BATCH) {
+        for rows in rows.chunks(units.at_once()) {
             answers.extend(self.answer_batch(units, rows, adaptive)?.1);
         }
         Ok(answers)
@@ -137,7 +134,7 @@ impl Predictor {
     ) -> Result<(Distribution, Vec<Answer>), DeployError> {
         let mut whole: Option<Distribution> = None;
         let mut answers = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(BATCH) {
+        for rows in rows.chunks(units.at_once()) {
             let (mixture, batch) = self.answer_batch(units, rows, self.parts.adaptive.as_ref())?;
             answers.extend(batch);
             match &mut whole {
@@ -367,13 +364,15 @@ pub fn mixture(
     rows: &[usize],
 ) -> Result<Distribution, DeployError> {
     let mut whole: Option<Distribution> = None;
-    for (batch, chunk) in rows.chunks(BATCH).enumerate() {
+    for (batch, chunk) in rows.chunks(units.at_once()).enumerate() {
         let mut said = Vec::new();
         for member in members.iter().filter(|m| m.weight > 0.0) {
             said.extend(voices(member, predict(member, units, chunk)?));
         }
         let mixture = mixed(&said)?;
-        let places: Vec<usize> = (0..chunk.len()).map(|i| batch * BATCH + i).collect();
+        let places: Vec<usize> = (0..chunk.len())
+            .map(|i| batch * units.at_once() + i)
+            .collect();
         whole
             .get_or_insert_with(|| mixture.zeros_like(rows.len()))
             .put(&places, &mixture)?;

@@ -10,7 +10,9 @@ use candor_challenge::{
     PairedComparison, PromiseReport, RiskCoverage, ShiftReference, Slice, Uncertainty,
 };
 use candor_core::wording::figure;
-use candor_core::{Clock, Distribution, Event, Metric, Outcome, Seed, Step, Targets, Verdict};
+use candor_core::{
+    Clock, Distribution, Event, Metric, Modality, Outcome, Seed, Step, Targets, Verdict,
+};
 use candor_deploy::{Answer, Bundle, Conformal, LoadedMember, Predictor, mixture};
 use candor_train::{Assignment, MemberError, Units};
 use rand::seq::SliceRandom;
@@ -386,7 +388,11 @@ impl<'a> Judge<'a> {
     }
 
     fn scores(&self, result: &mut ChallengeResult) {
-        let metrics = Metric::all_for(self.predictor.task());
+        let mut metrics = Metric::all_for(self.predictor.task());
+        let modality = self.trained.prepared.curated.source.modality;
+        if modality == Modality::CloudPoints && Metric::MeanIou.fits(self.predictor.task()) {
+            metrics.insert(0, Metric::MeanIou);
+        }
         let order =
             std::iter::once(self.metric).chain(metrics.into_iter().filter(|m| *m != self.metric));
         for metric in order {
@@ -810,8 +816,12 @@ impl<'a> Judge<'a> {
     fn pictures(&self, result: &mut ChallengeResult) {
         let prepared = &self.trained.prepared;
         let name = |class: usize| prepared.target.classes.get(class).cloned();
+        let answers = |units: &[usize]| {
+            let answers = self.predictor.answers_of(prepared.subject.units(), units);
+            answers.unwrap_or_default()
+        };
         for (kind, unit, class, probability) in chosen(&self.said, &self.truth) {
-            let Some(svg) = prepared.subject.picture(self.test[unit]) else {
+            let Some(svg) = prepared.subject.picture(self.test[unit], &answers) else {
                 return;
             };
             result.pictures.push(Pictured {

@@ -98,6 +98,12 @@ pub enum EngineError {
     /// No model could be trained.
     #[error("no model could be trained: {0}")]
     NothingTrained(String),
+    /// A scan was interrupted and can go on.
+    #[error("interrupted; the tiles that were told are kept in {folder}")]
+    ScanInterrupted {
+        /// The folder of tiles.
+        folder: PathBuf,
+    },
     /// The run was interrupted and can go on.
     #[error("interrupted; everything that was finished is kept in {run}")]
     Interrupted {
@@ -132,6 +138,7 @@ impl EngineError {
         matches!(
             self,
             EngineError::Interrupted { .. }
+                | EngineError::ScanInterrupted { .. }
                 | EngineError::Member(MemberError::Stopped(Stop::Interrupted))
         )
     }
@@ -171,6 +178,9 @@ impl Hints for EngineError {
                     "give more time with `--time`, or look at what `candor check` says of the data"
                         .into(),
                 ]
+            }
+            EngineError::ScanInterrupted { .. } => {
+                vec!["give the same command again to go on".into()]
             }
             EngineError::Interrupted { run } => {
                 vec![format!("go on with `candor resume {}`", run.display())]

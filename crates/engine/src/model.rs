@@ -62,9 +62,10 @@ impl Model {
     /// # Errors
     /// When the units are not of this model.
     pub fn predict(&self, inputs: &Inputs) -> Result<Vec<Answer>, EngineError> {
-        let readable: Vec<usize> = (0..inputs.len())
+        let mut readable: Vec<usize> = (0..inputs.len())
             .filter(|unit| !inputs.unreadable.contains_key(unit))
             .collect();
+        self.input.gather(inputs, &mut readable);
         let followed = self.followed(inputs)?;
         let mut answers = self
             .predictor

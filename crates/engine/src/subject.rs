@@ -1,4 +1,5 @@
 use candor_core::Seed;
+use candor_deploy::Answer;
 use candor_design::Design;
 use candor_train::{Learner, Units};
 use serde_json::Value;
@@ -27,6 +28,9 @@ pub struct Origins {
     /// Series that are forecast from one origin.
     pub series: usize,
 }
+
+/// What is said of some units of the source, in their order; nothing where they cannot be answered for.
+pub type AnswersOf<'a> = &'a dyn Fn(&[usize]) -> Vec<Answer>;
 
 /// What the pipeline asks of a modality once a source is read, curated and split: units, who learns from them, and
 /// how to make them harder.
@@ -114,9 +118,9 @@ pub trait Subject: Send + Sync {
         Ok(None)
     }
 
-    /// A picture of a unit as SVG, for the report; `None` where the modality has none.
-    fn picture(&self, unit: usize) -> Option<String> {
-        let _ = unit;
+    /// A picture of a unit as SVG, for the report, with what is said of others that belong to it; `None` where the modality has none.
+    fn picture(&self, unit: usize, answers: AnswersOf) -> Option<String> {
+        let _ = (unit, answers);
         None
     }
 

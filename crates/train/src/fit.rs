@@ -197,15 +197,14 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
             order.shuffle(&mut shuffling);
         }
         let batch = &order[start_of(place)..start_of(place + 1)];
-        let output = network.forward(
-            &data.training_batch(batch, &mut changing, &device),
-            &mut Pass::training(&mut dropping),
-        );
+        let made = data.training_batch(batch, &mut changing, &device);
+        let output = network.forward(&made, &mut Pass::training(&mut dropping));
         let weights = data.class_weights();
+        let rows = data.answered(&made, batch);
         let used = time_used(look_seconds);
         let done = (step as f64 * one_step).max(used.min(1.0));
         let judge = head.annealed(done);
-        let loss = loss(&judge, output.raw, targets, batch, weights, &device)?;
+        let loss = loss(&judge, output.raw, targets, &rows, weights, &device)?;
         let value = f64::from(loss.clone().into_scalar::<f32>());
         let rate = recipe.learning_rate_at(done, one_step) * rate_scale;
         if !value.is_finite() {

@@ -16,16 +16,34 @@ use crate::{Evaluation, TrainError};
 #[derive(Clone)]
 pub struct Units {
     len: usize,
+    at_once: usize,
     held: Arc<dyn Any + Send + Sync>,
 }
+
+/// Units that are predicted at a time, where they do not say otherwise: bounds the memory of many.
+const AT_ONCE: usize = 4096;
 
 impl Units {
     /// Wraps `len` units.
     pub fn new<T: Any + Send + Sync>(len: usize, held: T) -> Units {
         Units {
             len,
+            at_once: AT_ONCE,
             held: Arc::new(held),
         }
+    }
+
+    /// The same units, so many of which should be predicted at a time: more where units share work, such as points of one scan.
+    pub fn taken_at_once(self, at_once: usize) -> Units {
+        Units {
+            at_once: at_once.max(1),
+            ..self
+        }
+    }
+
+    /// Units that should be predicted at a time.
+    pub fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// The number of units.

@@ -52,6 +52,13 @@ pub trait Batches {
         self.batch(indices, device)
     }
 
+    /// The rows of the targets that a batch of training answers, in the order of what the network says; `units` are what it was made of. By
+    /// default these themselves; other where a unit of training holds many that are predicted, such as the points of a shape.
+    fn answered(&self, batch: &Self::Batch, units: &[usize]) -> Vec<usize> {
+        let _ = batch;
+        units.to_vec()
+    }
+
     /// What each class counts in the loss; of several labels, the absence and the presence of each in turn. `None`: all alike.
     fn class_weights(&self) -> Option<&[f32]> {
         None

@@ -4,22 +4,31 @@ use std::path::Path;
 use candor::challenge::{BatchShift, ShiftReference};
 use candor::data::{ReadOptions, csv_bytes, parquet_bytes};
 use candor::deploy::Answer;
-use candor::{EngineError, Model};
+use candor::{EngineError, Model, ScanSettings, is_scan, scan};
 use serde::Serialize;
 
 use super::journey;
 use crate::Ending;
 use crate::args::{Format, PredictArgs};
+use crate::command::fit::on_ctrl_c;
 use crate::failure::Failure;
 use crate::output::note;
+use crate::{output, progress};
 
 /// Writes the answers of a bundle to rows.
-pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
+pub(crate) fn run(args: &PredictArgs, json: bool, quiet: bool) -> Result<Ending, Failure> {
     let format = args
         .format
         .or_else(|| args.out.as_deref().and_then(by_name))
         .unwrap_or(Format::Csv);
     let model = Model::load(&args.bundle)?;
+    if let Some(out) = args
+        .out
+        .as_deref()
+        .filter(|out| is_scan(&model, &args.source, Some(out)))
+    {
+        return scanned(args, out, json, quiet);
+    }
     let options = ReadOptions {
         delimiter: args.delimiter,
         ..ReadOptions::default()
@@ -45,6 +54,39 @@ pub(crate) fn run(args: &PredictArgs, json: bool) -> Result<Ending, Failure> {
         // A reader that went away is not an error.
         None => drop(std::io::stdout().lock().write_all(&bytes)),
     }
+    Ok(Ending::Done)
+}
+
+/// Tells a scene point by point.
+fn scanned(args: &PredictArgs, out: &Path, json: bool, quiet: bool) -> Result<Ending, Failure> {
+    let mut settings = ScanSettings::default();
+    settings.memory = args.memory.unwrap_or(settings.memory);
+    let interrupt = on_ctrl_c()?;
+    let events = progress::events(quiet, None);
+    let source = Path::new(&args.source);
+    let scanned = scan(&args.bundle, source, out, &settings, &interrupt, &events)?;
+    if json {
+        output::json(&scanned)?;
+        return Ok(Ending::Done);
+    }
+    let share = |count: u64| 100.0 * count as f64 / scanned.points.max(1) as f64;
+    let classes = scanned.classes.iter().map(|(name, count)| {
+        vec![
+            name.clone(),
+            count.to_string(),
+            format!("{:.1} %", share(*count)),
+        ]
+    });
+    let table = output::columns(&["class", "points", "share"], &classes.collect::<Vec<_>>());
+    let [whole, data, model] = scanned.uncertainty;
+    output::result(&format!(
+        "{} points in {} tiles; no answer for {:.1} %; mean uncertainty {whole:.3} nats, {data:.3} of it in the data, {model:.3} in the model\n\n{table}\n\n\
+         written: {}",
+        scanned.points,
+        scanned.tiles,
+        share(scanned.abstained),
+        out.display()
+    ));
     Ok(Ending::Done)
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn is_test(name: &str) -> bool {
 }
 
 /// Reads classes and parts from paths with `/`: `class/.../file`, or `part/class/.../file` where every first folder
-/// is named as a part. Files above the class folders have no class.
+/// is named as a part, or `class/part/.../file` where every second folder is. Files above the class folders have no class.
 pub(crate) fn arrange<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Arrangement {
     let first_folders: BTreeSet<String> = paths
         .clone()
@@ -45,10 +45,16 @@ pub(crate) fn arrange<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Arran
         .map(|(folder, _)| folder.to_lowercase())
         .collect();
     let in_parts = !first_folders.is_empty() && first_folders.iter().all(|f| is_part(f));
+    let seconds = second_folders(paths.clone());
+    let below = !in_parts && !seconds.is_empty() && seconds.iter().all(|f| is_part(f));
+    let (in_parts, first_folders, at) = match below {
+        true => (true, seconds, 1),
+        false => (in_parts, first_folders, 0),
+    };
     let place = |path: &str| {
         let mut folders: Vec<&str> = path.split('/').collect();
         folders.pop();
-        let part = (in_parts && !folders.is_empty()).then(|| folders.remove(0).to_lowercase());
+        let part = (in_parts && folders.len() > at).then(|| folders.remove(at).to_lowercase());
         Place {
             class: folders.first().map(|f| (*f).to_owned()),
             test: part.is_some_and(|part| is_test(&part)),
@@ -80,6 +86,21 @@ pub(crate) fn arrange<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Arran
     }
 }
 
+/// The folders inside the first folders; none where some file lies in a first folder itself.
+fn second_folders<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    let mut seconds = BTreeSet::new();
+    for path in paths {
+        let Some((_, below)) = path.split_once('/') else {
+            continue;
+        };
+        match below.split_once('/') {
+            Some((second, _)) => seconds.insert(second.to_lowercase()),
+            None => return BTreeSet::new(),
+        };
+    }
+    seconds
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +115,25 @@ mod tests {
 
     fn class(name: &str, test: bool) -> (Option<String>, bool) {
         (Some(name.to_owned()), test)
+    }
+
+    #[test]
+    fn parts_may_lie_inside_the_classes() {
+        assert_eq!(
+            places(&["cup/train/1.off", "cup/test/2.off", "bed/train/3.off"]),
+            [class("cup", false), class("cup", true), class("bed", false)]
+        );
+        // A file beside the parts, or a folder that is none: they are folders like others.
+        assert!(
+            !places(&["cup/train/1.off", "cup/2.off"])
+                .iter()
+                .any(|(_, test)| *test)
+        );
+        assert!(
+            !places(&["cup/test/1.off", "cup/old/2.off"])
+                .iter()
+                .any(|(_, test)| *test)
+        );
     }
 
     #[test]

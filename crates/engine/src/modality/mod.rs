@@ -1,5 +1,6 @@
 //! What each modality gives to the pipeline: one file a modality, behind the traits of this one.
 
+mod cloud_points;
 mod collection;
 mod graph;
 mod graph_explanation;
@@ -190,6 +191,9 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
     if let Some(source) = graph::detect(&settings.source) {
         return graph::open(&source, settings);
     }
+    if let Some(source) = cloud_points::detect(settings) {
+        return cloud_points::open(&source, settings);
+    }
     // Shapes may lie beside pictures of them.
     if let Some(source) = point_cloud::detect(&settings.source) {
         return point_cloud::open(&source, settings);
@@ -352,6 +356,11 @@ pub(crate) trait Input: Send + Sync {
     /// Units from rows.
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError>;
 
+    /// Puts units that share work together; the order of the answers is another matter.
+    fn gather(&self, inputs: &Inputs, units: &mut [usize]) {
+        let _ = (inputs, units);
+    }
+
     /// What a prediction of one unit rests on, drawn: `text` is the unit as its source has it, `value` what is predicted of changed units.
     /// `None` where the modality has no such drawing.
     ///
@@ -472,6 +481,7 @@ pub(crate) fn reader(
         Modality::Image => image::reader(input, task),
         Modality::Molecule => molecule::reader(input, task),
         Modality::PointCloud => point_cloud::reader(input, task),
+        Modality::CloudPoints => cloud_points::reader(input, task),
         Modality::Sequence => sequence::reader(input, task),
         Modality::Text => text::reader(input, task),
     }

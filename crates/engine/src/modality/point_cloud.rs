@@ -16,7 +16,7 @@ use super::{
     Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, disturbance_named,
     leave_out_others, malformed, to_json,
 };
-use crate::{EngineError, FitSettings, Subject};
+use crate::{AnswersOf, EngineError, FitSettings, Subject};
 
 /// The column that names shapes.
 const SHAPE: &str = "shape";
@@ -321,7 +321,7 @@ impl Subject for CloudSubject {
         }))
     }
 
-    fn picture(&self, unit: usize) -> Option<String> {
+    fn picture(&self, unit: usize, _answers: AnswersOf) -> Option<String> {
         let cloud = self.clouds().ok()?.get(unit)?;
         (!cloud.is_empty()).then(|| draw(cloud, None))
     }

@@ -31,6 +31,28 @@ pub enum CloudError {
         /// The class.
         class: String,
     },
+    /// Points to learn from, without labels.
+    #[error("no point of `{}` has a label", path.display())]
+    NoLabels {
+        /// The source.
+        path: PathBuf,
+    },
+    /// Points of one label.
+    #[error("all points of `{}` are labelled `{label}`", path.display())]
+    OneLabel {
+        /// The source.
+        path: PathBuf,
+        /// The label.
+        label: String,
+    },
+    /// More points than are answered for at once.
+    #[error("`{}` has more than {most} points", path.display())]
+    TooManyPoints {
+        /// The source.
+        path: PathBuf,
+        /// As many are answered for at once.
+        most: usize,
+    },
     /// More shapes than is sound cannot be read.
     #[error("{unreadable} of the {shapes} shapes of `{}` cannot be read: {examples}", path.display())]
     Unreadable {
@@ -77,6 +99,11 @@ impl Hints for CloudError {
             CloudError::OneClass { .. } => {
                 "add shapes of other classes, each in a folder of its own"
             }
+            CloudError::NoLabels { .. } => {
+                "give each point a property `label` (PLY, PCD, a headed CSV), or an array `point_label` beside `points`"
+            }
+            CloudError::OneLabel { .. } => "add points of other labels",
+            CloudError::TooManyPoints { .. } => "ask about fewer files at a time",
             CloudError::Unreadable { .. } => {
                 "write these files anew; up to one in five is left out with a warning"
             }

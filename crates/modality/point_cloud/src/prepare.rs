@@ -22,7 +22,7 @@ pub struct Preparation {
 }
 
 /// Standard deviations at which a network sees a number no further. Distances are measured on what is not cut.
-const MOST_SEEN: f32 = 5.0;
+pub(crate) const MOST_SEEN: f32 = 5.0;
 
 impl Preparation {
     /// Fits on the shapes `train`; what never changes has a standard deviation of 1.
@@ -69,7 +69,7 @@ impl Preparation {
 }
 
 /// Mean and standard deviation of each column.
-fn moments<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize) -> Vec<(f32, f32)> {
+pub(crate) fn moments<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize) -> Vec<(f32, f32)> {
     let (mut count, mut sums) = (0.0f64, vec![(0.0f64, 0.0f64); width]);
     for row in rows {
         count += 1.0;

@@ -29,8 +29,9 @@ pub struct EdgeConvolutions {
     width: usize,
 }
 
+/// One edge convolution.
 #[derive(Module, Debug)]
-struct EdgeLayer {
+pub(super) struct EdgeLayer {
     edges: Linear,
     own: Linear,
     norm: LayerNorm,
@@ -40,19 +41,8 @@ impl EdgeConvolutions {
     /// Draws the weights.
     pub fn new(design: &CloudDesign, stream: &mut ChaCha8Rng, device: &Device) -> EdgeConvolutions {
         let (w, depth) = (design.width, design.depth);
-        let mut input = design.seen.width();
-        let mut layers = Vec::with_capacity(depth);
-        for _ in 0..depth {
-            let map = LinearConfig { input, output: w };
-            layers.push(EdgeLayer {
-                edges: map.init(stream, device),
-                own: map.init(stream, device),
-                norm: LayerNormConfig { width: w }.init(device),
-            });
-            input = w;
-        }
         EdgeConvolutions {
-            layers,
+            layers: EdgeLayer::several(design.seen.width(), design, stream, device),
             join: PointLayer::new(depth * w, 4 * w, stream, device),
             neighbours: design.neighbours,
             dynamic: design.dynamic,
@@ -67,34 +57,66 @@ impl EdgeConvolutions {
 
     /// `[shapes, width]`.
     pub fn forward(&self, batch: &CloudBatch) -> Tensor<2> {
-        let points = batch.points();
-        let near = fits(nearest_neighbours(
-            &points.at,
-            3,
-            &points.clouds,
-            self.neighbours,
-        ));
-        let mut x = batch.features();
-        let mut seen = Vec::with_capacity(self.layers.len());
-        for (place, layer) in self.layers.iter().enumerate() {
-            let again = (self.dynamic && place > 0)
-                .then(|| self.near(points, &x))
-                .flatten();
-            x = layer.forward(again.as_ref().unwrap_or(&near), x);
-            seen.push(x.clone());
-        }
-        read_out(points, self.join.forward(Tensor::cat(seen, 1)))
-    }
-
-    /// Neighbours by features; `None` where they are no numbers any more, which training notices by its loss.
-    fn near(&self, points: &Points, x: &Tensor<2>) -> Option<Csr> {
-        let width = x.dims()[1];
-        let values: Vec<f32> = x.clone().detach().into_data().iter().collect();
-        nearest_neighbours(&values, width, &points.clouds, self.neighbours).ok()
+        let seen = EdgeLayer::levels(&self.layers, batch, self.neighbours, self.dynamic);
+        read_out(batch.points(), self.join.forward(Tensor::cat(seen, 1)))
     }
 }
 
+/// Neighbours by features; `None` where they are no numbers any more, which training notices by its loss.
+fn near(points: &Points, x: &Tensor<2>, neighbours: usize) -> Option<Csr> {
+    let width = x.dims()[1];
+    let values: Vec<f32> = x.clone().detach().into_data().iter().collect();
+    nearest_neighbours(&values, width, &points.clouds, neighbours).ok()
+}
+
 impl EdgeLayer {
+    /// As many layers as the design is deep, the first of which sees `input` numbers of a point.
+    pub fn several(
+        mut input: usize,
+        design: &CloudDesign,
+        stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Vec<EdgeLayer> {
+        let w = design.width;
+        let mut layers = Vec::with_capacity(design.depth);
+        for _ in 0..design.depth {
+            let map = LinearConfig { input, output: w };
+            layers.push(EdgeLayer {
+                edges: map.init(stream, device),
+                own: map.init(stream, device),
+                norm: LayerNormConfig { width: w }.init(device),
+            });
+            input = w;
+        }
+        layers
+    }
+
+    /// What each of the layers makes of the points.
+    pub fn levels(
+        layers: &[EdgeLayer],
+        batch: &CloudBatch,
+        neighbours: usize,
+        dynamic: bool,
+    ) -> Vec<Tensor<2>> {
+        let points = batch.points();
+        let in_space = fits(nearest_neighbours(
+            &points.at,
+            3,
+            &points.clouds,
+            neighbours,
+        ));
+        let mut x = batch.features();
+        let mut seen = Vec::with_capacity(layers.len());
+        for (place, layer) in layers.iter().enumerate() {
+            let again = (dynamic && place > 0)
+                .then(|| near(points, &x, neighbours))
+                .flatten();
+            x = layer.forward(again.as_ref().unwrap_or(&in_space), x);
+            seen.push(x.clone());
+        }
+        seen
+    }
+
     fn forward(&self, near: &Csr, x: Tensor<2>) -> Tensor<2> {
         let edges = mapped(&self.edges, x.clone());
         let greatest = fits(neighbour_max(near, edges.clone()));

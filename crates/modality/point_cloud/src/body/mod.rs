@@ -1,8 +1,11 @@
 //! Bodies: how a network sees a shape. One file a body.
 
 mod edge_convolutions;
+mod edge_segmentation;
+mod feature_propagation;
 mod point_mlp;
 mod point_net;
+mod point_net_segmentation;
 mod set_abstraction;
 
 use burn::module::Module;
@@ -12,8 +15,11 @@ use candor_nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass};
 use rand_chacha::ChaCha8Rng;
 
 pub use edge_convolutions::EdgeConvolutions;
+pub use edge_segmentation::EdgeSegmentation;
+pub use feature_propagation::FeaturePropagation;
 pub use point_mlp::PointMlp;
 pub use point_net::PointNet;
+pub use point_net_segmentation::PointNetSegmentation;
 pub use set_abstraction::SetAbstraction;
 
 use crate::batch::Points;
@@ -65,6 +71,64 @@ impl Body {
             Body::EdgeConvolutions(body) => body.forward(batch),
             Body::SetAbstraction(body) => body.forward(batch),
             Body::PointMlp(body) => body.forward(batch),
+        }
+    }
+}
+
+/// A body that sees single points, and the whole beside them.
+#[derive(Module, Debug)]
+pub enum SegmentBody {
+    /// Points by themselves.
+    PointNet(PointNetSegmentation),
+    /// Differences to neighbours.
+    EdgeConvolutions(EdgeSegmentation),
+    /// Neighbourhoods of neighbourhoods, and back.
+    SetAbstraction(FeaturePropagation),
+}
+
+/// What a [`SegmentBody`] sees.
+pub(crate) struct Seen {
+    /// `[points, local]`: each point where it is.
+    pub local: Tensor<2>,
+    /// `[shapes, global]`: the whole.
+    pub global: Tensor<2>,
+}
+
+impl SegmentBody {
+    /// Draws the weights, for `input` numbers of a point. Residual layers have no form for points and are edge convolutions here.
+    pub(crate) fn new(
+        design: &CloudDesign,
+        input: usize,
+        stream: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> SegmentBody {
+        match design.body {
+            BodyKind::PointNet => {
+                SegmentBody::PointNet(PointNetSegmentation::new(design, input, stream, device))
+            }
+            BodyKind::EdgeConvolutions | BodyKind::PointMlp => {
+                SegmentBody::EdgeConvolutions(EdgeSegmentation::new(design, input, stream, device))
+            }
+            BodyKind::SetAbstraction => {
+                SegmentBody::SetAbstraction(FeaturePropagation::new(design, input, stream, device))
+            }
+        }
+    }
+
+    /// Numbers of a point, and of the whole.
+    pub(crate) fn widths(&self) -> (usize, usize) {
+        match self {
+            SegmentBody::PointNet(body) => body.widths(),
+            SegmentBody::EdgeConvolutions(body) => body.widths(),
+            SegmentBody::SetAbstraction(body) => body.widths(),
+        }
+    }
+
+    pub(crate) fn forward(&self, batch: &CloudBatch) -> Seen {
+        match self {
+            SegmentBody::PointNet(body) => body.forward(batch),
+            SegmentBody::EdgeConvolutions(body) => body.forward(batch),
+            SegmentBody::SetAbstraction(body) => body.forward(batch),
         }
     }
 }

@@ -80,7 +80,7 @@ impl PointNet {
     }
 }
 
-fn stack(widths: &[usize], stream: &mut ChaCha8Rng, device: &Device) -> Vec<PointLayer> {
+pub(super) fn stack(widths: &[usize], stream: &mut ChaCha8Rng, device: &Device) -> Vec<PointLayer> {
     let pairs = widths.windows(2);
     pairs
         .map(|pair| PointLayer::new(pair[0], pair[1], stream, device))

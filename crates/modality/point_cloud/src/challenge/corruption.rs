@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::changed;
-use crate::augmentation::{normal, turned};
+use crate::augmentation::{Turn, normal, turned};
 use crate::{CloudUnits, Rotation};
 
 /// What happens to scans of shapes.
@@ -35,6 +35,12 @@ impl CloudChange {
         CloudChange::Rotation,
         CloudChange::Outliers,
     ];
+
+    /// A turn about an axis that is drawn, by up to so much of half a circle.
+    pub(crate) fn turn(step: f32, stream: &mut ChaCha8Rng) -> Turn {
+        let [axis, ..] = Rotation::Any.draw(stream);
+        about(axis, step * std::f32::consts::PI * stream.random::<f32>())
+    }
 
     /// The name as a person reads it.
     pub fn name(self) -> &'static str {
@@ -103,11 +109,7 @@ fn apply(change: CloudChange, step: f32, points: &[f32], stream: &mut ChaCha8Rng
                 .collect()
         }
         CloudChange::Rotation => {
-            let [axis, ..] = Rotation::Any.draw(stream);
-            turned(
-                &mut points,
-                &about(axis, step * std::f32::consts::PI * stream.random::<f32>()),
-            );
+            turned(&mut points, &CloudChange::turn(step, stream));
             points
         }
         CloudChange::Outliers => {

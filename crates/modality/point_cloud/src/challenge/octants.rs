@@ -8,7 +8,7 @@ use crate::CloudUnits;
 const OCTANTS: usize = 8;
 
 /// The octant of a point: a bit an axis, set where the coordinate is positive.
-fn octant(p: &[f32]) -> usize {
+pub(crate) fn octant(p: &[f32]) -> usize {
     p.iter()
         .enumerate()
         .map(|(axis, x)| usize::from(*x > 0.0) << axis)

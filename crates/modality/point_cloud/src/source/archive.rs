@@ -4,12 +4,33 @@ use std::path::Path;
 use candor_data::{Column, Values, part_named};
 use candor_graph::{Array, ArrayValues, array_names, read_arrays};
 
-use super::Fault;
-use super::geometry::Geometry;
+use super::geometry::{Channels, Geometry, PointLabels};
+use super::{Fault, LabelBook};
 
 const POINTS: [&str; 4] = ["points", "point_clouds", "clouds", "xyz"];
 const VERTICES: [&str; 1] = ["vertices"];
 const LABELS: [&str; 6] = ["label", "labels", "y", "class", "classes", "target"];
+/// Arrays that say of each point what it is part of.
+const POINT_LABELS: [&str; 9] = [
+    "point_label",
+    "point_labels",
+    "part_label",
+    "parts",
+    "pid",
+    "seg",
+    "segmentation",
+    "semantic",
+    "semantic_label",
+];
+/// Arrays of three numbers a point, and the channels that they are.
+const THREES: [(&str, [&str; 3]); 6] = [
+    ("colors", ["red", "green", "blue"]),
+    ("colours", ["red", "green", "blue"]),
+    ("rgb", ["red", "green", "blue"]),
+    ("normals", ["nx", "ny", "nz"]),
+    ("normal", ["nx", "ny", "nz"]),
+    ("vertex_normals", ["nx", "ny", "nz"]),
+];
 const TRAIN: [&str; 3] = ["train", "train_mask", "is_train"];
 const PARTS: [&str; 2] = ["split", "part"];
 const FACES: &str = "faces";
@@ -24,14 +45,30 @@ pub(super) fn holds_shapes(path: &Path) -> bool {
         || (VERTICES.iter().any(|name| has(name)) && has(VERTEX_OFFSETS))
 }
 
+/// Whether an archive says of each point what it is part of.
+pub(crate) fn labels_points(path: &Path) -> bool {
+    let names = array_names(path);
+    let has = |name: &&str| names.iter().any(|n| n == name);
+    if !holds_shapes(path) {
+        return false;
+    }
+    // Labels under other names may be of shapes or of points, which their number tells.
+    let said = POINT_LABELS.iter().any(|name| has(&name));
+    let may = LABELS.iter().any(|name| has(&name));
+    (said || may) && Archive::read(path).is_ok_and(|archive| archive.labels_points())
+}
+
 /// What an archive holds: shapes one after another, and what is said of each.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     points: Vec<f64>,
     /// Where the points of each shape begin, and the number of all.
     starts: Vec<usize>,
     faces: Vec<u32>,
     /// Where the faces of each shape begin, and the number of all; empty without faces.
     face_starts: Vec<usize>,
+    channels: Channels,
+    /// What each point is part of.
+    point_labels: Option<PointLabels>,
     /// What is predicted.
     pub target: Option<Column>,
     /// Which shapes are tested on, where that is said.
@@ -48,7 +85,9 @@ impl Archive {
             .chain(&LABELS)
             .chain(&TRAIN)
             .chain(&PARTS)
+            .chain(&POINT_LABELS)
             .copied()
+            .chain(THREES.map(|(name, _)| name))
             .chain([FACES, VERTEX_OFFSETS, FACE_OFFSETS])
             .collect();
         let arrays = read_arrays(path, |name| known.contains(&name))?;
@@ -62,10 +101,23 @@ impl Archive {
         };
         let shapes = starts.len() - 1;
         let (faces, face_starts) = triangles(&arrays, shapes)?;
+        let total = starts.last().copied().unwrap_or(0);
+        // One label a point may stand under any name of labels.
+        let of_points = |array: &&Array| {
+            let count: usize = array.shape.iter().product();
+            count == total && (array.shape.len() > 1 || total > shapes)
+        };
+        let alone = first(&POINT_LABELS).or_else(|| first(&LABELS).filter(|(_, a)| of_points(a)));
+        let point_labels = match &alone {
+            Some((name, array)) => Some(labels_of_points(name, array, total)?),
+            None => None,
+        };
         let target = match first(&LABELS) {
+            Some((_, array)) if of_points(&array) => None,
             Some((name, array)) => Some(labels(&name, array, shapes, path)?),
             None => None,
         };
+        let channels = channels(&arrays, total)?;
         let test = match (first(&TRAIN), first(&PARTS)) {
             (Some((name, array)), _) => Some(masked(&name, array, shapes)?),
             (None, Some((name, array))) => parted(&name, array, shapes)?,
@@ -78,9 +130,16 @@ impl Archive {
             starts,
             faces,
             face_starts,
+            channels,
+            point_labels,
             target,
             test,
         })
+    }
+
+    /// Whether it says of each point what it is part of.
+    pub fn labels_points(&self) -> bool {
+        self.point_labels.is_some()
     }
 
     pub fn len(&self) -> usize {
@@ -97,6 +156,17 @@ impl Archive {
         let geometry = Geometry {
             points: points.map(|p| [p[0], p[1], p[2]]).collect(),
             faces: faces.chunks_exact(3).map(|f| [f[0], f[1], f[2]]).collect(),
+            channels: Channels {
+                names: self.channels.names.clone(),
+                values: {
+                    let width = self.channels.names.len();
+                    self.channels.values[width * start..width * end].to_vec()
+                },
+            },
+            labels: self.point_labels.as_ref().map(|labels| PointLabels {
+                codes: labels.codes[start..end].to_vec(),
+                names: labels.names.clone(),
+            }),
         };
         geometry.checked()
     }
@@ -104,12 +174,61 @@ impl Archive {
 
 fn dense(name: &str, array: &Array) -> Result<(Vec<f64>, Vec<usize>), String> {
     let wrong = || format!("array `{name}` should be numbers of shape [shapes, points, 3]");
-    let [shapes, points, 3] = *array.shape.as_slice() else {
-        return Err(wrong());
+    let (shapes, points) = match *array.shape.as_slice() {
+        [shapes, points, 3] => (shapes, points),
+        // One scene.
+        [points, 3] => (1, points),
+        _ => return Err(wrong()),
     };
     let values = array.numbers().ok_or_else(wrong)?;
     let starts = (0..=shapes).map(|shape| shape * points).collect();
     Ok((values, starts))
+}
+
+/// One label for each of so many points.
+fn labels_of_points(name: &str, array: &Array, total: usize) -> Result<PointLabels, String> {
+    let count: usize = array.shape.iter().product();
+    if count != total {
+        return Err(format!(
+            "array `{name}` has {count} labels, there are {total} points"
+        ));
+    }
+    let mut book = LabelBook::default();
+    match (&array.values, array.numbers()) {
+        (ArrayValues::Text(words), _) => words.iter().for_each(|word| book.word(word)),
+        (_, Some(numbers)) => numbers.into_iter().for_each(|number| book.number(number)),
+        _ => return Err(format!("array `{name}` should hold labels")),
+    }
+    Ok(book.labels())
+}
+
+/// What else is known of so many points.
+fn channels(arrays: &BTreeMap<String, Array>, total: usize) -> Result<Channels, String> {
+    let mut columns: Vec<(&str, Vec<f64>, usize)> = Vec::new();
+    for (name, channels) in THREES {
+        let Some(array) = arrays.get(name) else {
+            continue;
+        };
+        if columns.iter().any(|(known, ..)| *known == channels[0]) {
+            continue;
+        }
+        let values = array.numbers().filter(|v| v.len() == 3 * total);
+        let values = values
+            .ok_or_else(|| format!("array `{name}` should hold three numbers for each point"))?;
+        for (place, channel) in channels.into_iter().enumerate() {
+            columns.push((channel, values.clone(), place));
+        }
+    }
+    let names = columns
+        .iter()
+        .map(|(name, ..)| (*name).to_owned())
+        .collect();
+    let row = |point: usize| {
+        let values = columns.iter();
+        values.map(move |(_, values, place)| values[3 * point + place] as f32)
+    };
+    let values = (0..total).flat_map(row).collect();
+    Ok(Channels { names, values })
 }
 
 fn by_offsets(arrays: &BTreeMap<String, Array>) -> Result<(Vec<f64>, Vec<usize>), String> {

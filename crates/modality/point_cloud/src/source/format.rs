@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::geometry::Geometry;
-use super::{Fault, obj, off, pcd, ply, stl, xyz};
+use super::{Fault, las, obj, off, pcd, ply, stl, xyz};
 
 /// How a file holds a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,12 +11,13 @@ pub(crate) enum Format {
     Obj,
     Stl,
     Pcd,
+    Las,
     Xyz,
 }
 
 /// Extensions that only shapes have.
-const OF_SHAPES: [&str; 9] = [
-    "off", "ply", "obj", "stl", "pcd", "xyz", "pts", "asc", "xyzn",
+const OF_SHAPES: [&str; 11] = [
+    "off", "ply", "obj", "stl", "pcd", "las", "laz", "xyz", "pts", "asc", "xyzn",
 ];
 /// Extensions of texts that may hold points.
 const OF_TEXTS: [&str; 2] = ["txt", "csv"];
@@ -82,6 +83,9 @@ fn told(bytes: &[u8]) -> Option<Format> {
     if line == b"ply" {
         return Some(Format::Ply);
     }
+    if las::begins(bytes) {
+        return Some(Format::Las);
+    }
     let line = String::from_utf8_lossy(line);
     if line.starts_with("# .PCD")
         || line.starts_with("VERSION 0.7")
@@ -110,6 +114,7 @@ fn format(bytes: &[u8], name: &str) -> Option<Format> {
             "obj" => Format::Obj,
             "stl" => Format::Stl,
             "pcd" => Format::Pcd,
+            "las" | "laz" => Format::Las,
             "xyz" | "pts" | "asc" | "xyzn" | "txt" | "csv" => Format::Xyz,
             _ => {
                 let text = text();
@@ -151,6 +156,7 @@ pub fn parse_shape(bytes: &[u8], name: &str) -> Result<Geometry, Fault> {
         }
         Format::Stl => ("STL", stl::parse(&text())),
         Format::Pcd => ("PCD", pcd::parse(bytes)),
+        Format::Las => ("LAS", las::parse(bytes)),
         Format::Xyz => ("text of points", xyz::parse(&text())),
     };
     read.map_err(|problem| Fault::Damaged {

@@ -12,6 +12,39 @@ pub struct Geometry {
     pub points: Vec<[f64; 3]>,
     /// Triangles by the places of their corners; empty where the file holds points alone.
     pub faces: Vec<[u32; 3]>,
+    /// What else is known of the points.
+    pub channels: Channels,
+    /// What each point is part of, where the file says it.
+    pub labels: Option<PointLabels>,
+}
+
+/// Numbers of points beside their places.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Channels {
+    /// What they are: `red`, `green`, `blue`, `nx`, `ny`, `nz`, `intensity`.
+    pub names: Vec<String>,
+    /// `[points, names]`; NaN where nobody knows.
+    pub values: Vec<f32>,
+}
+
+/// What points are part of.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PointLabels {
+    /// One a point: a place in `names`, or [`PointLabels::MISSING`].
+    pub codes: Vec<u32>,
+    /// The labels.
+    pub names: Vec<String>,
+}
+
+impl PointLabels {
+    /// The code of a point of which nobody knows.
+    pub const MISSING: u32 = u32::MAX;
+
+    /// The label of a point.
+    pub fn of(&self, point: usize) -> Option<&str> {
+        let code = *self.codes.get(point)?;
+        self.names.get(code as usize).map(String::as_str)
+    }
 }
 
 /// Points of a file at most; more would not fit into memory beside others.
@@ -58,7 +91,8 @@ impl Geometry {
             let known = |face: &[u32; 3]| face.iter().all(|&c| finite(&points[c as usize]));
             self.faces.retain(known);
             if self.faces.is_empty() {
-                self.points.retain(finite);
+                let known: Vec<bool> = self.points.iter().map(finite).collect();
+                self.keep(&known);
             } else {
                 // Places must stay; only triangles are looked at.
                 let first = self.points.iter().find(|p| finite(p)).copied();
@@ -71,6 +105,44 @@ impl Geometry {
             [_] => Err(Fault::OnePoint),
             [first, rest @ ..] if rest.iter().all(|p| p == first) => Err(Fault::OnePlace(count)),
             _ => Ok(self),
+        }
+    }
+
+    /// Some of the points, by their places, with all that is known of them; without triangles.
+    pub(crate) fn taken(&self, places: &[u32]) -> Geometry {
+        let width = self.channels.names.len();
+        let values = places.iter().flat_map(|&place| {
+            let from = width * place as usize;
+            self.channels.values[from..from + width].iter().copied()
+        });
+        let of = |labels: &PointLabels| PointLabels {
+            codes: places.iter().map(|&p| labels.codes[p as usize]).collect(),
+            names: labels.names.clone(),
+        };
+        Geometry {
+            points: places.iter().map(|&p| self.points[p as usize]).collect(),
+            faces: Vec::new(),
+            channels: Channels {
+                names: self.channels.names.clone(),
+                values: values.collect(),
+            },
+            labels: self.labels.as_ref().map(of),
+        }
+    }
+
+    /// Drops the points that are not `kept`, with all that is known of them. Only for points without triangles.
+    fn keep(&mut self, kept: &[bool]) {
+        fn retain<T>(items: &mut Vec<T>, each: usize, kept: &[bool]) {
+            let mut flags = kept
+                .iter()
+                .flat_map(|flag| std::iter::repeat_n(*flag, each));
+            items.retain(|_| flags.next().unwrap_or(false));
+        }
+        retain(&mut self.points, 1, kept);
+        let width = self.channels.names.len();
+        retain(&mut self.channels.values, width, kept);
+        if let Some(labels) = &mut self.labels {
+            retain(&mut labels.codes, 1, kept);
         }
     }
 
@@ -150,6 +222,7 @@ mod tests {
                 [10.0, 3.0, 0.0],
             ],
             faces: vec![[0, 1, 2], [3, 4, 5]],
+            ..Geometry::default()
         };
         let points = geometry.sampled(4000, &mut Seed(1).stream("sample", &[]));
         let small: Vec<&[f64; 3]> = points.iter().filter(|p| p[0] < 5.0).collect();
@@ -173,7 +246,7 @@ mod tests {
     fn what_is_no_shape_is_named() {
         let cloud = |points: Vec<[f64; 3]>| Geometry {
             points,
-            faces: Vec::new(),
+            ..Geometry::default()
         };
         assert_eq!(cloud(vec![]).checked(), Err(Fault::NoPoints));
         assert_eq!(cloud(vec![[1.0; 3]]).checked(), Err(Fault::OnePoint));
@@ -186,9 +259,24 @@ mod tests {
         let mut points: Vec<[f64; 3]> = (0..10).map(|i| [f64::from(i); 3]).collect();
         points[3][1] = f64::INFINITY;
         assert_eq!(cloud(points.clone()).checked().unwrap().points.len(), 9);
+        let told = Geometry {
+            channels: Channels {
+                names: vec!["intensity".to_owned()],
+                values: (0..10).map(|i| i as f32).collect(),
+            },
+            labels: Some(PointLabels {
+                codes: (0..10).collect(),
+                names: (0..10).map(|i| i.to_string()).collect(),
+            }),
+            ..cloud(points.clone())
+        };
+        let told = told.checked().unwrap();
+        assert_eq!(told.channels.values[2..4], [2.0, 4.0]);
+        assert_eq!(told.labels.unwrap().codes[2..4], [2, 4]);
         let mesh = Geometry {
             points,
             faces: vec![[0, 1, 3], [0, 1, 2]],
+            ..Geometry::default()
         };
         assert_eq!(mesh.clone().checked().unwrap().faces, [[0, 1, 2]]);
         let outside = Geometry {

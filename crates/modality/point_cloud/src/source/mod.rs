@@ -7,13 +7,15 @@
 //! | arrays | an `.npz` with `points [shapes, points, 3]` or `vertices`, `faces` and their offsets; `label`; `train` |
 //! | shapes | one file, or a folder of files without classes: to predict |
 //!
-//! OFF, PLY (text, binary of both orders), OBJ, STL (text, binary), PCD (text, binary) and texts of coordinates (XYZ, PTS, CSV) are read.
+//! OFF, PLY (text, binary of both orders), OBJ, STL (text, binary), PCD (text, binary), LAS, LAZ and texts of coordinates (XYZ, PTS, CSV) are read.
 
 mod archive;
 mod binary;
 mod fault;
+mod fields;
 mod format;
 mod geometry;
+mod las;
 mod manifest;
 mod obj;
 mod off;
@@ -33,9 +35,13 @@ use candor_data::{
 };
 use rayon::prelude::*;
 
+pub(crate) use archive::{Archive, labels_points};
 pub use fault::Fault;
+pub(crate) use fields::LabelBook;
 pub use format::parse_shape;
-pub use geometry::Geometry;
+pub(crate) use format::{is_shape, is_shape_name};
+pub use geometry::{Channels, Geometry, PointLabels};
+pub use las::{LasPieces, LasWriter, class_code};
 
 use crate::cloud::{CHOSEN_FROM, KEPT};
 use crate::{Cloud, CloudError};
@@ -228,21 +234,26 @@ fn hashed(geometry: &Geometry) -> u64 {
     })
 }
 
-fn look(path: Option<&Path>, name: &str, kept: usize, seed: Seed) -> Look {
-    let failed = |fault| (0, String::new(), Err(fault));
+fn look(path: Option<&Path>, kept: usize, seed: Seed) -> Look {
     let Some(path) = path else {
-        return failed(Fault::Unnamed);
+        return (0, String::new(), Err(Fault::Unnamed));
     };
-    let size = match std::fs::metadata(path) {
+    let ((size, sha256), geometry) = shape_of_file(path);
+    (size, sha256, made(geometry, kept, seed))
+}
+
+/// The bytes and SHA-256 of a file, and the shape in it; its name tells the format where the bytes do not.
+pub(crate) fn shape_of_file(path: &Path) -> ((u64, String), Result<Geometry, Fault>) {
+    let failed = |fault| ((0, String::new()), Err(fault));
+    match std::fs::metadata(path) {
         Ok(meta) if meta.len() > fault::MOST_BYTES => return failed(Fault::LargeFile(meta.len())),
-        Ok(meta) => meta.len(),
+        Ok(_) => {}
         Err(error) => return failed(Fault::from_io(&error)),
-    };
+    }
     match std::fs::read(path) {
         Ok(bytes) => {
-            let (_, sha256) = fingerprint_bytes(&bytes);
-            let geometry = parse_shape(&bytes, name);
-            (size, sha256, made(geometry, kept, seed))
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            (fingerprint_bytes(&bytes), parse_shape(&bytes, &name))
         }
         Err(error) => failed(Fault::from_io(&error)),
     }
@@ -290,7 +301,7 @@ fn from_files(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudEr
     }
     let kept = kept(path, found.files.len(), options)?;
     let files = found.files.par_iter();
-    let looks = files.map(|file| look(Some(&file.path), &file.name, kept, options.seed));
+    let looks = files.map(|file| look(Some(&file.path), kept, options.seed));
     let looks: Vec<Look> = looks.collect();
     let mut columns = Table::default();
     if found.classes {
@@ -325,12 +336,7 @@ fn from_manifest(
     let cells = read.paths.par_iter();
     let looks = cells.map(|cell| {
         let file = cell.as_ref().map(|cell| manifest::beside(path, cell));
-        look(
-            file.as_deref(),
-            cell.as_deref().unwrap_or(""),
-            kept,
-            options.seed,
-        )
+        look(file.as_deref(), kept, options.seed)
     });
     let looks: Vec<Look> = looks.collect();
     let names = read.paths.into_iter().enumerate();

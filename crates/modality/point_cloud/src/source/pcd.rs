@@ -1,4 +1,5 @@
 use super::binary::Kind;
+use super::fields::Collector;
 use super::geometry::{Geometry, MOST_POINTS};
 use super::words::{number, shown, whole};
 
@@ -53,15 +54,42 @@ struct Header {
     height: Option<usize>,
 }
 
-/// Where the coordinates of a point stand.
+/// Where the numbers of a point stand.
 struct Layout {
     points: usize,
     /// Bytes of a point.
     stride: usize,
     /// Numbers of a point.
     numbers: usize,
-    /// For each coordinate its number among those of a point, its place in bytes, and its kind.
-    axes: [(usize, usize, Kind); 3],
+    /// What is read of a point: its name, its number among those of a point, its place in bytes, and its kind.
+    read: Vec<(String, usize, usize, Kind)>,
+}
+
+impl Layout {
+    /// What makes points of rows of what is read, and where the coordinates stand in a row.
+    fn collector(&self) -> Result<(Collector, [usize; 3]), String> {
+        let collector = Collector::new(self.read.iter().map(|(name, ..)| name.as_str()));
+        let axes = collector
+            .axes()
+            .ok_or("its points have no `x`, `y` and `z`")?;
+        Ok((collector, axes))
+    }
+}
+
+fn kind(letter: &str, size: usize) -> Option<Kind> {
+    Some(match (letter, size) {
+        ("F", 4) => Kind::F32,
+        ("F", 8) => Kind::F64,
+        ("I", 1) => Kind::I8,
+        ("I", 2) => Kind::I16,
+        ("I", 4) => Kind::I32,
+        ("I", 8) => Kind::I64,
+        ("U", 1) => Kind::U8,
+        ("U", 2) => Kind::U16,
+        ("U", 4) => Kind::U32,
+        ("U", 8) => Kind::U64,
+        _ => return None,
+    })
 }
 
 fn numbers(words: &[&str], line: usize) -> Result<Vec<usize>, String> {
@@ -86,52 +114,47 @@ impl Header {
         if points > MOST_POINTS {
             return Err(format!("{points} points are more than can be read"));
         }
-        let mut axes = [None; 3];
+        let mut read = Vec::new();
         let (mut stride, mut count) = (0usize, 0usize);
         for (field, name) in self.names.iter().enumerate() {
-            let (size, kind) = (self.sizes[field], self.types[field].as_str());
-            if let Some(axis) = ["x", "y", "z"].iter().position(|axis| axis == name) {
-                let kind = match (kind, size) {
-                    ("F", 4) => Kind::F32,
-                    ("F", 8) => Kind::F64,
-                    ("I", 1) => Kind::I8,
-                    ("I", 2) => Kind::I16,
-                    ("I", 4) => Kind::I32,
-                    ("I", 8) => Kind::I64,
-                    ("U", 1) => Kind::U8,
-                    ("U", 2) => Kind::U16,
-                    ("U", 4) => Kind::U32,
-                    ("U", 8) => Kind::U64,
-                    _ => return Err(format!("`{name}` has type {} of {size} bytes", shown(kind))),
-                };
-                axes[axis] = Some((count, stride, kind));
+            let (size, letter) = (self.sizes[field], self.types[field].as_str());
+            let is_axis = ["x", "y", "z"].contains(&name.as_str());
+            match kind(letter, size) {
+                Some(kind) if counts[field] >= 1 => {
+                    read.push((name.clone(), count, stride, kind));
+                }
+                None if is_axis => {
+                    let letter = shown(letter);
+                    return Err(format!("`{name}` has type {letter} of {size} bytes"));
+                }
+                _ => {}
             }
             let bytes = size.checked_mul(counts[field]).filter(|&b| b < 1 << 20);
             stride += bytes.ok_or("a field is too large")?;
             count = count.saturating_add(counts[field]);
         }
-        let [Some(x), Some(y), Some(z)] = axes else {
-            return Err("its points have no `x`, `y` and `z`".into());
-        };
-        Ok(Layout {
+        let layout = Layout {
             points,
             stride,
             numbers: count,
-            axes: [x, y, z],
-        })
+            read,
+        };
+        layout.collector()?;
+        Ok(layout)
     }
 }
 
 fn as_text(layout: &Layout, body: &[u8], header: usize) -> Result<Geometry, String> {
     let body = std::str::from_utf8(body).map_err(|_| "its text is no UTF-8")?;
-    let mut geometry = Geometry::default();
-    let rows = body
+    let (mut points, axes) = layout.collector()?;
+    let mut row = Vec::new();
+    let lines = body
         .lines()
         .enumerate()
         .filter(|(_, row)| !row.trim().is_empty());
-    for (line, row) in rows.take(layout.points) {
+    for (line, text) in lines.take(layout.points) {
         let line = header + 1 + line;
-        let words: Vec<&str> = row.split_whitespace().collect();
+        let words: Vec<&str> = text.split_whitespace().collect();
         if words.len() < layout.numbers {
             return Err(format!(
                 "line {line}: {} of {} numbers",
@@ -139,24 +162,31 @@ fn as_text(layout: &Layout, body: &[u8], header: usize) -> Result<Geometry, Stri
                 layout.numbers
             ));
         }
-        let mut point = [0.0; 3];
-        for (x, (place, _, _)) in point.iter_mut().zip(layout.axes) {
-            *x = number(words[place], line)?;
+        row.clear();
+        for (number_of, (_, place, ..)) in layout.read.iter().enumerate() {
+            row.push(match points.reads(number_of) {
+                true => number(words[*place], line)?,
+                false => 0.0,
+            });
         }
-        geometry.points.push(point);
+        points.push(axes.map(|axis| row[axis]), &row);
     }
-    whole_of(layout, geometry)
+    whole_of(layout, points.finish())
 }
 
 fn as_binary(layout: &Layout, body: &[u8]) -> Result<Geometry, String> {
-    let mut geometry = Geometry::default();
+    let (mut points, axes) = layout.collector()?;
+    let mut row = Vec::new();
     for bytes in body.chunks_exact(layout.stride.max(1)).take(layout.points) {
-        let read = |(_, at, kind): (usize, usize, Kind)| {
-            kind.read(bytes.get(at..).unwrap_or_default(), false)
-        };
-        geometry.points.push(layout.axes.map(read));
+        row.clear();
+        let values = layout.read.iter().map(|(_, _, at, kind)| {
+            let bytes = bytes.get(*at..).unwrap_or_default();
+            kind.read(bytes, false)
+        });
+        row.extend(values);
+        points.push(axes.map(|axis| row[axis]), &row);
     }
-    whole_of(layout, geometry)
+    whole_of(layout, points.finish())
 }
 
 fn whole_of(layout: &Layout, geometry: Geometry) -> Result<Geometry, String> {

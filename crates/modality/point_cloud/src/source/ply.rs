@@ -1,4 +1,5 @@
 use super::binary::Kind;
+use super::fields::Collector;
 use super::geometry::{Geometry, MOST_POINTS};
 use super::words::{number, shown, whole};
 
@@ -33,8 +34,8 @@ enum Form {
 /// Corners of one face at most.
 const MOST_CORNERS: usize = 100_000;
 
-/// The Polygon File Format of Stanford (1994): as text, or binary in either order of bytes. Elements and properties other than the `x`, `y`
-/// and `z` of `vertex` and the list of places of `face` are passed over.
+/// The Polygon File Format of Stanford (1994): as text, or binary in either order of bytes. Of `vertex`, coordinates, colour, normal, intensity
+/// and label are read, of `face` the list of places; all else is passed over.
 pub(super) fn parse(bytes: &[u8]) -> Result<Geometry, String> {
     let (form, elements, body) = header(bytes)?;
     match form {
@@ -128,12 +129,19 @@ fn header(bytes: &[u8]) -> Result<(Form, Vec<Element>, &[u8]), String> {
     Ok((form, elements, &bytes[at..]))
 }
 
-/// The coordinate that a property is.
-fn axis(element: &Element, name: &str) -> Option<usize> {
-    if element.name != "vertex" {
-        return None;
-    }
-    ["x", "y", "z"].iter().position(|axis| *axis == name)
+/// What makes points of rows of the properties of `vertex`, and where the coordinates stand in a row.
+fn collector(elements: &[Element]) -> Result<(Collector, [usize; 3]), String> {
+    let points = elements.iter().find(|element| element.name == "vertex");
+    let properties = points.map_or(&[][..], |element| &element.properties);
+    let collector = Collector::new(properties.iter().map(|property| match property {
+        Property::One { name, .. } => name.as_str(),
+        Property::List { .. } => "",
+    }));
+    // The header was found to have them.
+    let axes = collector
+        .axes()
+        .ok_or("its points have no `x`, `y` and `z`")?;
+    Ok((collector, axes))
 }
 
 fn holds_corners(element: &Element, name: &str) -> bool {
@@ -162,41 +170,37 @@ fn as_text(elements: &[Element], body: &[u8]) -> Result<Geometry, String> {
         .lines()
         .enumerate()
         .flat_map(|(line, text)| text.split_whitespace().map(move |word| (line + 1, word)));
-    let mut geometry = Geometry::default();
-    let mut corners = Vec::new();
+    let (mut points, axes) = collector(elements)?;
+    let (mut corners, mut row) = (Vec::new(), Vec::new());
     for element in elements {
         for done in 0..element.count {
-            let mut point = [0.0; 3];
+            row.clear();
             for property in &element.properties {
                 let mut next = || -> Result<f64, String> {
                     let (line, word) = words.next().ok_or_else(|| ends(element, done))?;
                     number(word, line).map_err(|e| format!("behind the header, {e}"))
                 };
                 match property {
-                    Property::One { name, .. } => {
-                        let value = next()?;
-                        if let Some(axis) = axis(element, name) {
-                            point[axis] = value;
-                        }
-                    }
+                    Property::One { .. } => row.push(next()?),
                     Property::List { name, .. } => {
+                        row.push(0.0);
                         let count = length(next()?)?;
                         corners.clear();
                         for _ in 0..count {
                             corners.push(place(next()?));
                         }
                         if holds_corners(element, name) {
-                            geometry.polygon(&corners);
+                            points.geometry.polygon(&corners);
                         }
                     }
                 }
             }
             if element.name == "vertex" {
-                geometry.points.push(point);
+                points.push(axes.map(|axis| row[axis]), &row);
             }
         }
     }
-    Ok(geometry)
+    Ok(points.finish())
 }
 
 /// The length of a list.
@@ -214,24 +218,22 @@ fn as_binary(elements: &[Element], body: &[u8], big: bool) -> Result<Geometry, S
         rest = left;
         Some(taken)
     };
-    let mut geometry = Geometry::default();
-    let mut corners = Vec::new();
+    let (mut points, axes) = collector(elements)?;
+    let (mut corners, mut row) = (Vec::new(), Vec::new());
     for element in elements {
         if element.properties.is_empty() {
             continue;
         }
         for done in 0..element.count {
             let short = || ends(element, done);
-            let mut point = [0.0; 3];
+            row.clear();
             for property in &element.properties {
                 match property {
-                    Property::One { name, kind } => {
-                        let bytes = take(kind.size()).ok_or_else(short)?;
-                        if let Some(axis) = axis(element, name) {
-                            point[axis] = kind.read(bytes, big);
-                        }
+                    Property::One { kind, .. } => {
+                        row.push(kind.read(take(kind.size()).ok_or_else(short)?, big));
                     }
                     Property::List { name, count, item } => {
+                        row.push(0.0);
                         let bytes = take(count.size()).ok_or_else(short)?;
                         let count = length(count.read(bytes, big))?;
                         let bytes = take(count * item.size()).ok_or_else(short)?;
@@ -239,17 +241,17 @@ fn as_binary(elements: &[Element], body: &[u8], big: bool) -> Result<Geometry, S
                             corners.clear();
                             let items = bytes.chunks_exact(item.size());
                             corners.extend(items.map(|bytes| place(item.read(bytes, big))));
-                            geometry.polygon(&corners);
+                            points.geometry.polygon(&corners);
                         }
                     }
                 }
             }
             if element.name == "vertex" {
-                geometry.points.push(point);
+                points.push(axes.map(|axis| row[axis]), &row);
             }
         }
     }
-    Ok(geometry)
+    Ok(points.finish())
 }
 
 #[cfg(test)]
@@ -309,6 +311,18 @@ mod tests {
         assert_eq!(parse(&binary(false)).unwrap(), read);
         assert_eq!(parse(&binary(true)).unwrap(), read);
         assert_eq!(parse(text.replace('\n', "\r\n").as_bytes()).unwrap(), read);
+    }
+
+    #[test]
+    fn colours_normals_and_labels_come_along() {
+        let text = "ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\nproperty float z\n\
+            property uchar red\nproperty uchar green\nproperty uchar blue\nproperty int label\nend_header\n\
+            0 0 0 1 2 3 7\n1 1 1 4 5 6 -1\n";
+        let read = parse(text.as_bytes()).unwrap();
+        assert_eq!(read.channels.names, ["red", "green", "blue"]);
+        assert_eq!(read.channels.values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let labels = read.labels.unwrap();
+        assert_eq!((labels.of(0), labels.of(1)), (Some("7"), Some("-1")));
     }
 
     #[test]

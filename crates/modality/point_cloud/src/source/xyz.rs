@@ -1,12 +1,17 @@
+use super::fields::Collector;
 use super::geometry::{Geometry, MOST_POINTS};
 use super::words::{lines, number};
 
 /// Points as text, one a line, three coordinates first: XYZ, PTS and CSV. Blanks, commas and semicolons part numbers. A first line of words
-/// names columns (`x`, `y`, `z` are found where they stand); a first line of one number counts the points.
+/// names columns (`x`, `y`, `z` are found where they stand, and so are colours, normals, intensity and label); a first line of one number
+/// counts the points.
+///
+/// Without names, three more columns are a normal where all lie between -1 and 1 and one is negative, else a colour; a fourth or seventh and
+/// last column of whole numbers is a label.
 pub(super) fn parse(text: &str) -> Result<Geometry, String> {
-    let mut geometry = Geometry::default();
-    let mut places = [0, 1, 2];
+    let mut points: Option<(Collector, [usize; 3], bool)> = None;
     let mut first = true;
+    let mut row = Vec::new();
     for (line, words) in lines(text) {
         let words: Vec<&str> = parted(words).collect();
         let begins = std::mem::take(&mut first);
@@ -14,29 +19,73 @@ pub(super) fn parse(text: &str) -> Result<Geometry, String> {
             continue;
         }
         if begins && words.iter().all(|word| number(word, line).is_err()) {
-            let of = |name: &str| {
-                words
-                    .iter()
-                    .position(|w| w.trim_matches('"').eq_ignore_ascii_case(name))
-            };
-            if let (Some(x), Some(y), Some(z)) = (of("x"), of("y"), of("z")) {
-                places = [x, y, z];
-            }
+            let collector = Collector::new(words.iter().copied());
+            points = collector.axes().map(|axes| (collector, axes, true));
             continue;
         }
-        let mut point = [0.0; 3];
-        for (x, &place) in point.iter_mut().zip(&places) {
-            let word = words
-                .get(place)
-                .ok_or_else(|| format!("line {line}: a point needs three coordinates"))?;
-            *x = number(word, line)?;
+        let (collector, axes, named) = points.get_or_insert_with(|| {
+            let names = unnamed(words.len());
+            (Collector::new(names.iter().copied()), [0, 1, 2], false)
+        });
+        if axes.iter().any(|axis| *axis >= words.len()) {
+            return Err(format!("line {line}: a point needs three coordinates"));
         }
-        if geometry.points.len() == MOST_POINTS {
+        if collector.geometry.points.len() == MOST_POINTS {
             return Err(format!("line {line}: more than {MOST_POINTS} points"));
         }
-        geometry.points.push(point);
+        row.clear();
+        let label = collector.label();
+        for (place, word) in words.iter().enumerate() {
+            let reads = collector.reads(place) && label != Some(place);
+            row.push(match number(word, line) {
+                Ok(value) => value,
+                Err(error) if reads && (*named || axes.contains(&place)) => return Err(error),
+                Err(_) => f64::NAN,
+            });
+        }
+        let at = axes.map(|axis| row[axis]);
+        match label {
+            Some(place) => {
+                collector.push_worded(at, &row, words.get(place).copied().unwrap_or_default());
+            }
+            None => collector.push(at, &row),
+        }
+    }
+    let Some((collector, _, named)) = points else {
+        return Ok(Geometry::default());
+    };
+    let mut geometry = collector.finish();
+    if !named {
+        settle(&mut geometry);
     }
     Ok(geometry)
+}
+
+/// What columns without names are taken for.
+fn unnamed(columns: usize) -> &'static [&'static str] {
+    match columns {
+        4 => &["x", "y", "z", "label"],
+        6 => &["x", "y", "z", "red", "green", "blue"],
+        7 => &["x", "y", "z", "red", "green", "blue", "label"],
+        _ => &["x", "y", "z"],
+    }
+}
+
+/// Tells normals from colours, and labels from other numbers, by their values.
+fn settle(geometry: &mut Geometry) {
+    let values = &geometry.channels.values;
+    let unit = values.iter().all(|value| value.abs() <= 1.001);
+    if unit && values.iter().any(|value| *value < 0.0) {
+        geometry.channels.names = ["nx", "ny", "nz"].map(str::to_owned).to_vec();
+    }
+    let whole = |name: &String| name.parse::<i64>().is_ok();
+    if !geometry
+        .labels
+        .as_ref()
+        .is_some_and(|labels| labels.names.iter().all(whole))
+    {
+        geometry.labels = None;
+    }
 }
 
 fn parted(line: &str) -> impl Iterator<Item = &str> {
@@ -89,6 +138,13 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap().points, plain, "{text}");
         }
+        let part = parse("0 0 0 0 0.6 -0.8 12.000000\n1 1 1 0 0 1 13\n").unwrap();
+        assert_eq!(part.channels.names, ["nx", "ny", "nz"]);
+        let labels = part.labels.unwrap();
+        assert_eq!((labels.of(0), labels.of(1)), (Some("12"), Some("13")));
+        assert!(parse("0 0 0 0.5\n1 1 1 1\n").unwrap().labels.is_none());
+        let named = parse("x,y,z,class\n1,2,3,leg\n4,5,6,top\n").unwrap();
+        assert_eq!(named.labels.unwrap().names, ["leg", "top"]);
         assert!(parse("1 2\n").unwrap_err().contains("line 1"));
         assert!(parse("1 2 3\n1 x 3\n").unwrap_err().contains("line 2: `x`"));
         assert!(parse("1 2 nan\n").unwrap().points[0][2].is_nan());

@@ -1,0 +1,37 @@
+//! Whatever the bytes of a source of labelled points: scans, or an error; and what is asked about is answered for point by point. The first byte
+//! chooses the format by its name.
+#![no_main]
+
+use candor_point_cloud::{PointOptions, PointRules, PointSource, read_asked, read_points};
+use libfuzzer_sys::fuzz_target;
+
+const NAMES: [&str; 6] = ["a.ply", "a.pcd", "a.csv", "a.xyz", "a.laz", "a.npz"];
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((kind, content)) = bytes.split_first() else {
+        return;
+    };
+    let Ok(folder) = tempfile::tempdir() else {
+        return;
+    };
+    let name = NAMES[usize::from(*kind) % NAMES.len()];
+    let path = folder.path().join(name);
+    if std::fs::write(&path, content).is_err() {
+        return;
+    }
+    let _ = PointSource::detect(&path, true);
+    let Some(source) = PointSource::certainly(&path) else {
+        return;
+    };
+    if let Ok(read) = read_points(&source, &PointOptions::default()) {
+        assert_eq!(read.points.len(), read.table.rows());
+    }
+    let rules = PointRules {
+        kept: 16,
+        block: (kind % 2 == 0).then_some(0.5),
+        channels: vec!["intensity".to_owned()],
+    };
+    if let Ok(asked) = read_asked(&source, &rules) {
+        assert_eq!(asked.points.len(), asked.names.len());
+    }
+});
