@@ -1,11 +1,13 @@
 """Daily cases by region, forecast from rolling origins, beside published figures.
 
     cargo build --release --workspace --example epidemic
-    python benches/peers/epidemic.py DATA/covid_mobility [england france italy]
+    python benches/peers/epidemic.py DATA/covid_mobility [england france italy] [--seeds 3] [--transfer]
 
 The protocol of Panagopoulos, Nikolentzos & Vazirgiannis (AAAI 2021): regions and days that have mobility; from the 15th day on, each day's
 forecasts are made by models that are fitted anew to the days before it; errors are absolute, in cases a region, averaged over test
 days for each horizon and then over the horizons 1 to 3, 1 to 7 and 1 to 14. `labels.csv` holds a row a region and a column a day.
+
+With `--seeds`, networks of message passing with memory instead of rules, trained anew at each origin; with `--transfer` on what was known of all countries then.
 """
 
 import argparse
@@ -61,14 +63,19 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("countries", nargs="*", default=list(PUBLISHED))
     parser.add_argument("--keep", type=Path, help="where the prepared folders are left, for `candor fit`")
+    parser.add_argument("--seeds", type=int, default=0)
+    parser.add_argument("--transfer", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as held:
-        for country in args.countries:
-            folder = (args.keep or Path(held)) / country
+        folders = {country: (args.keep or Path(held)) / country for country in PUBLISHED}
+        for country, folder in folders.items():
             folder.mkdir(parents=True, exist_ok=True)
             prepare(args.data / country, folder)
+        for country in args.countries:
             print(country, flush=True)
-            subprocess.run([ROOT / "target/release/examples/epidemic", folder], check=True)
+            command = [ROOT / "target/release/examples/epidemic", folders[country], "--seeds", str(args.seeds)]
+            others = [folder for other, folder in folders.items() if args.transfer and other != country]
+            subprocess.run(command + [part for folder in others for part in ("--with", folder)], check=True)
             for name, values in PUBLISHED[country].items():
                 print(" ".join(f"{value:6.2f}" for value in values), f"          published: {name}", flush=True)
 

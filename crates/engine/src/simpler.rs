@@ -12,14 +12,17 @@ use crate::trained::{Candidate, mixed_folds};
 /// Probability at which an ensemble counts as better than a simple rule.
 const BETTER_P: f64 = 0.05;
 
+/// Candidates and their weights.
+type Weights = Vec<(usize, f64)>;
+
 impl Designed {
     /// Of forecasts, the best rule or regression alone where the ensemble is not significantly better than it over the origins that they were chosen
     /// on; and why, in words. What is chosen by chance on a few weeks is behind the rule in the next ones.
     pub(crate) fn simpler_if_as_good(
         &self,
         candidates: &[Candidate],
-        chosen: Vec<(usize, f64)>,
-    ) -> Result<(Vec<(usize, f64)>, Option<String>), EngineError> {
+        chosen: Weights,
+    ) -> Result<(Weights, Option<String>), EngineError> {
         let prepared = &self.prepared;
         let classical = |c: &Candidate| !c.standing.network && c.standing.origin == BASELINE;
         // The best first.

@@ -27,6 +27,8 @@ pub(super) fn section(report: &Report) -> Section {
         Block::Text("The model is a vote of:".into()),
         Block::Grid(voices(report)),
     ];
+    let simpler = report.trained.simpler.iter();
+    blocks.extend(simpler.map(|why| Block::Text(format!("{why}."))));
     blocks.extend(front(report).map(Block::Picture));
     blocks.push(Block::Grid(leaderboard(report)));
     if board.len() > SHOWN {

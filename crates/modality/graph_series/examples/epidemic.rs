@@ -52,10 +52,10 @@ const HISTORY: usize = 7;
 fn design() -> SeriesDesign {
     SeriesDesign {
         body: Body::MpnnLstm,
-        width: 32,
+        width: 16,
         layers: 2,
         identity: 0,
-        anchor: Anchor::Last,
+        anchor: Anchor::None,
         dropout: 0.1,
         learning_rate: 5e-3,
         epochs: 40,

@@ -317,7 +317,7 @@ impl LagRegression {
         variances(units, indices, |window, node, ahead| {
             let place = places.get(&(window, node)).copied().unwrap_or(0);
             let at = horizons.iter().position(|h| *h == ahead).unwrap_or(0);
-            means[place * horizons.len() + at]
+            (means[place * horizons.len() + at], 1.0)
         })
     }
 

@@ -54,6 +54,15 @@ pub struct RuleModel {
     profile: Option<Profile>,
     /// `[series, horizons]`: the mean square of its errors.
     variances: Vec<f32>,
+    /// Whether `variances` are for a forecast of one, and grow with what is forecast, as those of counts do (McCullagh & Nelder 1989, section 6.2: the
+    /// dispersion of counts).
+    #[serde(default)]
+    of_counts: bool,
+}
+
+/// What the variance of a count grows with: what is forecast, at least one.
+fn level(value: f32) -> f32 {
+    value.max(1.0)
 }
 
 impl RuleModel {
@@ -75,13 +84,21 @@ impl RuleModel {
                 _ => None,
             },
             variances: Vec::new(),
+            of_counts: rule == Rule::Growth,
         };
         let step = (train.len() / (MEASURED * units.nodes().max(1))).max(1);
         let measured: Vec<usize> = train.iter().copied().step_by(step).collect();
         let curves = model.curves(units, &measured);
-        model.variances = variances(units, &measured, |window, node, ahead| {
-            model.value(units, window, node, ahead, &curves)
-        });
+        let value = |window, node, ahead| {
+            let value = model.value(units, window, node, ahead, &curves);
+            let spread = if model.of_counts {
+                level(value).sqrt()
+            } else {
+                1.0
+            };
+            (value, spread)
+        };
+        model.variances = variances(units, &measured, value);
         model
     }
 
@@ -182,13 +199,16 @@ impl RuleModel {
         for &index in indices {
             let (window, node) = units.which[index];
             let (window, node) = (window as usize, node as usize);
-            mean.extend(
-                units
-                    .horizons
-                    .iter()
-                    .map(|&ahead| self.value(units, window, node, ahead, &curves)),
-            );
-            variance.extend(&self.variances[node * width..(node + 1) * width]);
+            let of_node = &self.variances[node * width..(node + 1) * width];
+            for (&ahead, of_one) in units.horizons.iter().zip(of_node) {
+                let value = self.value(units, window, node, ahead, &curves);
+                mean.push(value);
+                variance.push(if self.of_counts {
+                    of_one * level(value)
+                } else {
+                    *of_one
+                });
+            }
         }
         Distribution::Gaussian {
             width,
@@ -257,12 +277,12 @@ pub(crate) fn means_until(units: &SeriesUnits, limit: usize) -> Vec<f32> {
     (0..units.nodes()).map(of).collect()
 }
 
-/// `[series, horizons]`: the mean square of the errors of `value(window, node, ahead)` on some units; series without any have that of all
-/// together.
+/// `[series, horizons]`: the mean square of the errors of `value(window, node, ahead)` on some units, each in units of the spread that stands beside
+/// the value; series without any have that of all together.
 pub(crate) fn variances(
     units: &SeriesUnits,
     train: &[usize],
-    value: impl Fn(usize, usize, usize) -> f32,
+    value: impl Fn(usize, usize, usize) -> (f32, f32),
 ) -> Vec<f32> {
     let (nodes, width) = (units.nodes(), units.horizons.len());
     let (mut sums, mut counts) = (vec![0.0f64; nodes * width], vec![0usize; nodes * width]);
@@ -271,8 +291,8 @@ pub(crate) fn variances(
         let (window, node) = (window as usize, node as usize);
         let end = i64::from(units.windows[window].end);
         for (place, &ahead) in units.horizons.iter().enumerate() {
-            let error =
-                f64::from(units.series.at(end + ahead as i64, node) - value(window, node, ahead));
+            let (said, spread) = value(window, node, ahead);
+            let error = f64::from((units.series.at(end + ahead as i64, node) - said) / spread);
             if error.is_finite() {
                 sums[node * width + place] += error * error;
                 counts[node * width + place] += 1;

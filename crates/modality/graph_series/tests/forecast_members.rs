@@ -404,6 +404,29 @@ fn missing_readings_constant_series_and_late_ones_give_numbers() {
 }
 
 #[test]
+fn the_spread_of_counts_grows_with_what_is_forecast() {
+    let wave = |t: usize| 400.0 * (-((t as f32 - 80.0) / 30.0).powi(2)).exp();
+    let mut counts = series();
+    counts.calendar.periods = vec![7];
+    for (place, value) in counts.values.iter_mut().enumerate() {
+        let level = wave(place / NODES) + 10.0;
+        *value = (level + (value.fract() - 0.2) * level.sqrt())
+            .round()
+            .max(0.0);
+    }
+    let units = units_of(counts);
+    let member = fitted(&Design::new().with("model", "growth"), &units).member;
+    let asked = [20 * NODES, 70 * NODES];
+    let (mean, variance) = said(&*member, &units, &asked);
+    let ratio = |values: &[f32]| values[3] / values[0];
+    assert!(ratio(&mean) > 3.0, "{mean:?}");
+    assert!(
+        (ratio(&variance) / ratio(&mean) - 1.0).abs() < 1e-3,
+        "{variance:?}"
+    );
+}
+
+#[test]
 fn disturbed_units_are_the_same_units_with_other_windows() {
     let units = units_of(series());
     let asked = [8usize, 9, 21, 300];
