@@ -480,7 +480,7 @@ fn speeds_become_travel_times() {
         &["--dependence", "2"],
         "the dependence (0 to 1) cannot be 2",
     );
-    refused("a", &["--depart-in", "-1"], "the time until the start");
+    refused("a", &["--depart-in=-1"], "the time until the start");
     refused("a", &["--format", "json"], "cannot be used with");
     std::fs::write(at.join("lengths.csv"), "name,miles\ne,0\nz,1\n").unwrap();
     refused("z", &[], "no series `z`");

@@ -236,7 +236,7 @@ fn tone(i: usize, wave: f64) -> Vec<u8> {
         (128.0 + 80.0 * ((t + 3 * i) as f64 / wave * std::f64::consts::TAU).sin() + 30.0 * noise)
             as u8
     };
-    (0..120 + i % 5).map(sample).collect()
+    (0..64 + i % 5).map(sample).collect()
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_folder_of_recordings_becomes_a_model_that_hears() {
     let at = folder.path();
     for (class, wave) in [("low", 24.0), ("high", 9.0)] {
         std::fs::create_dir_all(at.join("tones").join(class)).unwrap();
-        for i in 0..24 {
+        for i in 0..16 {
             let path = at.join("tones").join(class).join(format!("{i}.wav"));
             std::fs::write(path, wav(8_000, &tone(i, wave))).unwrap();
         }
@@ -258,7 +258,7 @@ fn a_folder_of_recordings_becomes_a_model_that_hears() {
     let run = candor(
         at,
         &[
-            "fit", "tones", "--trials", "5", "--steps", "40", "--seed", "1", "--out", "r",
+            "fit", "tones", "--trials", "3", "--steps", "20", "--seed", "1", "--out", "r",
         ],
     );
     assert!(run.status <= 1, "{}", run.err);
@@ -284,7 +284,7 @@ fn a_folder_of_recordings_becomes_a_model_that_hears() {
     };
     std::fs::remove_dir_all(at.join("tones/high")).unwrap();
     refused("all its series are of one class, `low`");
-    for i in 0..24 {
+    for i in 0..16 {
         let name = format!("{i}.wav");
         std::fs::rename(
             at.join("tones/low").join(&name),

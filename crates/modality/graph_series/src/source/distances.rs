@@ -99,7 +99,7 @@ fn tables(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let wanted = |name: &str| {
         let ending = |ending: &&str| name.ends_with(&format!(".{ending}"));
-        name.to_lowercase().starts_with(STEM) && ENDINGS.iter().any(|e| ending(&e))
+        name.to_lowercase().starts_with(STEM) && ENDINGS.iter().any(ending)
     };
     let mut tables: Vec<PathBuf> = entries
         .filter(|entry| wanted(&entry.file_name().to_string_lossy()))
