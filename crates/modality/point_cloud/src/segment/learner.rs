@@ -519,11 +519,13 @@ impl NetworkMember {
             );
             return Ok(MemberPrediction {
                 members: seen.members,
+                aleatoric: None,
                 features: None,
             });
         };
         Ok(MemberPrediction {
             members: vec![self.preparation.target_scale.unscale(said)],
+            aleatoric: None,
             features: Some(Features {
                 width,
                 embedding,
