@@ -51,21 +51,21 @@ impl PointLearner {
     }
 }
 
+/// Bodies that see single points.
+const BODIES: [&str; 3] = ["edge_convolutions", "point_net", "set_abstraction"];
+
 /// The designs that a search for points may try.
 ///
 /// # Errors
 /// Never for the fixed choices below.
 pub fn segment_space(task: Task) -> Result<Space, DesignError> {
     let when = |choice: Choice, name: &str| {
-        let bodies = of_body(name).unwrap_or_default();
-        choice.when("model", bodies.iter().copied())
+        let bodies = of_body(name).unwrap_or_default().iter().copied();
+        choice.when("model", bodies.filter(|body| BODIES.contains(body)))
     };
     let flags = || [false, true];
     let mut choices = vec![
-        Choice::categorical(
-            "model",
-            ["edge_convolutions", "point_net", "set_abstraction"],
-        ),
+        Choice::categorical("model", BODIES),
         Choice::categorical("width", [16, 24, 32, 48, 64]),
         when(Choice::integers("depth", 2, 4), "depth"),
         when(
