@@ -17,6 +17,10 @@ pub struct NetworkPrediction {
     pub width: usize,
 }
 
+/// Makes of raw parameters and embeddings of one member inside a network what it says, and how much of its doubt is in the data.
+pub(crate) type Answer<'a> =
+    &'a mut dyn FnMut(Tensor<2>, &[f32], usize) -> (Distribution, Option<Vec<f32>>);
+
 impl NetworkPrediction {
     /// The mixture of the members.
     ///
@@ -44,7 +48,7 @@ impl NetworkPrediction {
         data: &B,
         indices: &[usize],
         device: &Device,
-        answer: &mut dyn FnMut(Tensor<2>, &[f32], usize) -> (Distribution, Option<Vec<f32>>),
+        answer: Answer,
     ) -> NetworkPrediction {
         let mut parts: Vec<Vec<Distribution>> = Vec::new();
         let mut aleatoric: Option<Vec<Vec<f32>>> = None;

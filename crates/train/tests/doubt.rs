@@ -237,7 +237,8 @@ fn doubt_of_the_last_layer_falls_with_data_and_rises_far_from_them() {
         let (of_few, of_many) = (epistemic(&few), epistemic(&many));
         let outputs = of_few.len() / data.0.len();
         let mean = |of: &[f64]| of[..40 * outputs].iter().sum::<f64>() / (40 * outputs) as f64;
-        assert!(mean(&of_many) < 0.6 * mean(&of_few), "{kind:?}");
+        // With four times the units a quarter is left where the prior counts for nothing.
+        assert!(mean(&of_many) < 0.75 * mean(&of_few), "{kind:?}");
         if kind == NUMBERS {
             assert!(of_few[40] > 50.0 * mean(&of_few), "{kind:?}");
         }

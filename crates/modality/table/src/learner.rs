@@ -264,6 +264,7 @@ impl Learner for TableLearner {
                 head,
                 doubt,
             } => {
+                let design = *design;
                 design.check().map_err(malformed)?;
                 preparation.check().map_err(malformed)?;
                 head.check().map_err(malformed)?;
@@ -320,7 +321,7 @@ enum Description {
         bytes: Vec<usize>,
     },
     Network {
-        design: NetworkDesign,
+        design: Box<NetworkDesign>,
         preparation: Preparation,
         head: HeadKind,
         #[serde(default)]
@@ -466,7 +467,7 @@ impl Member for NetworkMember {
     fn save(&self) -> Result<SavedMember, MemberError> {
         let mut weights = Weights::of(&self.network);
         let description = Description::Network {
-            design: self.design.clone(),
+            design: Box::new(self.design.clone()),
             preparation: self.preparation.clone(),
             head: self.head.clone(),
             doubt: self.doubt.save(&mut weights),

@@ -24,7 +24,9 @@ const PROBIT: f64 = std::f64::consts::FRAC_PI_8;
 /// *Labels and numbers*: the curvature of each output by itself, exactly, with the noise that the network tells of each unit taken as given;
 /// a number stays normal, and its variance is the sum of noise and doubt.
 ///
-/// The precision of the prior, one for all weights of the layer, maximises the marginal likelihood.
+/// The precision of the prior, one for all weights of the layer, maximises the marginal likelihood. For classes and labels it is never less than
+/// that of a prior as wide as the learned weights themselves: where a network knows its units by heart the curvature is near nothing,
+/// the posterior is not normal, and the marginal likelihood would widen the prior until every answer is a doubt.
 ///
 /// # Reference
 /// MacKay, "The Evidence Framework Applied to Classification Networks", 1992 (probit, evidence); Ritter, Botev & Barber, ICLR 2018 (factors);
@@ -116,7 +118,8 @@ impl LastLayerLaplace {
         if !curvatures.iter().all(sound) {
             return Err(refuse("the curvature is not finite"));
         }
-        let prior_precision = best_precision(&curvatures);
+        let of_numbers = matches!(head, HeadKind::Gaussian { .. } | HeadKind::Laplace { .. });
+        let prior_precision = best_precision(&curvatures, !of_numbers);
         let members = curvatures.iter().map(|c| c.posterior(prior_precision));
         Ok(LastLayerLaplace {
             prior_precision,
@@ -360,8 +363,9 @@ impl Curvature {
 }
 
 /// The precision with the greatest marginal likelihood: `½ P ln t - ½ t |w|² - ½ sum ln (h + t)` over the eigenvalues `h` of the curvature of
-/// all members; what does not depend on it is left out (MacKay 1992, equation 17).
-fn best_precision(curvatures: &[Curvature]) -> f64 {
+/// all members; what does not depend on it is left out (MacKay 1992, equation 17). `bounded`: at least `P / |w|²`, the precision under which
+/// the learned weights are most probable.
+fn best_precision(curvatures: &[Curvature], bounded: bool) -> f64 {
     let norm: f64 = curvatures.iter().map(|c| c.norm).sum();
     let evidence = |precision: f64| -> f64 {
         let of_value = |h: f64| precision.ln() - (h + precision).ln();
@@ -369,9 +373,14 @@ fn best_precision(curvatures: &[Curvature]) -> f64 {
         0.5 * (values.map(of_value).sum::<f64>() - precision * norm)
     };
     let tried = (PRECISIONS.0..=PRECISIONS.1).map(|i| 10f64.powf(f64::from(i) / 20.0));
-    tried
-        .max_by(|a, b| evidence(*a).total_cmp(&evidence(*b)))
-        .unwrap_or(1.0)
+    let best = tried.max_by(|a, b| evidence(*a).total_cmp(&evidence(*b)));
+    let count = curvatures.iter().flat_map(Curvature::eigenvalues).count() as f64;
+    let least = if bounded {
+        count / norm.max(f64::MIN_POSITIVE)
+    } else {
+        0.0
+    };
+    best.unwrap_or(1.0).max(least)
 }
 
 impl Posterior {
