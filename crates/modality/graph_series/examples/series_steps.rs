@@ -48,6 +48,7 @@ fn step(design: &SeriesDesign) -> Step {
         x: Tensor::random([NODES, WINDOWS, MOMENTS, 1], normal, &device()),
         context: Tensor::random([NODES, WINDOWS, preparation.context()], normal, &device()),
         known: None,
+        edges: None,
     };
     let mut stream = Seed(1).stream("weights", &[]);
     let network = SeriesNetwork::new(design, &preparation, &mut stream, &device()).unwrap();
