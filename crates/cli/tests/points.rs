@@ -94,7 +94,7 @@ fn a_folder_of_labelled_shapes_becomes_a_model_that_answers_for_each_point() {
     let judged = &result_of(&at.join("r"))[2];
     let scores = judged["scores"].as_array().unwrap();
     let iou = scores.iter().find(|s| s["metric"] == "mean_iou").unwrap();
-    assert!(iou["interval"]["value"].as_f64().unwrap() > 0.8, "{iou}");
+    assert!(iou["interval"]["estimate"].as_f64().unwrap() > 0.8, "{iou}");
 
     let told = sign(&mut drawn);
     write(&at.join("new/sign.csv"), &told, false);

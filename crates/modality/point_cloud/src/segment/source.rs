@@ -51,7 +51,7 @@ impl PointSource {
                 return None;
             }
             let mut first = found.files.iter().take(LOOKED_AT);
-            let told = first.any(|file| labelled(&file.path));
+            let told = first.any(|file| labelled(&file.path, asked));
             return told.then_some(PointSource::Files(owned));
         }
         let extension = path.extension().unwrap_or_default();
@@ -59,7 +59,7 @@ impl PointSource {
             return labels_points(path).then_some(PointSource::Arrays(owned));
         }
         let name = path.file_name()?.to_string_lossy();
-        let is_points = is_shape_name(&name) && labelled(path);
+        let is_points = is_shape_name(&name) && labelled(path, asked);
         is_points.then_some(PointSource::Files(owned))
     }
 
@@ -99,13 +99,18 @@ impl fmt::Display for PointSource {
 /// Files of a folder that are looked into.
 const LOOKED_AT: usize = 5;
 
-/// Whether a file labels its points by two words at least.
-fn labelled(path: &Path) -> bool {
+/// Whether a file labels its points, by two words at least where nobody asked for them.
+fn labelled(path: &Path, asked: bool) -> bool {
+    let least = if asked { 1 } else { 2 };
     if !std::fs::metadata(path).is_ok_and(|meta| meta.len() <= MOST_LOOKED_AT) {
         return false;
     }
     let (_, geometry) = shape_of_file(path);
-    geometry.is_ok_and(|geometry| geometry.labels.is_some_and(|labels| labels.names.len() > 1))
+    geometry.is_ok_and(|geometry| {
+        geometry
+            .labels
+            .is_some_and(|labels| labels.names.len() >= least)
+    })
 }
 
 /// How points are cut out of their sources: fixed when a model learns, kept in its bundle.

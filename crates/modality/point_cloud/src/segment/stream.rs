@@ -1,6 +1,6 @@
 //! Scenes that are larger than memory: parted into tiles on disk, each of which is told by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -115,12 +115,17 @@ impl TiledScene {
             }
         }
         let mut held: BTreeMap<(i64, i64), Vec<u8>> = BTreeMap::new();
+        // Tiles that only see points of others are nobody's.
+        let mut owners = BTreeSet::new();
         let mut number = 0u32;
         while let Some(piece) = pieces.next_piece().map_err(damaged(scene))? {
             let width = piece.channels.names.len();
             for (place, point) in piece.points.iter().enumerate() {
                 let values = &piece.channels.values[place * width..(place + 1) * width];
                 for (tile, own) in made.tiles_of(point, edge) {
+                    if own {
+                        owners.insert(tile);
+                    }
                     let bytes = held.entry(tile).or_default();
                     bytes.extend(if own { number } else { ABOUT }.to_le_bytes());
                     point.iter().for_each(|x| bytes.extend(x.to_le_bytes()));
@@ -139,7 +144,7 @@ impl TiledScene {
         for (tile, bytes) in &mut held {
             append(folder, *tile, bytes)?;
         }
-        made.tiles = held.into_keys().collect();
+        made.tiles = owners.into_iter().collect();
         let text = serde_json::to_vec(&made).map_err(|e| damaged(&parted)(e.to_string()))?;
         let part = folder.join(".parted");
         fs::write(&part, text).map_err(broken(&part))?;
@@ -170,7 +175,7 @@ impl TiledScene {
         self.tiles.len()
     }
 
-    /// The own points of a tile as a model takes them, and their numbers in the file from 0. None where the tile only has points of others.
+    /// The own points of a tile as a model takes them, and their numbers in the file from 0.
     ///
     /// # Errors
     /// When the folder was changed.
