@@ -134,10 +134,10 @@ fn a_table_with_structures_becomes_a_model_that_answers() {
     let table = candor(at, &["predict", "r", "new.csv"]);
     assert!(table.out.contains("Nc1ccc(N)cc1"), "{}", table.out);
 
-    // Molecules of another world: drugs, sugars, dyes.
+    // Molecules of another world: drugs, a peptide, a fat, silicone.
     let foreign = "smiles\n\
-        CC(=O)Oc1ccccc1C(=O)O\nCn1cnc2c1c(=O)n(C)c(=O)n2C\nCC(C)Cc1ccc(cc1)C(C)C(=O)O\n\
-        OCC1OC(O)C(O)C(O)C1O\nCC12CCC3c4ccc(O)cc4CCC3C1CCC2O\nCC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O\n\
+        C[Si](C)(C)O[Si](C)(C)O[Si](C)(C)C\nCn1cnc2c1c(=O)n(C)c(=O)n2C\nNC(CS)C(=O)NCC(=O)NC(CCCNC(N)=N)C(=O)O\n\
+        CCCCCCCCCCCCCCCCCC(=O)OCC(O)COC(=O)CCCCCCCCCCCCCCCCC\nCC12CCC3c4ccc(O)cc4CCC3C1CCC2O\nCC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O\n\
         FC(F)(F)c1ccc(cc1)S(=O)(=O)Nc1nccs1\nBrc1c(Br)c(Br)c(Br)c(Br)c1Br\nc1ccc2c(c1)ccc1c3ccccc3ccc21\n\
         OP(=O)(O)OP(=O)(O)O\n";
     std::fs::write(at.join("foreign.csv"), foreign).unwrap();

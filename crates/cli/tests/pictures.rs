@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{candor, command, parts_known_from_foreign, result_of};
+use support::{candor, command, result_of, strange as strange_ones};
 
 const SIDE: usize = 12;
 
@@ -150,7 +150,11 @@ fn a_folder_of_pictures_becomes_a_model_that_answers_and_knows_strange_ones() {
     );
 
     letters(&at.join("letters"));
-    parts_known_from_foreign(at, "r", "shapes/cross", "letters");
+    let (refused, of) = strange_ones(&support::answers(at, "r", "shapes/cross"));
+    assert!(refused * 10 <= of, "{refused} of {of} crosses were refused");
+    // They are near: strokes of the same light and width as the crosses, at the same places.
+    let (refused, of) = strange_ones(&support::answers(at, "r", "letters"));
+    assert!(refused * 5 >= of, "{refused} of {of} letters were refused");
 
     let picture = std::fs::read(at.join("shapes/square/0.bmp")).unwrap();
     let served = served(at, &picture);
