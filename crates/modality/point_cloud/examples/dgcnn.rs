@@ -30,6 +30,7 @@ const CLASSES: usize = 40;
 const CLOUDS: usize = 8;
 
 type Step = Box<dyn FnMut()>;
+type Maker = (&'static str, fn() -> Step);
 
 /// Four edge convolutions over 20 neighbours, found anew by what each layer sees, 64 wide.
 fn design() -> CloudDesign {
@@ -135,7 +136,7 @@ fn segment() -> Step {
 }
 
 fn main() {
-    let makers: [(&str, fn() -> Step); 3] = [
+    let makers: [Maker; 3] = [
         ("forward", forward),
         ("training", training),
         ("segment", segment),

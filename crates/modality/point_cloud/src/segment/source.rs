@@ -211,6 +211,9 @@ struct Piece {
     geometry: Geometry,
 }
 
+/// Bytes and SHA-256 of a file, and what is learned from of it.
+type Looked = (u64, String, Result<Vec<Piece>, Fault>);
+
 /// All files of a source, before they are read.
 pub(super) struct Listing {
     pub files: Vec<Listed>,
@@ -326,7 +329,7 @@ pub fn read_points(source: &PointSource, options: &PointOptions) -> Result<ReadP
         return Err(CloudError::NoShapes { path });
     }
     let mut rules = rules(&listing, rooms, options)?;
-    let loaded: Vec<(u64, String, Result<Vec<Piece>, Fault>)> = (0..count)
+    let loaded: Vec<Looked> = (0..count)
         .into_par_iter()
         .map(|number| {
             let loaded = load(&listing, number, rooms);
@@ -630,7 +633,7 @@ fn finish(
 fn fingerprint(
     path: &Path,
     listing: &Listing,
-    loaded: &[(u64, String, Result<Vec<Piece>, Fault>)],
+    loaded: &[Looked],
 ) -> Result<(u64, String), CloudError> {
     if listing.archive.is_some() {
         let bytes = std::fs::read(path).map_err(|source| candor_data::DataError::Unreadable {
@@ -651,7 +654,7 @@ fn fingerprint(
 fn unreadable(
     path: &Path,
     listing: &Listing,
-    loaded: &[(u64, String, Result<Vec<Piece>, Fault>)],
+    loaded: &[Looked],
     findings: &mut Vec<Finding>,
 ) -> Result<(), CloudError> {
     const SHOWN: usize = 10;

@@ -445,7 +445,7 @@ mod tests {
         writer.finish().unwrap();
         let classes = ["ground", "leg"].map(str::to_owned);
         let answer = |number: u64| {
-            (number < 8).then(|| AnsweredPoint {
+            (number < 8).then_some(AnsweredPoint {
                 number: number as u32,
                 class: (number % 2) as u16,
                 abstained: false,

@@ -219,6 +219,6 @@ mod tests {
             (rows[some.width() - 1], rows[2 * some.width() - 1]),
             (1.0, 3.0)
         );
-        assert_eq!(PointUnits::to_learn_from(&some.units()).is_err(), true);
+        assert!(PointUnits::to_learn_from(&some.units()).is_err());
     }
 }

@@ -48,14 +48,13 @@ pub(super) fn holds_shapes(path: &Path) -> bool {
 /// Whether an archive says of each point what it is part of.
 pub(crate) fn labels_points(path: &Path) -> bool {
     let names = array_names(path);
-    let has = |name: &&str| names.iter().any(|n| n == name);
+    let has = |known: &[&str]| known.iter().any(|name| names.iter().any(|n| n == name));
     if !holds_shapes(path) {
         return false;
     }
     // Labels under other names may be of shapes or of points, which their number tells.
-    let said = POINT_LABELS.iter().any(|name| has(&name));
-    let may = LABELS.iter().any(|name| has(&name));
-    (said || may) && Archive::read(path).is_ok_and(|archive| archive.labels_points())
+    (has(&POINT_LABELS) || has(&LABELS))
+        && Archive::read(path).is_ok_and(|archive| archive.labels_points())
 }
 
 /// What an archive holds: shapes one after another, and what is said of each.

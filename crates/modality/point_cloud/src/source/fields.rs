@@ -232,7 +232,9 @@ mod tests {
     #[test]
     fn one_label_has_one_name_however_it_is_written() {
         let mut book = LabelBook::default();
-        ["33", "33.000000", "leg", "\"leg\"", "", "nan", "-0"].map(|word| book.word(word));
+        for word in ["33", "33.000000", "leg", "\"leg\"", "", "nan", "-0"] {
+            book.word(word);
+        }
         let labels = book.labels();
         assert_eq!(labels.names, ["33", "leg", "0"]);
         let missing = PointLabels::MISSING;
