@@ -113,15 +113,31 @@ const EVENLY: usize = 16_384;
 pub(crate) fn dealt(points: &[[f64; 3]], frame: &Frame, kept: usize) -> Vec<Vec<u32>> {
     let count = points.len();
     let scans = count.div_ceil(kept.max(1)).max(1);
-    let order = match scans {
-        1 => (0..count as u32).collect(),
-        _ => spread_order(points, frame),
-    };
+    let order = spread_order(points, frame, scans > 1);
     let scan = |first: usize| order.iter().skip(first).step_by(scans).copied().collect();
     (0..scans).map(scan).collect()
 }
 
-fn spread_order(points: &[[f64; 3]], frame: &Frame) -> Vec<u32> {
+/// The points by their coordinates; where they are to be `parted`, in an order every step of which is spread over all.
+fn spread_order(points: &[[f64; 3]], frame: &Frame, parted: bool) -> Vec<u32> {
+    let count = points.len();
+    // Ties are told by what comes first, which must not be the order of the file.
+    let mut sorted: Vec<u32> = (0..count as u32).collect();
+    sorted.sort_by(|&a, &b| {
+        let (p, q) = (&points[a as usize], &points[b as usize]);
+        let axes = p.iter().zip(q).map(|(p, q)| p.total_cmp(q));
+        axes.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+            .then(a.cmp(&b))
+    });
+    if !parted {
+        return sorted;
+    }
+    let points: Vec<[f64; 3]> = sorted.iter().map(|&n| points[n as usize]).collect();
+    let order = spread(&points, frame);
+    order.into_iter().map(|n| sorted[n as usize]).collect()
+}
+
+fn spread(points: &[[f64; 3]], frame: &Frame) -> Vec<u32> {
     let count = points.len();
     let seen: Vec<[f32; 3]> = points.iter().map(|point| frame.seen(point)).collect();
     let square = |p: &[f32; 3]| p.iter().map(|x| x * x).sum::<f32>();
