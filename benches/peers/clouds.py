@@ -10,13 +10,10 @@ answers for each of 1,024 points. With `--memory` each side runs in a process of
 """
 
 import argparse
-import os
-import resource
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
+
+import in_turn
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "target" / "release" / "examples" / "dgcnn"
@@ -94,41 +91,11 @@ def peers(torch):
     return {"forward": (lambda: passing(False), 5), "segment": (lambda: passing(True), 5), "training": (training, 1)}
 
 
-def peak():
-    """The greatest resident memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
 def alone(name):
     import torch
 
     torch.set_num_threads(1)
-    before = peak()
-    step = peers(torch)[name][0]()
-    for _ in range(3):
-        step()
-    print(peak() - before)
-
-
-def memory(names):
-    print(f"{'step':<12}{'ours, MB':>10}{'PyTorch':>10}{'ratio':>8}")
-    for name in names:
-        ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        def high_water():
-            status = Path(f"/proc/{ours.pid}/status").read_text()
-            return next(int(line.split()[1]) / 1e3 for line in status.splitlines() if line.startswith("VmHWM"))
-
-        before = high_water()
-        ours.stdin.write(f"{name} 3\n")
-        ours.stdin.flush()
-        ours.stdout.readline()
-        mine = high_water() - before
-        ours.stdin.close()
-        ours.wait()
-        peer = subprocess.run([sys.executable, __file__, "--alone", name], capture_output=True, text=True, check=True)
-        theirs = float(peer.stdout)
-        print(f"{name:<12}{mine:>10.0f}{theirs:>10.0f}{mine / theirs:>8.2f}", flush=True)
+    in_turn.alone(lambda: peers(torch)[name][0]())
 
 
 def main():
@@ -143,30 +110,17 @@ def main():
     import torch
 
     if arguments.memory:
-        return memory(peers(torch))
+        return in_turn.memory(__file__, peers(torch), lambda _: OURS)
     print(f"PyTorch {torch.__version__}; milliseconds, medians of {arguments.rounds} rounds")
     print(f"{'step':<12}{'threads':>8}{'ours':>10}{'PyTorch':>10}{'ratio':>8}  range")
     for threads in arguments.threads.split(","):
         torch.set_num_threads(int(threads))
-        environment = os.environ | {"RAYON_NUM_THREADS": threads}
-        ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-        def our_seconds(name, count):
-            ours.stdin.write(f"{name} {count}\n")
-            ours.stdin.flush()
-            return float(ours.stdout.readline())
-
+        ours = in_turn.Ours(OURS, threads)
         for name, (make, count) in peers(torch).items():
             step = make()
             step()
-            our_seconds(name, 1)
-            rounds = []
-            for _ in range(arguments.rounds):
-                mine = our_seconds(name, count)
-                started = time.perf_counter()
-                for _ in range(count):
-                    step()
-                rounds.append((mine, (time.perf_counter() - started) / count))
+            ours.seconds(name, 1)
+            rounds = in_turn.rounds(arguments.rounds, lambda: ours.seconds(name, count), step, count)
             mine, theirs = (statistics.median(side) for side in zip(*rounds))
             ratios = sorted(a / b for a, b in rounds)
             ratio = statistics.median(ratios)
@@ -174,8 +128,7 @@ def main():
                 f"{name:<12}{threads:>8}{1e3 * mine:>10.1f}{1e3 * theirs:>10.1f}{ratio:>8.2f}  {ratios[0]:.2f} to {ratios[-1]:.2f}",
                 flush=True,
             )
-        ours.stdin.close()
-        ours.wait()
+        ours.end()
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ before the step was made.
 """
 
 import argparse
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
+
+import in_turn
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "target" / "release" / "examples"
@@ -319,33 +318,6 @@ def floor(name, threads, paces):
     return 1e3 * moved, "cache" if near else "memory"
 
 
-def peak():
-    """The greatest resident memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-
-
-def memory(names):
-    print("greatest resident memory above that at the start, MB")
-    print(f"{'step':<18}{'ours':>10}{'PyTorch':>10}{'ratio':>8}")
-    for name in names:
-        ours = subprocess.Popen([program(name)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        def high_water():
-            status = Path(f"/proc/{ours.pid}/status").read_text()
-            return next(int(line.split()[1]) / 1e3 for line in status.splitlines() if line.startswith("VmHWM"))
-
-        before = high_water()
-        ours.stdin.write(f"{SERIES.get(name, name)} 3\n")
-        ours.stdin.flush()
-        ours.stdout.readline()
-        mine = high_water() - before
-        ours.stdin.close()
-        ours.wait()
-        peer = subprocess.run([sys.executable, __file__, "--alone", name], capture_output=True, text=True, check=True)
-        theirs = float(peer.stdout)
-        print(f"{name:<18}{mine:>10.0f}{theirs:>10.0f}{mine / theirs:>8.2f}", flush=True)
-
-
 def alone(name):
     """Three steps of the peer, for their memory."""
     import torch
@@ -353,11 +325,7 @@ def alone(name):
     if name.startswith("gcn"):
         import torch_geometric.nn  # noqa: F401
 
-    before = peak()
-    step = peers(torch)[name][0]()
-    for _ in range(3):
-        step()
-    print(peak() - before)
+    in_turn.alone(lambda: peers(torch)[name][0]())
 
 
 def main():
@@ -372,7 +340,7 @@ def main():
         return alone(arguments.alone)
     chosen = arguments.steps.split(",") if arguments.steps else [*needs(), "stgcn-conv", "graph-wavenet-conv"]
     if arguments.memory:
-        return memory(chosen)
+        return in_turn.memory(__file__, chosen, program, lambda name: SERIES.get(name, name))
     import torch
 
     print(f"PyTorch {torch.__version__}; milliseconds a training step, medians of {arguments.rounds} rounds")
@@ -382,17 +350,13 @@ def main():
         measured = paces(torch, int(threads))
         operations, far, near = (pace / 1e9 for pace in measured)
         print(f"{threads} threads: {operations:.0f} G operations/s, {far:.1f} GB/s from memory, {near:.1f} GB/s in the cache", flush=True)
-        environment = os.environ | {"RAYON_NUM_THREADS": threads}
         programs = {}
 
         def our_seconds(name, count):
             path = program(name)
             if path not in programs:
-                programs[path] = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-            ours = programs[path]
-            ours.stdin.write(f"{SERIES.get(name, name)} {count}\n")
-            ours.stdin.flush()
-            return float(ours.stdout.readline())
+                programs[path] = in_turn.Ours(path, threads)
+            return programs[path].seconds(SERIES.get(name, name), count)
 
         for name, (make, count) in peers(torch).items():
             if name not in chosen:
@@ -400,13 +364,7 @@ def main():
             step = make()
             step()
             our_seconds(name, 1)
-            rounds = []
-            for _ in range(arguments.rounds):
-                mine = our_seconds(name, count)
-                started = time.perf_counter()
-                for _ in range(count):
-                    step()
-                rounds.append((mine, (time.perf_counter() - started) / count))
+            rounds = in_turn.rounds(arguments.rounds, lambda: our_seconds(name, count), step, count)
             ratios = [a / b for a, b in rounds]
             a, b = (1e3 * statistics.median(side) for side in zip(*rounds))
             spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
@@ -414,8 +372,7 @@ def main():
             ratio = statistics.median(ratios)
             print(f"{name:<18}{threads:>8}{least:>10.2f}{a:>10.2f}{b:>10.2f}{ratio:>8.2f}  {spread:<15} {of}", flush=True)
         for ours in programs.values():
-            ours.stdin.close()
-            ours.wait()
+            ours.end()
 
 
 if __name__ == "__main__":

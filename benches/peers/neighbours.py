@@ -11,13 +11,11 @@ nearest first. NumPy samples all clouds together, one call an axis, and uses one
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 
+import in_turn
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,34 +112,20 @@ def main():
     print(f"milliseconds a call, medians of {arguments.rounds} rounds")
     print(f"{'call':<18}{'threads':>8}{'ours':>10}{'peer':>10}{'ratio':>8}  {'range':<14}{'thousands/s':>12}")
     for threads in arguments.threads.split(","):
-        environment = os.environ | {"RAYON_NUM_THREADS": threads}
-        ours = subprocess.Popen([OURS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-        def our_seconds(name, count):
-            ours.stdin.write(f"{name} {count}\n")
-            ours.stdin.flush()
-            return float(ours.stdout.readline())
-
+        ours = in_turn.Ours(OURS, threads)
         for name, (make, items, count) in peers(int(threads)).items():
             if arguments.calls and name not in arguments.calls.split(","):
                 continue
             call = make()
             call()
-            our_seconds(name, 1)
-            rounds = []
-            for _ in range(arguments.rounds):
-                mine = our_seconds(name, OFTENER * count)
-                started = time.perf_counter()
-                for _ in range(count):
-                    call()
-                rounds.append((mine, (time.perf_counter() - started) / count))
+            ours.seconds(name, 1)
+            rounds = in_turn.rounds(arguments.rounds, lambda: ours.seconds(name, OFTENER * count), call, count)
             ratios = [a / b for a, b in rounds]
             a, b = (statistics.median(side) for side in zip(*rounds))
             spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
             times = f"{1e3 * a:>10.2f}{1e3 * b:>10.2f}{statistics.median(ratios):>8.2f}"
             print(f"{name:<18}{threads:>8}{times}  {spread:<14}{items / a / 1e3:>12.0f}", flush=True)
-        ours.stdin.close()
-        ours.wait()
+        ours.end()
 
 
 if __name__ == "__main__":

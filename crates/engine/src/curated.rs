@@ -59,7 +59,7 @@ pub(crate) fn look(
     targets: &Targets,
     settings: &FitSettings,
 ) -> Result<Curation, EngineError> {
-    let unfit = material.unfit_checks().iter().map(|&name| name.to_owned());
+    let unfit = material.unfit_checks().into_iter().map(str::to_owned);
     let own = material.own_checks();
     // Names that the material knows are no checks of tables.
     let of_tables = |name: &&String| !own.contains(&name.as_str());

@@ -1,5 +1,6 @@
 use std::time::Instant;
 
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use candor_core::{Clock, Distribution, Seed, Stop, Targets};
@@ -10,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::optimizer::Stepper;
-use crate::{Batches, Network, Recipe, predict};
+use crate::{
+    Assignment, Batches, FittedMember, Member, MemberError, Network, Recipe, TargetScale, predict,
+    watched_loss,
+};
 
 /// What training watches.
 pub struct Validation<'a> {
@@ -52,6 +56,25 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// The trained weights in a network of the same form.
+    ///
+    /// # Errors
+    /// When it has another form; a fault in the network's definition.
+    pub fn network<N: Module>(&self, untrained: N) -> Result<N, MemberError> {
+        let network = self.weights.load_into(untrained);
+        network.map_err(|e| MemberError::Training(e.to_string()))
+    }
+
+    /// A member that was made of it, and how that went.
+    pub fn member(self, member: impl Member + 'static) -> FittedMember {
+        FittedMember {
+            member: Box::new(member),
+            warnings: self.warnings(),
+            history: self.history,
+            stopped_early: self.stopped_early,
+        }
+    }
+
     /// What went otherwise than planned and was handled, in words.
     pub fn warnings(&self) -> Vec<String> {
         let recovered = (self.recoveries > 0).then(|| {
@@ -314,6 +337,42 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         recoveries,
         stopped_early,
     })
+}
+
+/// Trains the network that `build` makes on the units of an assignment, as [`fit`] does: targets are learned in the units of `scale`, and `restored` brings
+/// what is said of validation units back before the metric judges it. Gives the network with the best weights, without gradients.
+///
+/// # Errors
+/// When the network cannot be built, there is nothing to train on, training diverges, or it is stopped too early.
+pub fn fit_assigned<N: Network, B: Batches<Batch = N::Batch>>(
+    assignment: &Assignment,
+    build: impl Fn(&Device) -> Result<N, MemberError>,
+    data: &B,
+    scale: &TargetScale,
+    restored: impl Fn(Distribution) -> Distribution,
+    head: &HeadKind,
+    recipe: &Recipe,
+) -> Result<(N, Trained), MemberError> {
+    let truth = assignment.targets.select(assignment.validation);
+    let loss = |predicted: &Distribution| {
+        watched_loss(assignment.metric, &restored(predicted.clone()), &truth)
+    };
+    let trained = fit(
+        build(&Device::flex().autodiff())?,
+        data,
+        &scale.scale(assignment.targets),
+        assignment.train,
+        &Validation {
+            units: assignment.validation,
+            loss: &loss,
+        },
+        head,
+        recipe,
+        assignment.seed,
+        assignment.clock,
+    )?;
+    let network = trained.network(build(&Device::flex())?)?;
+    Ok((network, trained))
 }
 
 /// Units that the moments of evaluation rest on, at most.

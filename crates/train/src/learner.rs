@@ -305,3 +305,25 @@ pub struct HandMade {
     /// Whether it is trained in full, however it scores at first: for what others are compared with, if it is cheap.
     pub in_full: bool,
 }
+
+impl HandMade {
+    /// What networks are compared with, trained in full.
+    pub fn baseline(name: &'static str, design: Design) -> HandMade {
+        HandMade {
+            design,
+            name,
+            baseline: true,
+            in_full: true,
+        }
+    }
+
+    /// A network, which rises by merit.
+    pub fn network(name: &'static str, design: Design) -> HandMade {
+        HandMade {
+            design,
+            name,
+            baseline: false,
+            in_full: false,
+        }
+    }
+}

@@ -16,7 +16,7 @@ mod watched_loss;
 
 pub use doubt::{Doubt, LastLayerLaplace, SavedDoubt, SelfDoubt, ThinnedNetworks};
 pub use ensemble::{Ensemble, select_ensemble};
-pub use fit::{Evaluation, TrainError, Trained, Validation, fit};
+pub use fit::{Evaluation, TrainError, Trained, Validation, fit, fit_assigned};
 pub use learner::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
     SavedMember, Units,

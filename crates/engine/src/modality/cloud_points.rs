@@ -13,9 +13,11 @@ use candor_point_cloud::{
 use candor_train::{Learner, Units};
 use serde_json::Value;
 
+use super::point_cloud::octant_named;
 use super::table::joined;
 use super::{
-    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, to_json,
+    Input, Inputs, Material, OF_NAMES, Opened, ReaderError, Readers, disturbance_named, malformed,
+    to_json,
 };
 use crate::{AnswersOf, EngineError, FitSettings, Subject};
 
@@ -88,23 +90,9 @@ impl Material for Points {
         Modality::CloudPoints
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table says in which shape a point lies, and nothing of the point.
-        &[
-            "constant",
-            "contradictions",
-            "drift",
-            "duplicate-columns",
-            "duplicates",
-            "high-cardinality",
-            "id",
-            "missing",
-            "near-duplicates",
-            "outliers",
-            "rare-categories",
-            "sensitive",
-            "target-leakage",
-        ]
+        [&OF_NAMES[..], &["sensitive", "target-leakage"]].concat()
     }
 
     fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
@@ -254,10 +242,7 @@ impl Subject for PointSubject {
     }
 
     fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
-        let parts = octant_names();
-        let Some(octant) = parts.iter().position(|name| name == part) else {
-            return Err(malformed(format!("there is no part `{part}`")));
-        };
+        let octant = octant_named(part)?;
         Ok(octant_of_points_shuffled(
             self.points()?,
             units,

@@ -82,9 +82,9 @@ impl Material for Graphs {
         Modality::GraphSet
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table names graphs, and says nothing of what is in them.
-        &["contradictions", "drift", "duplicates", "near-duplicates"]
+        vec!["contradictions", "drift", "duplicates", "near-duplicates"]
     }
 
     fn own_checks(&self) -> Vec<&'static str> {

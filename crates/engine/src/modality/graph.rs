@@ -118,9 +118,9 @@ impl Material for Nodes {
         Modality::Graph
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table has a node a row, in no order, and not all of what is known of it.
-        &["contradictions", "drift", "duplicates", "near-duplicates"]
+        vec!["contradictions", "drift", "duplicates", "near-duplicates"]
     }
 
     fn findings(

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Input, Inputs, Material, Opened, Past, ReaderError, Readers, disturbance_named, malformed,
-    to_json,
+    Input, Inputs, Material, OF_NAMES, Opened, Past, ReaderError, Readers, disturbance_named,
+    malformed, to_json,
 };
 use crate::{EngineError, FitSettings, Origins, Subject};
 
@@ -221,24 +221,9 @@ impl Material for Forecasts {
         Modality::GraphSeries
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table only says which units there are.
-        &[
-            "constant",
-            "contradictions",
-            "drift",
-            "duplicate-columns",
-            "duplicates",
-            "high-cardinality",
-            "id",
-            "infinite",
-            "missing",
-            "near-duplicates",
-            "outliers",
-            "rare-categories",
-            "sensitive",
-            "target-leakage",
-        ]
+        [&OF_NAMES[..], &["infinite", "sensitive", "target-leakage"]].concat()
     }
 
     fn findings(

@@ -17,7 +17,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, to_json,
+    Input, Inputs, Material, OF_NAMES, Opened, ReaderError, Readers, disturbance_named, malformed,
+    to_json,
 };
 use crate::{EngineError, FitSettings, Subject};
 
@@ -108,21 +109,9 @@ impl Material for Pictures {
         Modality::Image
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table holds what files say of themselves, in the order of folders.
-        &[
-            "constant",
-            "contradictions",
-            "drift",
-            "duplicate-columns",
-            "duplicates",
-            "high-cardinality",
-            "id",
-            "missing",
-            "near-duplicates",
-            "outliers",
-            "rare-categories",
-        ]
+        OF_NAMES.to_vec()
     }
 
     fn findings(

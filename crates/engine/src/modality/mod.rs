@@ -48,7 +48,7 @@ pub(crate) trait Material: Send + Sync {
     fn modality(&self) -> Modality;
 
     /// Checks of tables that say nothing about these units, because the table does not hold all of them.
-    fn unfit_checks(&self) -> &'static [&'static str];
+    fn unfit_checks(&self) -> Vec<&'static str>;
 
     /// What is wrong with the units beyond what their table shows; with a split, what is wrong across its parts.
     fn findings(
@@ -401,6 +401,21 @@ pub(crate) trait Input: Send + Sync {
         }
     }
 }
+
+/// Checks of a table that make no sense where it only names units, and says nothing of what is in them.
+const OF_NAMES: [&str; 11] = [
+    "constant",
+    "contradictions",
+    "drift",
+    "duplicate-columns",
+    "duplicates",
+    "high-cardinality",
+    "id",
+    "missing",
+    "near-duplicates",
+    "outliers",
+    "rare-categories",
+];
 
 /// A unit whose prediction is to be explained.
 pub(crate) struct Asked<'a> {

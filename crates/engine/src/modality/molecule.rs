@@ -112,8 +112,8 @@ impl Material for Molecules {
         Modality::Molecule
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
-        &UNFIT
+    fn unfit_checks(&self) -> Vec<&'static str> {
+        UNFIT.to_vec()
     }
 
     fn own_checks(&self) -> Vec<&'static str> {

@@ -68,8 +68,8 @@ impl Material for Rows {
         Modality::Graph
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
-        &[]
+    fn unfit_checks(&self) -> Vec<&'static str> {
+        vec![]
     }
 
     fn own_checks(&self) -> Vec<&'static str> {

@@ -149,9 +149,9 @@ impl Material for Pairs {
         Modality::GraphPairs
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table says which nodes a pair is of, and nothing of them.
-        &["contradictions", "drift", "duplicates", "near-duplicates"]
+        vec!["contradictions", "drift", "duplicates", "near-duplicates"]
     }
 
     fn own_columns(&self) -> Vec<&str> {

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Explanation, Input, Inputs, Material, Opened, ReaderError, Readers, ValueOf, disturbance_named,
-    leave_out_others, malformed, to_json,
+    Explanation, Input, Inputs, Material, OF_NAMES, Opened, ReaderError, Readers, ValueOf,
+    disturbance_named, leave_out_others, malformed, to_json,
 };
 use crate::{AnswersOf, EngineError, FitSettings, Subject};
 
@@ -92,21 +92,9 @@ impl Material for Shapes {
         Modality::PointCloud
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table names files, in the order of folders.
-        &[
-            "constant",
-            "contradictions",
-            "drift",
-            "duplicate-columns",
-            "duplicates",
-            "high-cardinality",
-            "id",
-            "missing",
-            "near-duplicates",
-            "outliers",
-            "rare-categories",
-        ]
+        OF_NAMES.to_vec()
     }
 
     fn own_checks(&self) -> Vec<&'static str> {
@@ -234,6 +222,12 @@ impl Input for Described {
     }
 }
 
+/// The octant of that name.
+pub(super) fn octant_named(part: &str) -> Result<usize, EngineError> {
+    let place = octant_names().iter().position(|name| name == part);
+    place.ok_or_else(|| malformed(format!("there is no part `{part}`")))
+}
+
 /// Shapes as the pipeline sees them.
 struct CloudSubject {
     described: Described,
@@ -269,10 +263,7 @@ impl Subject for CloudSubject {
     }
 
     fn shuffled(&self, part: &str, units: &[usize], seed: Seed) -> Result<Units, EngineError> {
-        let parts = octant_names();
-        let Some(octant) = parts.iter().position(|name| name == part) else {
-            return Err(malformed(format!("there is no part `{part}`")));
-        };
+        let octant = octant_named(part)?;
         Ok(octant_shuffled(self.clouds()?, units, octant, seed))
     }
 

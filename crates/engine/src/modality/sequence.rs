@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, malformed, parts_of,
-    rows_by_targets, to_json,
+    Input, Inputs, Material, OF_NAMES, Opened, ReaderError, Readers, disturbance_named, malformed,
+    parts_of, rows_by_targets, to_json,
 };
 use crate::{EngineError, FitSettings, Subject};
 
@@ -171,22 +171,9 @@ impl Material for SeriesOfSource {
         Modality::Sequence
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
+    fn unfit_checks(&self) -> Vec<&'static str> {
         // The table holds lengths; what they say of the class is told by the checks of series.
-        &[
-            "constant",
-            "contradictions",
-            "drift",
-            "duplicate-columns",
-            "duplicates",
-            "high-cardinality",
-            "id",
-            "target-leakage",
-            "missing",
-            "near-duplicates",
-            "outliers",
-            "rare-categories",
-        ]
+        [&OF_NAMES[..], &["target-leakage"]].concat()
     }
 
     fn own_checks(&self) -> Vec<&'static str> {

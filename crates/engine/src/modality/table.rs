@@ -46,8 +46,8 @@ impl Material for Rows {
         Modality::Table
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
-        &[]
+    fn unfit_checks(&self) -> Vec<&'static str> {
+        vec![]
     }
 
     fn findings(

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Input, Inputs, Material, Opened, ReaderError, Readers, disturbance_named, leave_out_others,
-    malformed, parts_of, rows_by_targets, to_json,
+    Input, Inputs, Material, OF_NAMES, Opened, ReaderError, Readers, disturbance_named,
+    leave_out_others, malformed, parts_of, rows_by_targets, to_json,
 };
 use crate::{EngineError, FitSettings, Subject};
 
@@ -132,21 +132,8 @@ impl Material for Texts {
         Modality::Text
     }
 
-    fn unfit_checks(&self) -> &'static [&'static str] {
-        &[
-            "constant",
-            "contradictions",
-            "drift",
-            "duplicate-columns",
-            "duplicates",
-            "high-cardinality",
-            "id",
-            "missing",
-            "near-duplicates",
-            "outliers",
-            "rare-categories",
-            "target-leakage",
-        ]
+    fn unfit_checks(&self) -> Vec<&'static str> {
+        [&OF_NAMES[..], &["target-leakage"]].concat()
     }
 
     fn own_checks(&self) -> Vec<&'static str> {

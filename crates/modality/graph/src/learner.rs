@@ -1,12 +1,12 @@
 use burn::tensor::Device;
 use candor_baselines::Matrix;
-use candor_core::{Distribution, Seed, Task};
+use candor_core::{Seed, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TargetScale, Units, Validation, fit, predict, watched_loss,
+    SavedMember, TargetScale, Units, fit_assigned, predict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -126,17 +126,12 @@ impl Learner for GraphLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
+        let baseline = |name, model: &str| HandMade {
             in_full: model != "boosting",
+            ..HandMade::baseline(name, Design::new().with("model", model))
         };
-        let network = |name: &'static str, design: GraphDesign| HandMade {
-            design: design.to_design(self.task, self.unit),
-            name,
-            baseline: false,
-            in_full: false,
+        let network = |name, design: GraphDesign| {
+            HandMade::network(name, design.to_design(self.task, self.unit))
         };
         let of = |body: Body| GraphDesign {
             body,
@@ -367,14 +362,9 @@ impl GraphLearner {
         let asked = [assignment.train, assignment.validation].concat();
         let matrix = matrix_of(units, &asked)?;
         let learnt = assignment.train.len();
-        let fitted = self.tables.fit(&Assignment {
-            // Bins are cut from the training part alone.
-            units: &TableUnits::units(matrix, (0..learnt).collect()),
-            targets: &assignment.targets.select(&asked),
-            train: &(0..learnt).collect::<Vec<_>>(),
-            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
-            ..*assignment
-        })?;
+        let fitted = self
+            .tables
+            .fit_described(matrix, &asked, learnt, assignment)?;
         Ok(FittedMember {
             member: Box::new(TableMember {
                 inner: fitted.member,
@@ -572,43 +562,22 @@ fn fit_network(
         preparation.settle_readout(said.width, &said.embedding);
     }
     let data = prepared(design, &preparation, units);
-    let truth = assignment.targets.select(assignment.validation);
     let scale = preparation.target_scale();
-    let loss = |predicted: &Distribution| {
-        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
-    };
-    let validation = Validation {
-        units: assignment.validation,
-        loss: &loss,
-    };
-    let made = |device: &Device| {
-        build(design, &preparation, &head, assignment.seed, device).map_err(MemberError::Design)
-    };
-    let trained = fit(
-        made(&Device::flex().autodiff())?,
+    let (network, trained) = fit_assigned(
+        assignment,
+        |device| {
+            build(design, &preparation, &head, assignment.seed, device).map_err(MemberError::Design)
+        },
         &data,
-        &scale.scale(assignment.targets),
-        assignment.train,
-        &validation,
+        scale,
+        |said| scale.unscale(said),
         &head,
         &recipe,
-        assignment.seed,
-        assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(made(&Device::flex())?)
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            design: design.clone(),
-            preparation,
-            head,
-            network,
-        }),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    Ok(trained.member(NetworkMember {
+        design: design.clone(),
+        preparation,
+        head,
+        network,
+    }))
 }

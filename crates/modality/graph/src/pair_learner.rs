@@ -88,18 +88,12 @@ impl Learner for PairLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
+        let baseline = |name, model: &str| HandMade {
             in_full: model != "boosting",
+            ..HandMade::baseline(name, Design::new().with("model", model))
         };
-        let network = |name: &'static str, design: GraphDesign| HandMade {
-            design: design.to_design(TASK, Unit::Pair),
-            name,
-            baseline: false,
-            in_full: false,
-        };
+        let network =
+            |name, design: GraphDesign| HandMade::network(name, design.to_design(TASK, Unit::Pair));
         let of = |body: Body| GraphDesign {
             body,
             width: 64,
@@ -325,15 +319,13 @@ impl PairLearner {
         let asked = [assignment.train, assignment.validation].concat();
         let matrix = sight.matrix(&units.at(&asked), &columns)?;
         let learnt = assignment.train.len();
-        let fitted = self.tables.fit(&Assignment {
+        let assignment = Assignment {
             design,
-            // Bins are cut from the training part alone.
-            units: &TableUnits::units(matrix, (0..learnt).collect()),
-            targets: &assignment.targets.select(&asked),
-            train: &(0..learnt).collect::<Vec<_>>(),
-            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
             ..*assignment
-        })?;
+        };
+        let fitted = self
+            .tables
+            .fit_described(matrix, &asked, learnt, &assignment)?;
         Ok(FittedMember {
             member: Box::new(TableMember {
                 inner: fitted.member,
@@ -458,20 +450,11 @@ fn fit_network(
         assignment.seed,
         assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(made(&Device::flex())?)
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            network,
-            design: design.clone(),
-            head,
-            sight,
-        }),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    let network = trained.network(made(&Device::flex())?)?;
+    Ok(trained.member(NetworkMember {
+        network,
+        design: design.clone(),
+        head,
+        sight,
+    }))
 }

@@ -109,12 +109,7 @@ impl Learner for SeriesLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, design: Design| HandMade {
-            design,
-            name,
-            baseline: true,
-            in_full: true,
-        };
+        let baseline = HandMade::baseline;
         let rule = |model: &str| Design::new().with("model", model);
         let mut made = vec![
             baseline("mean of each series", rule("trivial")),
@@ -167,12 +162,7 @@ impl Learner for SeriesLearner {
                 regression(short, true),
             ));
         }
-        let network = |name: &'static str, design: SeriesDesign| HandMade {
-            design: design.to_design(),
-            name,
-            baseline: false,
-            in_full: false,
-        };
+        let network = |name, design: SeriesDesign| HandMade::network(name, design.to_design());
         let few = if self.history > SHORT { SHORT } else { 0 };
         let default = SeriesDesign::default();
         let seasonal = if self.periods.is_empty() {
@@ -715,20 +705,11 @@ fn fit_network(
         assignment.seed,
         assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(made(&Device::flex())?)
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            design: design.clone(),
-            preparation: preparation.clone(),
-            head,
-            network,
-        }),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    let network = trained.network(made(&Device::flex())?)?;
+    Ok(trained.member(NetworkMember {
+        design: design.clone(),
+        preparation: preparation.clone(),
+        head,
+        network,
+    }))
 }

@@ -8,7 +8,7 @@ use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    Recipe, SavedMember, Units, Validation, fit, predict, watched_loss,
+    Recipe, SavedMember, Units, fit_assigned, predict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -88,11 +88,9 @@ impl Learner for ImageLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
+        let baseline = |name, model: &str| HandMade {
             in_full: model != "boosting",
+            ..HandMade::baseline(name, Design::new().with("model", model))
         };
         let network = |name: &'static str, model: &str, width: usize| {
             let scaled = Design::new().with("model", model).with("width", width);
@@ -110,24 +108,16 @@ impl Learner for ImageLearner {
             if self.size.channels == 3 {
                 design = design.with("colour", false);
             }
-            HandMade {
-                design: design
-                    .with("optimizer", "muon")
-                    .with("learning_rate", 1e-2)
-                    .with("weight_decay", 0.05)
-                    .with("label_smoothing", 0.0),
-                name,
-                baseline: false,
-                in_full: false,
-            }
+            let design = design
+                .with("optimizer", "muon")
+                .with("learning_rate", 1e-2)
+                .with("weight_decay", 0.05)
+                .with("label_smoothing", 0.0);
+            HandMade::network(name, design)
         };
         let fast = network("small fast residual network", "fast_residual", 24);
-        let mirrored = HandMade {
-            design: fast.design.clone().with("flip", true),
-            name: "the same, mirrored at random",
-            baseline: false,
-            in_full: false,
-        };
+        let mirrored = fast.design.clone().with("flip", true);
+        let mirrored = HandMade::network("the same, mirrored at random", mirrored);
         vec![
             baseline("majority or mean", "trivial"),
             baseline("linear on small pictures", "linear"),
@@ -311,13 +301,9 @@ impl ImageLearner {
             .matrix(images, &asked)
             .map_err(|e| MemberError::Training(e.to_string()))?;
         let learnt = assignment.train.len();
-        let fitted = self.tables.fit(&Assignment {
-            units: &TableUnits::units(matrix, (0..learnt).collect()),
-            targets: &assignment.targets.select(&asked),
-            train: &(0..learnt).collect::<Vec<_>>(),
-            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
-            ..*assignment
-        })?;
+        let fitted = self
+            .tables
+            .fit_described(matrix, &asked, learnt, assignment)?;
         Ok(FittedMember {
             member: Box::new(BaselineMember {
                 inner: fitted.member,
@@ -463,39 +449,18 @@ fn fit_network(images: &Images, assignment: &Assignment) -> Result<FittedMember,
     let preparation = Preparation::fit(images, assignment.targets, assignment.train);
     let augmentation = plan.read.augmentation;
     let data = PreparedImages::new(images, &preparation, augmentation, plan.units_at_once());
-    let truth = assignment.targets.select(assignment.validation);
-    let scale = &preparation.target_scale;
-    let loss = |predicted: &Distribution| {
-        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
-    };
-    let validation = Validation {
-        units: assignment.validation,
-        loss: &loss,
-    };
-    let trained = fit(
-        plan.build(assignment.seed, &Device::flex().autodiff()),
+    let (network, trained) = fit_assigned(
+        assignment,
+        |device| Ok(plan.build(assignment.seed, device)),
         &data,
-        &scale.scale(assignment.targets),
-        assignment.train,
-        &validation,
+        &preparation.target_scale,
+        |said| preparation.target_scale.unscale(said),
         &plan.head,
         &plan.recipe(assignment.train.len()),
-        assignment.seed,
-        assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(plan.build(assignment.seed, &Device::flex()))
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            plan,
-            preparation,
-            network,
-        }),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    Ok(trained.member(NetworkMember {
+        plan,
+        preparation,
+        network,
+    }))
 }

@@ -1,11 +1,11 @@
 use burn::tensor::Device;
-use candor_core::{Distribution, Seed, Task};
+use candor_core::{Seed, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, fit_assigned, predict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,18 +53,10 @@ impl Learner for MoleculeLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
-            in_full: true,
-        };
-        let network = |name: &'static str, design: MoleculeDesign| HandMade {
-            design: design_of(&design, self.task),
-            name,
-            baseline: false,
-            in_full: false,
-        };
+        let baseline =
+            |name, model: &str| HandMade::baseline(name, Design::new().with("model", model));
+        let network =
+            |name, design: MoleculeDesign| HandMade::network(name, design_of(&design, self.task));
         let chemprop = MoleculeDesign::default();
         vec![
             baseline("majority or mean", "trivial"),
@@ -253,13 +245,9 @@ impl MoleculeLearner {
             .matrix(molecules, &asked)
             .map_err(|e| MemberError::Training(e.to_string()))?;
         let learnt = assignment.train.len();
-        let fitted = self.tables.fit(&Assignment {
-            units: &TableUnits::units(matrix, (0..learnt).collect()),
-            targets: &assignment.targets.select(&asked),
-            train: &(0..learnt).collect::<Vec<_>>(),
-            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
-            ..*assignment
-        })?;
+        let fitted = self
+            .tables
+            .fit_described(matrix, &asked, learnt, assignment)?;
         Ok(FittedMember {
             member: Box::new(BaselineMember {
                 inner: fitted.member,
@@ -362,39 +350,18 @@ fn fit_network(
         ..Preparation::fit(molecules, assignment.targets, assignment.train)
     };
     let data = PreparedMolecules::new(molecules, &preparation);
-    let truth = assignment.targets.select(assignment.validation);
-    let loss = |predicted: &Distribution| {
-        let said = preparation.restored(predicted.clone());
-        watched_loss(assignment.metric, &said, &truth)
-    };
-    let validation = Validation {
-        units: assignment.validation,
-        loss: &loss,
-    };
-    let trained = fit(
-        plan.build(assignment.seed, &Device::flex().autodiff()),
+    let (network, trained) = fit_assigned(
+        assignment,
+        |device| Ok(plan.build(assignment.seed, device)),
         &data,
-        &preparation.target_scale.scale(assignment.targets),
-        assignment.train,
-        &validation,
+        &preparation.target_scale,
+        |said| preparation.restored(said),
         &plan.head,
         &plan.design.recipe(assignment.train.len()),
-        assignment.seed,
-        assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(plan.build(assignment.seed, &Device::flex()))
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            plan,
-            preparation,
-            network,
-        }),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    Ok(trained.member(NetworkMember {
+        plan,
+        preparation,
+        network,
+    }))
 }

@@ -5,14 +5,13 @@
 //! `cargo run --release -p candor-point-cloud --example dgcnn`, then write `forward 5`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example")]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
-use std::time::Instant;
+#[path = "../../../kernels/examples/steps/answering.rs"]
+mod answering;
 
-use burn::optim::GradientsParams;
+use answering::{Step, answer, training};
 use burn::tensor::Device;
 use candor_core::{Seed, Targets};
-use candor_kernels::{AdamW, AdamWConfig, Recycler};
+use candor_kernels::Recycler;
 use candor_nn::{HeadKind, Pass};
 use candor_point_cloud::{
     BodyKind, Cloud, CloudDesign, CloudNetwork, CloudUnits, PointPreparation, PointUnits,
@@ -28,9 +27,6 @@ const POINTS: usize = 1024;
 const CLASSES: usize = 40;
 /// Clouds of a training step.
 const CLOUDS: usize = 8;
-
-type Step = Box<dyn FnMut()>;
-type Maker = (&'static str, fn() -> Step);
 
 /// Four edge convolutions over 20 neighbours, found anew by what each layer sees, 64 wide.
 fn design() -> CloudDesign {
@@ -93,26 +89,22 @@ fn forward() -> Step {
     })
 }
 
-fn training() -> Step {
+fn training_step() -> Step {
     let (units, preparation) = clouds(CLOUDS);
     let design = design();
     let device = Device::flex().autodiff();
     let mut stream = Seed(0).stream("weights", &[]);
-    let mut network = Some(CloudNetwork::new(&design, &head(), &mut stream, &device));
-    let mut adam = AdamW::new(AdamWConfig::default());
+    let network = CloudNetwork::new(&design, &head(), &mut stream, &device);
     let truth: Vec<u32> = (0..CLOUDS as u32).map(|n| n % CLASSES as u32).collect();
     let all: Vec<usize> = (0..CLOUDS).collect();
-    Box::new(move || {
-        let current = network.take().unwrap();
+    training(network, move |network| {
         let data = PreparedClouds::new(CloudUnits::of(&units).unwrap(), &preparation, &design);
         let batch = data.batch(&all, &device);
         let mut dropping = Seed(0).stream("dropout", &[]);
-        let output = current.forward(&batch, &mut Pass::training(&mut dropping));
-        let loss = head()
+        let output = network.forward(&batch, &mut Pass::training(&mut dropping));
+        head()
             .loss_of_classes(output.raw, truth.clone(), None)
-            .unwrap();
-        let gradients = GradientsParams::from_grads(loss.backward(), &current);
-        network = Some(adam.step(1e-3, current, gradients));
+            .unwrap()
     })
 }
 
@@ -136,28 +128,9 @@ fn segment() -> Step {
 }
 
 fn main() {
-    let makers: [Maker; 3] = [
+    answer(&[
         ("forward", forward),
-        ("training", training),
+        ("training", training_step),
         ("segment", segment),
-    ];
-    let mut steps: BTreeMap<String, Step> = BTreeMap::new();
-    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let Some((name, count)) = line.split_once(' ') else {
-            break;
-        };
-        let Some((_, make)) = makers.iter().find(|(known, _)| *known == name) else {
-            println!("no step `{name}`");
-            continue;
-        };
-        let count: u32 = count.trim().parse().unwrap();
-        let step = steps.entry(name.to_owned()).or_insert_with(make);
-        let started = Instant::now();
-        (0..count).for_each(|_| step());
-        println!(
-            "{}",
-            started.elapsed().as_secs_f64() / f64::from(count.max(1))
-        );
-        std::io::stdout().flush().unwrap();
-    }
+    ]);
 }

@@ -1,7 +1,8 @@
 use candor_core::Task;
-use candor_design::{Choice, DesignError, Space};
+use candor_design::{Choice, Design, DesignError, Space};
 use candor_train::Recipe;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::intrinsic::POINT_FEATURES;
 use crate::{Augmentation, Rotation};
@@ -114,6 +115,23 @@ impl Default for CloudDesign {
 }
 
 impl CloudDesign {
+    /// The design as a value of a space, without the choices that its body or the task does not have, and without those that are named.
+    pub(crate) fn as_choices(&self, task: Task, without: &[&str]) -> Design {
+        let Ok(Value::Object(fields)) = serde_json::to_value(self) else {
+            return Design::new();
+        };
+        let body = fields.get("model").cloned().unwrap_or_default();
+        let body = body.as_str().unwrap_or_default();
+        fields
+            .iter()
+            .filter(|(name, _)| !without.contains(&name.as_str()))
+            .filter(|(name, _)| of_body(name).is_none_or(|bodies| bodies.contains(&body)))
+            .filter(|(name, _)| task.is_classification() || !OF_CLASSES.contains(&name.as_str()))
+            .fold(Design::new(), |design, (name, value)| {
+                design.with(name.clone(), value.clone())
+            })
+    }
+
     /// Why the design cannot be built, if so. Saved designs come from outside and are checked before anything is allocated.
     ///
     /// # Errors

@@ -1,19 +1,19 @@
 use burn::tensor::Device;
-use candor_core::{Distribution, Seed, Task};
+use candor_core::{Seed, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, fit_assigned, predict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::columns::matrix;
-use crate::design::{OF_CLASSES, of_body};
 use crate::intrinsic::DESCRIPTORS;
 use crate::nearest_shape::NearestShape;
+use crate::votes::mean_of_votes;
 use crate::{
     BodyKind, CloudDesign, CloudNetwork, CloudUnits, Preparation, PreparedClouds, Rotation, Seen,
     space,
@@ -52,18 +52,10 @@ impl Learner for CloudLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
-            in_full: true,
-        };
-        let network = |name: &'static str, design: CloudDesign| HandMade {
-            design: design_of(&design, self.task),
-            name,
-            baseline: false,
-            in_full: false,
-        };
+        let baseline =
+            |name, model: &str| HandMade::baseline(name, Design::new().with("model", model));
+        let network =
+            |name, design: CloudDesign| HandMade::network(name, design.as_choices(self.task, &[]));
         let edges = CloudDesign::default();
         let alone = CloudDesign {
             body: BodyKind::PointNet,
@@ -182,22 +174,6 @@ impl Learner for CloudLearner {
     }
 }
 
-/// The design's choices as a value of the space, without those that its body or the task does not have.
-fn design_of(design: &CloudDesign, task: Task) -> Design {
-    let Ok(Value::Object(fields)) = serde_json::to_value(design) else {
-        return Design::new();
-    };
-    let body = fields.get("model").cloned().unwrap_or_default();
-    let body = body.as_str().unwrap_or_default();
-    fields
-        .iter()
-        .filter(|(name, _)| of_body(name).is_none_or(|bodies| bodies.contains(&body)))
-        .filter(|(name, _)| task.is_classification() || !OF_CLASSES.contains(&name.as_str()))
-        .fold(Design::new(), |design, (name, value)| {
-            design.with(name.clone(), value.clone())
-        })
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "member", rename_all = "snake_case")]
 enum Description {
@@ -263,13 +239,9 @@ impl CloudLearner {
         let asked = [assignment.train, assignment.validation].concat();
         let matrix = matrix(clouds, &asked).map_err(|e| MemberError::Training(e.to_string()))?;
         let learnt = assignment.train.len();
-        let fitted = self.tables.fit(&Assignment {
-            units: &TableUnits::units(matrix, (0..learnt).collect()),
-            targets: &assignment.targets.select(&asked),
-            train: &(0..learnt).collect::<Vec<_>>(),
-            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
-            ..*assignment
-        })?;
+        let fitted = self
+            .tables
+            .fit_described(matrix, &asked, learnt, assignment)?;
         Ok(FittedMember {
             member: Box::new(BaselineMember {
                 inner: fitted.member,
@@ -327,33 +299,21 @@ impl Member for NetworkMember {
             let prepared = PreparedClouds::new(clouds, &self.preparation, design).voting(vote);
             predict(&self.network, &prepared, indices, &self.plan.head, &device)
         };
-        let mut seen = look(0);
         if indices.is_empty() {
             return Ok(MemberPrediction {
                 aleatoric: None,
-                members: seen.members,
+                members: look(0).members,
                 features: None,
             });
         }
-        let failed = |e: candor_core::PredictionError| MemberError::Training(e.to_string());
-        let mut said = vec![seen.mixture().map_err(failed)?];
-        for vote in 1..design.votes {
-            let more = look(vote);
-            said.push(more.mixture().map_err(failed)?);
-            for (sum, value) in seen.embedding.iter_mut().zip(&more.embedding) {
-                *sum += value;
-            }
-        }
-        let share = 1.0 / design.votes.max(1) as f32;
-        seen.embedding.iter_mut().for_each(|v| *v *= share);
-        let weighed: Vec<(f64, &Distribution)> = said.iter().map(|said| (1.0, said)).collect();
-        let said = Distribution::mixture(&weighed).map_err(failed)?;
+        let (said, embedding, width) =
+            mean_of_votes(design.votes, look).map_err(|e| MemberError::Training(e.to_string()))?;
         Ok(MemberPrediction {
             aleatoric: None,
             members: vec![self.preparation.target_scale.unscale(said)],
             features: Some(Features {
-                width: seen.width,
-                embedding: seen.embedding,
+                width,
+                embedding,
                 input_width: DESCRIPTORS,
                 input: self.preparation.standardised(clouds, indices),
             }),
@@ -380,35 +340,14 @@ fn fit_network(clouds: &CloudUnits, assignment: &Assignment) -> Result<FittedMem
     let plan = Plan { design, head };
     let preparation = Preparation::fit(clouds, assignment.targets, assignment.train);
     let data = PreparedClouds::new(clouds, &preparation, &plan.design);
-    let truth = assignment.targets.select(assignment.validation);
-    let scale = &preparation.target_scale;
-    let loss = |predicted: &Distribution| {
-        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
-    };
-    let validation = Validation {
-        units: assignment.validation,
-        loss: &loss,
-    };
-    let trained = fit(
-        plan.build(assignment.seed, &Device::flex().autodiff()),
+    let (network, trained) = fit_assigned(
+        assignment,
+        |device| Ok(plan.build(assignment.seed, device)),
         &data,
-        &scale.scale(assignment.targets),
-        assignment.train,
-        &validation,
+        &preparation.target_scale,
+        |said| preparation.target_scale.unscale(said),
         &plan.head,
         &plan.design.recipe(assignment.train.len()),
-        assignment.seed,
-        assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(plan.build(assignment.seed, &Device::flex()))
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    Ok(FittedMember {
-        member: Box::new(NetworkMember::new(plan, preparation, network)),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    Ok(trained.member(NetworkMember::new(plan, preparation, network)))
 }

@@ -25,6 +25,7 @@ mod prepare;
 mod segment;
 mod source;
 mod symmetric;
+mod votes;
 
 pub use augmentation::{Augmentation, Rotation};
 pub use batch::{CloudBatch, Points};

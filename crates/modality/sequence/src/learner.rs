@@ -1,11 +1,11 @@
 use burn::tensor::Device;
-use candor_core::{Distribution, Seed, Task};
+use candor_core::{Seed, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, fit_assigned, predict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,29 +53,18 @@ impl Learner for SequenceLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
-            in_full: true,
+        let baseline =
+            |name, model: &str| HandMade::baseline(name, Design::new().with("model", model));
+        let kernels = |name: &'static str, kernels: &str, features: usize, scaling: &str| {
+            let design = Design::new()
+                .with("model", RANDOM_KERNELS)
+                .with("kernels", kernels)
+                .with("features", features)
+                .with("scaling", scaling);
+            HandMade::baseline(name, design)
         };
-        let kernels =
-            |name: &'static str, kernels: &str, features: usize, scaling: &str| HandMade {
-                design: Design::new()
-                    .with("model", RANDOM_KERNELS)
-                    .with("kernels", kernels)
-                    .with("features", features)
-                    .with("scaling", scaling),
-                name,
-                baseline: true,
-                in_full: true,
-            };
-        let network = |name: &'static str, design: SequenceDesign| HandMade {
-            design: design_of(&design, self.task),
-            name,
-            baseline: false,
-            in_full: false,
-        };
+        let network =
+            |name, design: SequenceDesign| HandMade::network(name, design_of(&design, self.task));
         let inception = SequenceDesign::default();
         vec![
             baseline("majority or mean", "trivial"),
@@ -298,13 +287,9 @@ impl SequenceLearner {
         let matrix =
             descriptor_matrix(series, &asked).map_err(|e| MemberError::Training(e.to_string()))?;
         let learnt = assignment.train.len();
-        let fitted = self.tables.fit(&Assignment {
-            units: &TableUnits::units(matrix, (0..learnt).collect()),
-            targets: &assignment.targets.select(&asked),
-            train: &(0..learnt).collect::<Vec<_>>(),
-            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
-            ..*assignment
-        })?;
+        let fitted = self
+            .tables
+            .fit_described(matrix, &asked, learnt, assignment)?;
         Ok(FittedMember {
             member: Box::new(BaselineMember {
                 inner: fitted.member,
@@ -430,40 +415,20 @@ fn fit_network(series: &SeriesSet, assignment: &Assignment) -> Result<FittedMemb
         Preparation::fit(series, assignment.targets, assignment.train, design.scaling);
     let plan = Plan::new(design, &preparation, head).map_err(MemberError::Design)?;
     let data = PreparedSequences::new(series, &preparation, plan.design.jitter);
-    let truth = assignment.targets.select(assignment.validation);
-    let loss = |predicted: &Distribution| {
-        let said = preparation.restored(predicted.clone());
-        watched_loss(assignment.metric, &said, &truth)
-    };
-    let validation = Validation {
-        units: assignment.validation,
-        loss: &loss,
-    };
-    let trained = fit(
-        plan.build(assignment.seed, &Device::flex().autodiff()),
+    let (network, trained) = fit_assigned(
+        assignment,
+        |device| Ok(plan.build(assignment.seed, device)),
         &data,
-        &preparation.target_scale.scale(assignment.targets),
-        assignment.train,
-        &validation,
+        &preparation.target_scale,
+        |said| preparation.restored(said),
         &plan.head,
         &plan.design.recipe(assignment.train.len()),
-        assignment.seed,
-        assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(plan.build(assignment.seed, &Device::flex()))
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            parameters: trained.weights.count() as u64,
-            plan,
-            preparation,
-            network,
-        }),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    let parameters = trained.weights.count() as u64;
+    Ok(trained.member(NetworkMember {
+        parameters,
+        plan,
+        preparation,
+        network,
+    }))
 }

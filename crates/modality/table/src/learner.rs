@@ -10,8 +10,7 @@ use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_train::{
     Assignment, Doubt, Features, FittedMember, HandMade, Learner, Member, MemberError,
-    MemberPrediction, SavedDoubt, SavedMember, SelfDoubt, ThinnedNetworks, Units, Validation, fit,
-    watched_loss,
+    MemberPrediction, SavedDoubt, SavedMember, SelfDoubt, ThinnedNetworks, Units, fit_assigned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -162,24 +161,39 @@ fn model_of(design: &Design) -> Result<Model, MemberError> {
     Ok(Model::Baseline(config))
 }
 
+impl TableLearner {
+    /// Fits a model of tables on units of another kind: row `i` of `matrix` describes unit `asked[i]` of the assignment, and the first `learnt` rows are
+    /// learned from, the others validated on. Bins of trees are cut from the former alone.
+    ///
+    /// # Errors
+    /// As [`Learner::fit`].
+    pub fn fit_described(
+        &self,
+        matrix: Matrix,
+        asked: &[usize],
+        learnt: usize,
+        assignment: &Assignment,
+    ) -> Result<FittedMember, MemberError> {
+        self.fit(&Assignment {
+            units: &TableUnits::units(matrix, (0..learnt).collect()),
+            targets: &assignment.targets.select(asked),
+            train: &(0..learnt).collect::<Vec<_>>(),
+            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
+            ..*assignment
+        })
+    }
+}
+
 impl Learner for TableLearner {
     fn space(&self) -> &Space {
         &self.space
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
-            in_full: true,
-        };
-        let network = |name: &'static str, design: NetworkDesign| HandMade {
-            design: design_of(&design, self.task),
-            name,
-            baseline: false,
-            in_full: false,
-        };
+        let baseline =
+            |name, model: &str| HandMade::baseline(name, Design::new().with("model", model));
+        let network =
+            |name, design: NetworkDesign| HandMade::network(name, design_of(&design, self.task));
         let tabm = NetworkDesign {
             backbone: Backbone::Tabm,
             numbers: Numbers::Piecewise,
@@ -527,40 +541,15 @@ fn fit_network(
     let preparation = Preparation::fit(matrix, assignment.targets, assignment.train);
     let data = prepared(design, &preparation, matrix);
     let head = design.head(assignment.target);
-    let device = Device::flex().autodiff();
-    let network = build(design, &preparation, &head, assignment.seed, &device);
-    let truth = assignment.targets.select(assignment.validation);
-    let scale = &preparation.target_scale;
-    let loss = |predicted: &Distribution| {
-        watched_loss(assignment.metric, &scale.unscale(predicted.clone()), &truth)
-    };
-    let validation = Validation {
-        units: assignment.validation,
-        loss: &loss,
-    };
-    let trained = fit(
-        network,
+    let (network, trained) = fit_assigned(
+        assignment,
+        |device| Ok(build(design, &preparation, &head, assignment.seed, device)),
         &data,
-        &preparation.target_scale.scale(assignment.targets),
-        assignment.train,
-        &validation,
+        &preparation.target_scale,
+        |said| preparation.target_scale.unscale(said),
         &head,
         &design.recipe(assignment.train.len()),
-        assignment.seed,
-        assignment.clock,
     )?;
-    let plain = build(
-        design,
-        &preparation,
-        &head,
-        assignment.seed,
-        &Device::flex(),
-    );
-    let network = trained
-        .weights
-        .load_into(plain)
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    warnings.extend(trained.warnings());
     let doubt = Doubt::fit(
         design.uncertainty,
         &network,
@@ -571,18 +560,15 @@ fn fit_network(
         assignment.seed,
         &Device::flex(),
     )?;
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            design: design.clone(),
-            preparation,
-            head,
-            network,
-            doubt,
-        }),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    let fitted = trained.member(NetworkMember {
+        design: design.clone(),
+        preparation,
+        head,
+        network,
+        doubt,
+    });
+    warnings.extend(fitted.warnings);
+    Ok(FittedMember { warnings, ..fitted })
 }
 
 fn fit_baseline(

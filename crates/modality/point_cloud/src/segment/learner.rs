@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::prepare::input_width;
 use super::{PointPreparation, PointUnits, PreparedPoints, SegmentNetwork};
 use crate::design::{OF_CLASSES, of_body};
+use crate::votes::mean_of_votes;
 use crate::{BodyKind, CloudDesign, Rotation, Seen};
 
 /// Trains and reads the models of points: networks, and classical baselines on what the surroundings of a point are like.
@@ -90,22 +91,8 @@ pub fn segment_space(task: Task) -> Result<Space, DesignError> {
     Space::new(choices)
 }
 
-/// The design's choices as a value of the space, without those that its body or the task does not have.
-fn design_of(design: &CloudDesign, task: Task) -> Design {
-    let Ok(Value::Object(fields)) = serde_json::to_value(design) else {
-        return Design::new();
-    };
-    let body = fields.get("model").cloned().unwrap_or_default();
-    let body = body.as_str().unwrap_or_default();
-    fields
-        .iter()
-        .filter(|(name, _)| !["descriptors", "transform"].contains(&name.as_str()))
-        .filter(|(name, _)| of_body(name).is_none_or(|bodies| bodies.contains(&body)))
-        .filter(|(name, _)| task.is_classification() || !OF_CLASSES.contains(&name.as_str()))
-        .fold(Design::new(), |design, (name, value)| {
-            design.with(name.clone(), value.clone())
-        })
-}
+/// Choices of shapes that networks for points do not have.
+const OF_SHAPES: [&str; 2] = ["descriptors", "transform"];
 
 /// How a design is trained on so many scans.
 fn recipe(design: &CloudDesign, scans: usize) -> Recipe {
@@ -124,17 +111,10 @@ impl Learner for PointLearner {
     }
 
     fn hand_made(&self) -> Vec<HandMade> {
-        let baseline = |name: &'static str, model: &str| HandMade {
-            design: Design::new().with("model", model),
-            name,
-            baseline: true,
-            in_full: true,
-        };
-        let network = |name: &'static str, design: CloudDesign| HandMade {
-            design: design_of(&design, self.task),
-            name,
-            baseline: false,
-            in_full: false,
+        let baseline =
+            |name, model: &str| HandMade::baseline(name, Design::new().with("model", model));
+        let network = |name, design: CloudDesign| {
+            HandMade::network(name, design.as_choices(self.task, &OF_SHAPES))
         };
         let edges = CloudDesign {
             points: 512,
@@ -276,12 +256,11 @@ struct BaselineMember {
     inner: Box<dyn Member>,
 }
 
-/// Surroundings and channels of points as rows, of which the first so many may be learned from.
-fn rows_of(points: &PointUnits, indices: &[usize], learnt: usize) -> Result<Units, MemberError> {
+/// Surroundings and channels of points as rows.
+fn rows_of(points: &PointUnits, indices: &[usize]) -> Result<Matrix, MemberError> {
     let kinds = vec![FeatureKind::Numeric; points.width()];
-    let matrix = Matrix::new(indices.len(), kinds, points.described(indices))
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    Ok(TableUnits::units(matrix, (0..learnt).collect()))
+    Matrix::new(indices.len(), kinds, points.described(indices))
+        .map_err(|e| MemberError::Training(e.to_string()))
 }
 
 impl Member for BaselineMember {
@@ -351,9 +330,9 @@ impl BaselineMember {
                 "the model takes other channels than these points have".into(),
             ));
         }
-        let rows = rows_of(points, indices, indices.len())?;
-        self.inner
-            .predict(&rows, &(0..indices.len()).collect::<Vec<_>>())
+        let all: Vec<usize> = (0..indices.len()).collect();
+        let rows = TableUnits::units(rows_of(points, indices)?, all.clone());
+        self.inner.predict(&rows, &all)
     }
 }
 
@@ -384,14 +363,10 @@ impl PointLearner {
             "watched",
         );
         let asked = [train.as_slice(), &watched].concat();
-        let learnt = train.len();
-        let fitted = self.tables.fit(&Assignment {
-            units: &rows_of(points, &asked, learnt)?,
-            targets: &assignment.targets.select(&asked),
-            train: &(0..learnt).collect::<Vec<_>>(),
-            validation: &(learnt..asked.len()).collect::<Vec<_>>(),
-            ..*assignment
-        })?;
+        let rows = rows_of(points, &asked)?;
+        let fitted = self
+            .tables
+            .fit_described(rows, &asked, train.len(), assignment)?;
         Ok(FittedMember {
             member: Box::new(BaselineMember {
                 channels: points.channels().to_vec(),
@@ -444,32 +419,13 @@ impl NetworkMember {
         points: &PointUnits,
         scans: &[usize],
     ) -> Result<(Distribution, Vec<f32>, usize), MemberError> {
-        let failed = |e: candor_core::PredictionError| MemberError::Training(e.to_string());
         let device = Device::flex();
-        let mut said = Vec::new();
-        let (mut embedding, mut width) = (Vec::new(), 0);
-        for vote in 0..self.design.votes.max(1) {
+        let look = |vote: usize| {
             let data = PreparedPoints::new(points, &self.preparation, &self.design, &[]);
             let data = data.voting(vote);
-            let seen = predict(&self.network, &data, scans, &self.head, &device);
-            said.push(seen.mixture().map_err(failed)?);
-            width = seen.width;
-            match vote {
-                0 => embedding = seen.embedding,
-                _ => embedding
-                    .iter_mut()
-                    .zip(&seen.embedding)
-                    .for_each(|(sum, value)| *sum += value),
-            }
-        }
-        let share = 1.0 / said.len() as f32;
-        embedding.iter_mut().for_each(|value| *value *= share);
-        let said: Vec<(f64, &Distribution)> = said.iter().map(|said| (1.0, said)).collect();
-        Ok((
-            Distribution::mixture(&said).map_err(failed)?,
-            embedding,
-            width,
-        ))
+            predict(&self.network, &data, scans, &self.head, &device)
+        };
+        mean_of_votes(self.design.votes, look).map_err(|e| MemberError::Training(e.to_string()))
     }
 
     fn told(
@@ -615,22 +571,12 @@ fn fit_network(points: &PointUnits, assignment: &Assignment) -> Result<FittedMem
         assignment.seed,
         assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(build(
-            &design,
-            &preparation,
-            &head,
-            assignment.seed,
-            &Device::flex(),
-        ))
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    let warnings = trained.warnings();
-    drop(data);
-    Ok(FittedMember {
-        member: Box::new(NetworkMember::new(design, preparation, head, network)),
-        history: trained.history,
-        warnings,
-        stopped_early: trained.stopped_early,
-    })
+    let network = trained.network(build(
+        &design,
+        &preparation,
+        &head,
+        assignment.seed,
+        &Device::flex(),
+    ))?;
+    Ok(trained.member(NetworkMember::new(design, preparation, head, network)))
 }

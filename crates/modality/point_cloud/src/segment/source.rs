@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use candor_core::{Evidence, Finding, Severity};
+use candor_core::Finding;
 use candor_data::{
     Column, ReadOptions, SourceFacts, Table, Values, files_in_folders, fingerprint_bytes,
 };
@@ -15,7 +15,7 @@ use super::published::{self, Listed};
 use super::scan::dealt;
 use super::tiles::{self, Block};
 use super::{Frame, PointUnits, Scan};
-use crate::source::{Archive, is_shape, is_shape_name, labels_points, shape_of_file};
+use crate::source::{Archive, is_shape, is_shape_name, labels_points, shape_of_file, unreadable};
 use crate::{CloudError, Fault, Geometry, PointLabels};
 
 /// Where labelled points come from.
@@ -161,8 +161,6 @@ const TIMES_KEPT: usize = 4;
 const FEWEST_BLOCKS: usize = 24;
 /// Scenes from which on whole scenes are kept together when units are parted, and not blocks.
 const MANY_SCENES: usize = 8;
-/// Share of files that cannot be read above which something else is wrong.
-const UNREADABLE_LIMIT: f64 = 0.2;
 /// What a channel of a category is called, before its name.
 const CATEGORY: &str = "category ";
 /// The edge of a block of S3DIS, in metres.
@@ -341,7 +339,13 @@ pub fn read_points(source: &PointSource, options: &PointOptions) -> Result<ReadP
         .collect();
     let (bytes, sha256) = fingerprint(&path, &listing, &loaded)?;
     let mut findings = Vec::new();
-    unreadable(&path, &listing, &loaded, &mut findings)?;
+    let faults: Vec<(&str, &Fault)> = listing
+        .files
+        .iter()
+        .zip(&loaded)
+        .filter_map(|(file, (.., pieces))| Some((file.name.as_str(), pieces.as_ref().err()?)))
+        .collect();
+    findings.extend(unreadable(&path, &faults, loaded.len(), "files", true)?);
     let mut read: Vec<(usize, Piece)> = Vec::new();
     for (number, (.., pieces)) in loaded.into_iter().enumerate() {
         let pieces = pieces.unwrap_or_default();
@@ -649,54 +653,4 @@ fn fingerprint(
     lines.sort();
     let bytes = loaded.iter().map(|(bytes, ..)| bytes).sum();
     Ok((bytes, fingerprint_bytes(lines.concat().as_bytes()).1))
-}
-
-fn unreadable(
-    path: &Path,
-    listing: &Listing,
-    loaded: &[Looked],
-    findings: &mut Vec<Finding>,
-) -> Result<(), CloudError> {
-    const SHOWN: usize = 10;
-    let faults: Vec<(&str, &Fault)> = listing
-        .files
-        .iter()
-        .zip(loaded)
-        .filter_map(|(file, (.., pieces))| Some((file.name.as_str(), pieces.as_ref().err()?)))
-        .collect();
-    if faults.is_empty() {
-        return Ok(());
-    }
-    let shown = faults.iter().take(SHOWN);
-    let shown: Vec<String> = shown
-        .map(|(name, fault)| format!("`{name}` ({fault})"))
-        .collect();
-    let more = match faults.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let examples = format!("{}{more}", shown.join(", "));
-    let (count, shapes) = (faults.len(), loaded.len());
-    if count as f64 > UNREADABLE_LIMIT * shapes as f64 {
-        return Err(CloudError::Unreadable {
-            path: path.to_owned(),
-            unreadable: count,
-            shapes,
-            examples,
-        });
-    }
-    findings.push(Finding {
-        kind: "unreadable-shapes".to_owned(),
-        severity: Severity::Warning,
-        columns: Vec::new(),
-        message: format!("{count} of {shapes} files cannot be read: {examples}"),
-        evidence: Evidence {
-            rows: Vec::new(),
-            count,
-            figure: format!("{:.1} %", 100.0 * count as f64 / shapes.max(1) as f64),
-        },
-        remedy: "write these files anew, or remove them".to_owned(),
-        action: Some("left out".to_owned()),
-    });
-    Ok(())
 }

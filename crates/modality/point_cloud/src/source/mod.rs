@@ -22,6 +22,7 @@ mod off;
 mod pcd;
 mod ply;
 mod stl;
+mod unreadable;
 mod words;
 mod xyz;
 
@@ -29,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use candor_core::{Evidence, Finding, Seed, Severity};
+use candor_core::{Finding, Seed};
 use candor_data::{
     Column, ReadOptions, SourceFacts, Table, Values, files_in_folders, fingerprint_bytes,
 };
@@ -42,6 +43,7 @@ pub use format::parse_shape;
 pub(crate) use format::{is_shape, is_shape_name};
 pub use geometry::{Channels, Geometry, PointLabels};
 pub use las::{LasPieces, LasWriter, class_code};
+pub(crate) use unreadable::unreadable;
 
 use crate::cloud::{CHOSEN_FROM, KEPT};
 use crate::{Cloud, CloudError};
@@ -163,8 +165,6 @@ pub struct ReadClouds {
 
 /// Files that are no shapes, for each that is one, in a folder of shapes at most.
 const MOST_OTHERS: usize = 4;
-/// Share of shapes that cannot be read above which something else is wrong.
-const UNREADABLE_LIMIT: f64 = 0.2;
 /// Memory that is assumed where none is given.
 const ASSUMED_BYTES: u64 = 8_000_000_000;
 /// Points of a shape at least.
@@ -438,7 +438,7 @@ fn finish(
 ) -> Result<ReadClouds, CloudError> {
     let (bytes, sha256) = fingerprint(&listed, &looks)?;
     let shapes = looks.len();
-    let mut unreadable = BTreeMap::new();
+    let mut unread = BTreeMap::new();
     let mut clouds = Vec::with_capacity(shapes);
     let mut faults = Vec::new();
     for (row, (_, _, cloud)) in looks.into_iter().enumerate() {
@@ -451,31 +451,13 @@ fn finish(
         }
     }
     let mut findings = Vec::new();
+    let named: Vec<(&str, &Fault)> = faults
+        .iter()
+        .map(|(row, fault)| (listed.names[*row].as_str(), fault))
+        .collect();
+    let told = unreadable(path, &named, shapes, "shapes", options.labelled)?;
+    findings.extend(told);
     if !faults.is_empty() {
-        let examples = examples(&listed.names, &faults);
-        let count = faults.len();
-        let too_many = count as f64 > UNREADABLE_LIMIT * shapes as f64;
-        if options.labelled && too_many {
-            return Err(CloudError::Unreadable {
-                path: path.to_owned(),
-                unreadable: count,
-                shapes,
-                examples,
-            });
-        }
-        findings.push(Finding {
-            kind: "unreadable-shapes".to_owned(),
-            severity: Severity::Warning,
-            columns: Vec::new(),
-            message: format!("{count} of {shapes} shapes cannot be read: {examples}"),
-            evidence: Evidence {
-                rows: Vec::new(),
-                count,
-                figure: format!("{:.1} %", 100.0 * count as f64 / shapes.max(1) as f64),
-            },
-            remedy: "write these files anew, or remove them".to_owned(),
-            action: Some("left out".to_owned()),
-        });
         if options.labelled {
             let lost: BTreeSet<usize> = faults.iter().map(|(row, _)| *row).collect();
             let good: Vec<usize> = (0..shapes).filter(|row| !lost.contains(row)).collect();
@@ -487,7 +469,7 @@ fn finish(
         } else {
             let told =
                 |(row, fault): (usize, Fault)| (row, format!("The shape cannot be read: {fault}."));
-            unreadable = faults.into_iter().map(told).collect();
+            unread = faults.into_iter().map(told).collect();
         }
     }
     let mut columns = vec![Column {
@@ -512,7 +494,7 @@ fn finish(
         },
         table,
         clouds,
-        unreadable,
+        unreadable: unread,
         test_rows: listed.test_rows,
         findings,
         kept,
@@ -528,19 +510,6 @@ fn unique(columns: &mut [Column]) {
         {
             columns[place].name.push('_');
         }
-    }
-}
-
-/// The first ten with the reason of each.
-fn examples(names: &[String], faults: &[(usize, Fault)]) -> String {
-    const SHOWN: usize = 10;
-    let shown = faults.iter().take(SHOWN);
-    let shown: Vec<String> = shown
-        .map(|(row, fault)| format!("`{}` ({fault})", names[*row]))
-        .collect();
-    match faults.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

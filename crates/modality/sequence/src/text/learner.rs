@@ -1,12 +1,12 @@
 use burn::tensor::Device;
 use candor_baselines::{FeatureKind, Matrix};
-use candor_core::{Distribution, Seed, Stop, Task};
+use candor_core::{Seed, Stop, Task};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, Validation, fit, predict, watched_loss,
+    SavedMember, Units, fit_assigned, predict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,29 +72,16 @@ impl Learner for TextLearner {
         let classes = self.task.is_classification();
         let bag = |name: &'static str, weighting: &str| {
             let design = Design::new().with("model", BAG_OF_WORDS);
-            HandMade {
-                design: match classes {
-                    true => design.with("weighting", weighting),
-                    false => design,
-                },
-                name,
-                baseline: true,
-                in_full: true,
-            }
+            let design = match classes {
+                true => design.with("weighting", weighting),
+                false => design,
+            };
+            HandMade::baseline(name, design)
         };
-        let network = |name: &'static str, design: TextDesign| HandMade {
-            design: design_of(&design, self.task),
-            name,
-            baseline: false,
-            in_full: false,
-        };
+        let network =
+            |name, design: TextDesign| HandMade::network(name, design_of(&design, self.task));
         let mut designs = vec![
-            HandMade {
-                design: Design::new().with("model", "trivial"),
-                name: "majority or mean",
-                baseline: true,
-                in_full: true,
-            },
+            HandMade::baseline("majority or mean", Design::new().with("model", "trivial")),
             bag("linear on words and pairs (tf-idf)", "rarity"),
             // Early, so that a short search has a network, and with it a test for strange texts.
             network("mean of word vectors", TextDesign::default()),
@@ -359,41 +346,21 @@ fn fit_network(texts: &TextUnits, assignment: &Assignment) -> Result<FittedMembe
         texts,
         preparation: &preparation,
     };
-    let truth = assignment.targets.select(assignment.validation);
-    let loss = |predicted: &Distribution| {
-        let said = preparation.restored(predicted.clone());
-        watched_loss(assignment.metric, &said, &truth)
-    };
-    let validation = Validation {
-        units: assignment.validation,
-        loss: &loss,
-    };
-    let on = |device: &Device| build(&design, &preparation, &head, assignment.seed, device);
-    let trained = fit(
-        on(&Device::flex().autodiff()),
+    let (network, trained) = fit_assigned(
+        assignment,
+        |device| Ok(build(&design, &preparation, &head, assignment.seed, device)),
         &data,
-        &preparation.target_scale.scale(assignment.targets),
-        assignment.train,
-        &validation,
+        &preparation.target_scale,
+        |said| preparation.restored(said),
         &head,
         &design.recipe(assignment.train.len()),
-        assignment.seed,
-        assignment.clock,
     )?;
-    let network = trained
-        .weights
-        .load_into(on(&Device::flex()))
-        .map_err(|e| MemberError::Training(e.to_string()))?;
-    Ok(FittedMember {
-        member: Box::new(NetworkMember {
-            parameters: trained.weights.count() as u64,
-            network,
-            design,
-            preparation,
-            head,
-        }),
-        warnings: trained.warnings(),
-        history: trained.history,
-        stopped_early: trained.stopped_early,
-    })
+    let parameters = trained.weights.count() as u64;
+    Ok(trained.member(NetworkMember {
+        parameters,
+        network,
+        design,
+        preparation,
+        head,
+    }))
 }
