@@ -882,6 +882,14 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// The network that controls are made with: the first that was tried in full, which is a small one. It shows as well as the best what they are there
+    /// to show, and which it is does not depend on the seconds that each took.
+    fn control_network(&self) -> Option<&Standing> {
+        let board = &self.trained.designed.leaderboard;
+        let networks = board.iter().filter(|s| s.complete && s.network);
+        networks.min_by_key(|standing| standing.trial)
+    }
+
     /// Trains a network's design on targets that were shuffled between the training units, without validation.
     fn memorisation(&self, result: &mut ChallengeResult, clock: &Clock) -> Result<(), EngineError> {
         let prepared = &self.trained.prepared;
@@ -895,10 +903,7 @@ impl<'a> Judge<'a> {
             });
             return Ok(());
         }
-        // The cheapest network shows it as well as the best.
-        let board = &self.trained.designed.leaderboard;
-        let networks = board.iter().filter(|s| s.complete && s.network);
-        let Some(standing) = networks.min_by(|a, b| a.seconds.total_cmp(&b.seconds)) else {
+        let Some(standing) = self.control_network() else {
             return Ok(());
         };
         let train = sample(

@@ -107,17 +107,15 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// Trains the cheapest network on targets of which more and more are shuffled, when a person asked for it.
+    /// Trains the network of controls on targets of which more and more are shuffled, when a person asked for it.
     pub(super) fn randomisation(
         &self,
         result: &mut ChallengeResult,
         clock: &Clock,
     ) -> Result<(), EngineError> {
         let prepared = &self.trained.prepared;
-        let board = &self.trained.designed.leaderboard;
-        let networks = board.iter().filter(|s| s.complete && s.network);
-        let cheapest = networks.min_by(|a, b| a.seconds.total_cmp(&b.seconds));
-        let Some(standing) = cheapest.filter(|_| self.context.settings.randomisation) else {
+        let control = self.control_network();
+        let Some(standing) = control.filter(|_| self.context.settings.randomisation) else {
             return Ok(());
         };
         let seed = self.seed.derive("randomisation", &[]);
