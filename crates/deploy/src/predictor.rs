@@ -228,6 +228,7 @@ impl Predictor {
                 .cloned()
                 .unwrap_or_default()
         };
+        let followed = adaptive.map(|a| a.predict(mixture)).transpose()?;
         match (mixture, &self.parts.conformal) {
             (
                 Distribution::Categorical {
@@ -285,8 +286,8 @@ impl Predictor {
                     .zip(variance)
                     .map(|(&mean, &variance)| (f64::from(mean), f64::from(variance)))
                     .collect();
-                let ends = match adaptive {
-                    Some(adaptive) => adaptive.predict(mixture)?,
+                let ends = match followed {
+                    Some(ends) => ends,
                     None => intervals.predict(mixture)?,
                 };
                 Ok(numbers(*width, &moments, &ends, adaptive))
@@ -299,8 +300,8 @@ impl Predictor {
                 },
                 Conformal::QuantileRegressor(intervals),
             ) => {
-                let ends = match adaptive {
-                    Some(adaptive) => adaptive.predict(mixture)?,
+                let ends = match followed {
+                    Some(ends) => ends,
                     None => intervals.predict(mixture)?,
                 };
                 let cells = values.chunks(levels.len().max(1));

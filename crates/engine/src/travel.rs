@@ -50,14 +50,21 @@ impl Model {
                 refused: Some(reason),
             })
         };
-        for (leg, &unit) in legs.iter().zip(&units) {
-            if let Some(why) = inputs.unreadable(unit) {
-                return refused(format!("`{}`: {why}", leg.name));
-            }
-            let answers = self.predictor().answers_of(&inputs.units, &[unit])?;
-            if let Some(reason) = answers.into_iter().find_map(|answer| answer.reason) {
+        // All legs up to the first that cannot be read are asked in one go.
+        let unreadable = units
+            .iter()
+            .position(|&unit| inputs.unreadable(unit).is_some());
+        let readable = &units[..unreadable.unwrap_or(units.len())];
+        let answers = self.predictor().answers_of(&inputs.units, readable)?;
+        for (leg, answer) in legs.iter().zip(answers) {
+            if let Some(reason) = answer.reason {
                 return refused(format!("`{}`: {reason}", leg.name));
             }
+        }
+        if let Some(place) = unreadable
+            && let Some(why) = inputs.unreadable(units[place])
+        {
+            return refused(format!("`{}`: {why}", legs[place].name));
         }
         let speeds = self.predictor().distribution(&inputs.units)?.select(&units);
         match travel_time(legs, &speeds, horizons, step, settings) {
