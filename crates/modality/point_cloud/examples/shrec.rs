@@ -1,5 +1,6 @@
 //! Trains designs on a part of the training shapes of an archive and judges them on the rest of those; the archive's own test part is read only
-//! with `test` as the last word, and then the designs are trained on the whole training part and mixed.
+//! with `test` as the last word, and then the designs are trained on the whole training part and mixed. What is judged is judged twice: as it is, and with
+//! each shape turned at random, uniformly over all rotations.
 //!
 //!     cargo run --release -p candor-point-cloud --example shrec -- shrec11/points1024.npz SEED validate '{"model":"linear"}' '{"model":"edge_convolutions"}'
 #![allow(
@@ -13,7 +14,9 @@ use std::time::Instant;
 
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
-use candor_point_cloud::{CloudLearner, CloudOptions, CloudSource, CloudUnits, read_clouds};
+use candor_point_cloud::{
+    Cloud, CloudLearner, CloudOptions, CloudSource, CloudUnits, Rotation, read_clouds,
+};
 use candor_train::{Assignment, Learner};
 use rand::seq::SliceRandom;
 
@@ -58,6 +61,13 @@ fn main() {
             !seen.is_multiple_of(HELD_OUT)
         })
     };
+    let mut turns = seed.stream("turns", &[]);
+    let turned = read.clouds.iter().map(|cloud| {
+        let mut points = cloud.points().to_vec();
+        Rotation::Any.turn(&mut points, &mut turns);
+        Cloud::from_flat(&points, cloud.len()).unwrap()
+    });
+    let turned = CloudUnits::units(turned.collect());
     let units = CloudUnits::units(read.clouds);
     let all: Vec<usize> = train.iter().chain(&judged).copied().collect();
     CloudUnits::of(&units).unwrap().descriptors(&all);
@@ -100,12 +110,14 @@ fn main() {
             .unwrap()
             .mixture()
             .unwrap();
+        let answered = started.elapsed().as_secs_f64() - trained;
+        let of_turned = fitted.member.predict(&turned, &judged).unwrap();
         println!(
-            "accuracy {:.4}  log loss {:.4}  parameters {:7}  trained in {trained:5.1} s, answered in {:4.1} s  {design}",
+            "accuracy {:.4} (turned {:.4})  log loss {:.4}  parameters {:7}  trained in {trained:5.1} s, answered in {answered:4.1} s  {design}",
             accuracy(&said),
+            accuracy(&of_turned.mixture().unwrap()),
             Metric::LogLoss.score(&said, &truth).unwrap(),
             fitted.member.parameters(),
-            started.elapsed().as_secs_f64() - trained,
         );
         together.push(said);
     }

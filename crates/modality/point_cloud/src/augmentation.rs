@@ -32,6 +32,11 @@ impl Rotation {
             Rotation::Any => any(stream),
         }
     }
+
+    /// Turns points `[n, 3]` by one of the rotations.
+    pub fn turn(self, points: &mut [f32], stream: &mut ChaCha8Rng) {
+        turned(points, &self.draw(stream));
+    }
 }
 
 /// Uniform over all rotations.
@@ -109,7 +114,7 @@ impl Augmentation {
 
     /// Changes points `[n, 3]`.
     pub(crate) fn apply(&self, points: &mut [f32], stream: &mut ChaCha8Rng) {
-        turned(points, &self.rotation.draw(stream));
+        self.rotation.turn(points, stream);
         if self.stretch > 0.0 {
             let most = (1.0 + self.stretch).ln() as f32;
             let factors: [f32; 3] =
