@@ -57,7 +57,7 @@ pub use pipeline::{fit, resume, search};
 pub use prepared::PreparedResult;
 pub use run_folder::RunFolder;
 pub use scan::{ScanSettings, Scanned, is_scan, scan};
-pub use screen::{Candidate, Found, ScreenSettings, Screened, screen};
+pub use screen::{Candidate, Found, NOVEL, ScreenSettings, Screened, screen};
 pub use settings::{Calibrator, FitSettings, SetsFor};
 pub use sourced::{SourceResult, name_of};
 pub use subject::{AnswersOf, Nearness, Origins, Subject};

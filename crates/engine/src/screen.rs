@@ -87,6 +87,9 @@ pub struct Candidate {
     pub nearest: Option<(f64, String)>,
     /// Whether it is a known molecule, stereoisomers included.
     pub known: bool,
+    /// Whether its nearest known molecule is less similar than [`NOVEL`].
+    #[serde(default)]
+    pub novel: bool,
     /// Its number among those that were picked to differ from each other, from 1.
     pub pick: Option<usize>,
 }
@@ -112,6 +115,9 @@ pub struct Screened {
     pub explanations: Vec<(usize, Explanation)>,
 }
 
+/// A molecule whose Tanimoto similarity to each known one, by Morgan fingerprints, is below this is unlike all that the model learned from: the bound by
+/// which Stokes et al. ("A deep learning approach to antibiotic discovery", 2020) chose candidates of new kinds.
+pub const NOVEL: f64 = 0.4;
 /// Molecules that are predicted at a time.
 const AT_ONCE: usize = 2_048;
 
@@ -351,6 +357,7 @@ fn candidate(
         reason: answer.reason.clone(),
         nearest: None,
         known: false,
+        novel: false,
         pick: None,
     }
 }
@@ -467,6 +474,11 @@ impl<'a> Known<'a> {
             let nearest = self.bank.nearest(&fingerprint);
             candidate.nearest =
                 nearest.map(|found| (found.similarity, self.texts[found.number].to_owned()));
+            let similarity = candidate
+                .nearest
+                .as_ref()
+                .map(|(similarity, _)| *similarity);
+            candidate.novel = similarity.is_some_and(|similarity| similarity < NOVEL);
             candidate.known = self
                 .keys
                 .contains(&canonical_key(&molecule, Space::Ignored));
@@ -502,6 +514,7 @@ mod tests {
             reason: None,
             nearest: None,
             known: false,
+            novel: false,
             pick: None,
         }
     }
@@ -558,7 +571,11 @@ mod tests {
 
     #[test]
     fn known_molecules_are_told_however_they_are_written() {
-        let candidates = vec![candidate(1, "OCC", 2.0), candidate(2, "c1ccccc1Cl", 1.0)];
+        let candidates = vec![
+            candidate(1, "OCC", 3.0),
+            candidate(2, "c1ccccc1Cl", 2.0),
+            candidate(3, "NS(N)(=O)=O", 1.0),
+        ];
         let known = ["CCO".to_owned(), "Clc1ccccc1C".to_owned()];
         let settings = ScreenSettings::default();
         let mut found = candidates.clone();
@@ -569,9 +586,14 @@ mod tests {
         let (similarity, nearest) = found[1].nearest.clone().unwrap();
         assert!(similarity > 0.2 && similarity < 1.0);
         assert_eq!(nearest, known[1]);
+        assert!(!found[0].novel && found[2].novel, "{found:?}");
         assert!(found.iter().all(|c| c.pick.is_some()));
         let mut alone = candidates;
         finish(&mut alone, &Known::of(&[]), &settings);
-        assert!(alone.iter().all(|c| c.nearest.is_none() && !c.known));
+        assert!(
+            alone
+                .iter()
+                .all(|c| c.nearest.is_none() && !c.known && !c.novel)
+        );
     }
 }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use candor::core::{Seed, wording};
 use candor::data::{Column, Table, Values, csv_bytes};
-use candor::{Candidate, EngineError, ScreenSettings, Screened, screen};
+use candor::{Candidate, EngineError, NOVEL, ScreenSettings, Screened, screen};
 
 use crate::Ending;
 use crate::args::ScreenArgs;
@@ -71,6 +71,7 @@ fn text(screened: &Screened, out: Option<&PathBuf>) -> String {
             output::figure(c.sd.or(Some(c.epistemic))),
             output::figure(c.strangeness_p),
             output::figure(c.nearest.as_ref().map(|(similarity, _)| *similarity)),
+            if c.novel { "yes" } else { "" }.to_owned(),
             c.pick.map_or(String::new(), |pick| pick.to_string()),
             c.name.clone().unwrap_or_default(),
             c.structure.clone(),
@@ -83,6 +84,7 @@ fn text(screened: &Screened, out: Option<&PathBuf>) -> String {
         "doubt",
         "usual p",
         "nearest",
+        "novel",
         "pick",
         "name",
         "structure",
@@ -92,7 +94,9 @@ fn text(screened: &Screened, out: Option<&PathBuf>) -> String {
         screened.ranked, screened.by, screened.unreadable
     );
     if let Some(known) = &screened.known {
-        text += &format!("nearest: Tanimoto similarity to the molecules of {known}\n");
+        text += &format!(
+            "nearest: Tanimoto similarity to the molecules of {known}; novel: below {NOVEL}\n"
+        );
     }
     for found in &screened.found {
         if found.places.is_empty() {
@@ -118,10 +122,11 @@ fn text(screened: &Screened, out: Option<&PathBuf>) -> String {
 fn told(asked: &str, place: &Candidate, screened: &Screened) -> String {
     let share = place.rank as f64 / screened.ranked.max(1) as f64;
     let nearest = place.nearest.as_ref();
-    let known = match (&screened.known, place.known) {
-        (None, _) => "",
-        (Some(_), true) => ", known",
-        (Some(_), false) => ", not known",
+    let known = match (&screened.known, place.known, place.novel) {
+        (None, ..) => "",
+        (Some(_), true, _) => ", known",
+        (Some(_), false, true) => ", not known, novel",
+        (Some(_), false, false) => ", not known",
     };
     format!(
         "{asked}: rank {} of {} (first {}), row {}, value {}, usual p {}, nearest {}{known}\n",
@@ -173,6 +178,7 @@ fn table(candidates: &[Candidate]) -> Table {
                 c.nearest.as_ref().map(|(_, text)| text.clone())
             }),
             texts("known", &|c| Some(c.known.to_string())),
+            texts("novel", &|c| Some(c.novel.to_string())),
             numbers("pick", &|c| c.pick.map_or(f64::NAN, |pick| pick as f64)),
         ],
     }
