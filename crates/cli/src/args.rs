@@ -192,6 +192,9 @@ pub(crate) struct FitArgs {
     /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     #[arg(long, value_name = "SHARE")]
     pub test_share: Option<f64>,
+    /// Folds that each design is trained on, 1 to 20; the networks of all are deployed. Decided from the rows and the time when not given.
+    #[arg(long, value_name = "COUNT")]
+    pub folds: Option<usize>,
     /// Kinds of models that are tried, baselines included, such as `gcn,gatv2,linear`; with commas; all when not given.
     #[arg(long, value_name = "MODELS", value_delimiter = ',')]
     pub models: Vec<String>,

@@ -267,6 +267,10 @@ fn parts_that_a_column_names_are_kept_to() {
     let expected: Vec<u64> = (0..120).filter(|node| (node / 2) % 4 == 2).collect();
     assert_eq!(test, expected);
     assert_eq!(split["folds"][0]["train"].as_array().unwrap().len(), 30);
+    let other = ["fit", "blocks", "--folds", "3", "--trials", "1"];
+    let other = candor(at, &[&other[..], &["--out", "other"]].concat());
+    assert_eq!(other.status, 2);
+    assert!(other.err.contains("the source says"), "{}", other.err);
 }
 
 #[test]

@@ -232,6 +232,28 @@ fn only_models_that_are_asked_for_are_tried() {
 }
 
 #[test]
+fn as_many_folds_as_are_asked_for_are_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let search = |folds: &str| {
+        let fixed = [
+            "search", "@iris", "--trials", "1", "--out", "run", "--quiet",
+        ];
+        candor(at, &[&fixed[..], &["--folds", folds]].concat())
+    };
+    for folds in ["0", "21"] {
+        let said = search(folds);
+        assert_eq!(said.status, 2);
+        assert!(said.err.contains("from 1 to 20"), "{}", said.err);
+    }
+    let said = search("4");
+    assert_eq!(said.status, 0, "{}", said.err);
+    let prepared = std::fs::read(at.join("run/3-prepared/result.json")).unwrap();
+    let prepared: Value = serde_json::from_slice(&prepared).unwrap();
+    assert_eq!(prepared["split"]["folds"].as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn samplers_are_compared_on_data_and_a_comparison_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -158,7 +158,10 @@ impl Curated {
         let excluded: BTreeSet<usize> =
             self.without_target.iter().copied().chain(dropped).collect();
         if let Some(split) = self.material.own_split(&excluded, settings.test_share)? {
-            return Ok(split);
+            return match settings.folds {
+                Some(_) => Err(no_folds("these data are parted in their own way")),
+                None => Ok(split),
+            };
         }
         if let Some(given) = self.material.given_parts() {
             return self.as_given(given, excluded, groups.as_deref(), time.as_deref(), context);
@@ -171,10 +174,14 @@ impl Curated {
         let options = SplitOptions {
             rule: settings.split,
             test_fraction: settings.test_share.min(MOST_TEST_ROWS / rows.max(1) as f64),
-            most_folds: affordable
-                .into_iter()
-                .chain(self.material.most_folds())
-                .min(),
+            folds: settings.folds,
+            most_folds: match settings.folds {
+                Some(_) => None,
+                None => affordable
+                    .into_iter()
+                    .chain(self.material.most_folds())
+                    .min(),
+            },
             test_rows: (given > 0).then(|| (rows - given..rows).collect()),
             excluded: excluded.into_iter().collect(),
             ..SplitOptions::default()
@@ -208,7 +215,11 @@ impl Curated {
         };
         let (train, validation) = (usable(&given.train), usable(&given.validation));
         let test = usable(&given.test);
+        let folds = context.settings.folds;
         if !validation.is_empty() && !train.is_empty() {
+            if folds.is_some() {
+                return Err(no_folds("the source says what is learned from"));
+            }
             return Ok(Split {
                 rule: SplitRule::Given,
                 reason: format!(
@@ -231,13 +242,21 @@ impl Curated {
         excluded.extend((0..rows).filter(|row| !known.contains(row)));
         let options = SplitOptions {
             test_fraction: context.settings.test_share,
-            most_folds: self.material.most_folds(),
+            folds,
+            most_folds: self.material.most_folds().filter(|_| folds.is_none()),
             test_rows: (!test.is_empty()).then_some(test),
             excluded: excluded.into_iter().collect(),
             ..SplitOptions::default()
         };
         let seed = split_seed(context.settings.seed);
         Ok(split(rows, &self.targets, groups, time, &options, seed)?)
+    }
+}
+
+fn no_folds(why: &str) -> EngineError {
+    EngineError::Setting {
+        setting: "folds",
+        problem: format!("cannot be chosen: {why}"),
     }
 }
 
@@ -270,16 +289,13 @@ fn tried(learner: &dyn Learner, models: &[String]) -> Result<(Space, Vec<HandMad
     };
     let kind = |design: &Design| Some(design.get(MODEL)?.as_str()?.to_owned());
     let choice = space.choices().iter().find(|choice| choice.name == MODEL);
-    let (Options::Categorical(values) | Options::Ordered(values)) = choice
-        .map(|choice| choice.options.clone())
-        .unwrap_or(Options::Categorical(Vec::new()))
-    else {
-        return Err(refuse("there is no list of models here".into()));
+    let searched: Vec<String> = match choice.map(|choice| &choice.options) {
+        Some(Options::Categorical(values) | Options::Ordered(values)) => values
+            .iter()
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect(),
+        _ => return Err(refuse("there is no list of models here".into())),
     };
-    let searched: Vec<String> = values
-        .iter()
-        .filter_map(|value| value.as_str().map(str::to_owned))
-        .collect();
     let mut known = searched.clone();
     known.extend(hand_made.iter().filter_map(|h| kind(&h.design)));
     known.sort();

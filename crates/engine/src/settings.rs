@@ -67,6 +67,8 @@ pub struct FitSettings {
     pub split: Option<SplitRule>,
     /// Share of the rows that is kept for the last judgement, at most 50,000 rows.
     pub test_share: f64,
+    /// Folds that each design is trained on, whose networks are all deployed; decided from the rows and the time when not given.
+    pub folds: Option<usize>,
     /// Kinds of models that are tried, by the value of a design's `model`; all when empty.
     pub models: Vec<String>,
     /// Proposes designs.
@@ -117,6 +119,9 @@ pub enum SetsFor {
 /// Sides that pictures may be brought to.
 const IMAGE_SIDES: std::ops::RangeInclusive<usize> = 8..=1024;
 
+/// Folds that may be asked for.
+const FOLDS: std::ops::RangeInclusive<usize> = 1..=20;
+
 /// Rows that a row may be joined to.
 const MOST_NEIGHBOURS: usize = 200;
 
@@ -151,6 +156,7 @@ impl Default for FitSettings {
             without: Vec::new(),
             split: None,
             test_share: 0.2,
+            folds: None,
             models: Vec::new(),
             sampler: SamplerKind::default(),
             calibrator: Calibrator::default(),
@@ -191,6 +197,9 @@ impl FitSettings {
             .is_some_and(|k| !(1..=MOST_NEIGHBOURS).contains(&k))
         {
             return refuse("neighbours", format!("must be from 1 to {MOST_NEIGHBOURS}"));
+        }
+        if self.folds.is_some_and(|folds| !FOLDS.contains(&folds)) {
+            return refuse("folds", "must be from 1 to 20".into());
         }
         if self.trials == Some(0) {
             return refuse("trials", "must be at least 1".into());

@@ -16,6 +16,7 @@ pub(crate) fn of_fit(args: &FitArgs) -> Result<FitSettings, Failure> {
     settings.steps = args.steps.or(settings.steps);
     settings.split = args.split.or(settings.split);
     settings.jobs = args.jobs.unwrap_or(settings.jobs);
+    settings.folds = args.folds.or(settings.folds);
     settings.test_share = args.test_share.unwrap_or(settings.test_share);
     if !args.models.is_empty() {
         settings.models.clone_from(&args.models);
