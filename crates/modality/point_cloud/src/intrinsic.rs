@@ -1,9 +1,9 @@
 //! Numbers that do not change when a shape is turned: of each point, for networks; of the whole shape, for classical models and beside
 //! what a network sees.
 
-use candor_kernels::nearest_neighbours;
+use candor_kernels::{Csr, nearest_neighbours};
 
-use crate::geodesic::{air, geodesics};
+use crate::geodesic::{SOURCES, air, geodesics};
 use crate::symmetric::{eigenvalues, eigenvector, spectrum};
 
 /// Numbers of a point.
@@ -15,9 +15,10 @@ pub const DESCRIPTORS: usize = 227;
 pub(crate) const AXES: usize = 142;
 
 /// Points from which distances are measured: the first, which are spread over the shape.
-const LANDMARKS: usize = 64;
+const LANDMARKS: usize = SOURCES;
 /// Neighbourhoods in which the surface is looked at, in points.
-const SCALES: [usize; 3] = [16, 48, 128];
+const SCALES: [usize; 3] = [16, 48, LARGEST];
+const LARGEST: usize = 128;
 /// Shares of the mean geodesic distance within which other points are counted.
 const REACHES: [f32; 4] = [0.25, 0.5, 0.75, 1.0];
 /// Eigenvalues of the matrix of geodesic distances.
@@ -38,11 +39,15 @@ impl Intrinsic {
     /// Of points `[n, 3]` in the unit ball about their centre, an even sample first.
     pub fn of(points: &[f32]) -> Intrinsic {
         let count = points.len() / 3;
+        // Coordinates of a cloud are finite; without points there are no neighbours.
+        let Ok(near) = nearest_neighbours(points, 3, &[0, count], LARGEST) else {
+            return Intrinsic::default();
+        };
         if count == 0 {
             return Intrinsic::default();
         }
         let landmarks = LANDMARKS.min(count);
-        let along = Distances::new(geodesics(points, landmarks), landmarks, count);
+        let along = Distances::new(geodesics(points, &near, landmarks), landmarks, count);
         let through: Vec<f32> = (0..landmarks)
             .flat_map(|l| (0..count).map(move |p| air(points, l, p)))
             .collect();
@@ -51,7 +56,7 @@ impl Intrinsic {
             .chunks_exact(3)
             .map(|p| p.iter().map(|x| x * x).sum::<f32>().sqrt())
             .collect();
-        let surface = Surface::of(points, count);
+        let surface = Surface::of(points, &near);
 
         let mut shape = Vec::with_capacity(DESCRIPTORS);
         along.histogram(24, &mut shape);
@@ -218,26 +223,41 @@ fn quantiles(values: &[f32], number: usize, edge: f32, out: &mut Vec<f32>) {
     }
 }
 
-/// Moments of points about their mean: `[xx, xy, xz, yy, yz, zz]`.
-pub(crate) fn covariance<'a>(points: impl Iterator<Item = &'a [f32]>) -> [f64; 6] {
-    let (mut count, mut sum, mut squares) = (0.0, [0.0; 3], [0.0; 6]);
-    for p in points {
+/// Sums over points.
+#[derive(Default)]
+struct Moments {
+    count: usize,
+    sum: [f64; 3],
+    squares: [f64; 6],
+}
+
+impl Moments {
+    fn add(&mut self, p: &[f32]) {
         let [x, y, z] = [p[0], p[1], p[2]].map(f64::from);
-        count += 1.0;
-        sum[0] += x;
-        sum[1] += y;
-        sum[2] += z;
-        for (square, product) in squares
-            .iter_mut()
-            .zip([x * x, x * y, x * z, y * y, y * z, z * z])
-        {
+        self.count += 1;
+        for (sum, x) in self.sum.iter_mut().zip([x, y, z]) {
+            *sum += x;
+        }
+        let products = [x * x, x * y, x * z, y * y, y * z, z * z];
+        for (square, product) in self.squares.iter_mut().zip(products) {
             *square += product;
         }
     }
-    let count = f64::max(count, 1.0);
-    let [x, y, z] = sum.map(|s| s / count);
-    let means = [x * x, x * y, x * z, y * y, y * z, z * z];
-    std::array::from_fn(|i| squares[i] / count - means[i])
+
+    /// About the mean: `[xx, xy, xz, yy, yz, zz]`.
+    fn covariance(&self) -> [f64; 6] {
+        let count = self.count.max(1) as f64;
+        let [x, y, z] = self.sum.map(|s| s / count);
+        let means = [x * x, x * y, x * z, y * y, y * z, z * z];
+        std::array::from_fn(|i| self.squares[i] / count - means[i])
+    }
+}
+
+/// Moments of points about their mean: `[xx, xy, xz, yy, yz, zz]`.
+pub(crate) fn covariance<'a>(points: impl Iterator<Item = &'a [f32]>) -> [f64; 6] {
+    let mut moments = Moments::default();
+    points.for_each(|p| moments.add(p));
+    moments.covariance()
 }
 
 /// Deviations along the principal axes of the whole shape, as shares.
@@ -258,32 +278,34 @@ struct Surface {
 }
 
 impl Surface {
-    fn of(points: &[f32], count: usize) -> Surface {
-        let most = SCALES.into_iter().max().unwrap_or(1);
+    /// Of points and the neighbours of each, the nearest first.
+    fn of(points: &[f32], near: &Csr) -> Surface {
+        let count = near.rows();
         let mut surface = Surface {
             ratios: std::array::from_fn(|_| Vec::with_capacity(count)),
             outward: Vec::with_capacity(count),
             normals: Vec::with_capacity(count),
         };
-        let Ok(near) = nearest_neighbours(points, 3, &[0, count], most) else {
-            return surface;
-        };
-        for point in 0..count {
-            // The nearest first, so that smaller neighbourhoods are beginnings of larger ones.
-            let row = &near.indices()[near.row(point)];
-            let at = |place: &u32| &points[3 * *place as usize..3 * *place as usize + 3];
+        for (point, p) in points.chunks_exact(3).enumerate() {
+            // Smaller neighbourhoods are beginnings of larger ones.
+            let mut rest = &near.indices()[near.row(point)];
+            let mut moments = Moments::default();
             for (scale, ratios) in SCALES.into_iter().zip(&mut surface.ratios) {
-                let moments = covariance(row.iter().take(scale).map(at));
-                let values = eigenvalues(moments);
+                let (first, others) = rest.split_at((scale - moments.count).min(rest.len()));
+                rest = others;
+                for &place in first {
+                    moments.add(&points[3 * place as usize..3 * place as usize + 3]);
+                }
+                let covariance = moments.covariance();
+                let values = eigenvalues(covariance);
                 let [a, b, c] = values.map(|v| v.max(0.0).sqrt());
                 let c = c.max(1e-12);
                 ratios.push([(a / c) as f32, (b / c) as f32]);
                 if scale != SCALES[0] {
                     continue;
                 }
-                let normal = eigenvector(moments, values[0]).unwrap_or_default();
+                let normal = eigenvector(covariance, values[0]).unwrap_or_default();
                 let normal = normal.map(|x| x as f32);
-                let p = &points[3 * point..3 * point + 3];
                 let radius = p.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
                 let dot: f32 = p.iter().zip(normal).map(|(p, n)| p * n).sum();
                 surface.outward.push(dot.abs() / radius);

@@ -50,43 +50,93 @@ pub(crate) fn eigenvector([xx, xy, xz, yy, yz, zz]: [f64; 6], value: f64) -> Opt
     (norm > 1e-16 * scale * scale).then(|| best.map(|x| x / norm.sqrt()))
 }
 
-/// Eigenvalues of a symmetric matrix `[n, n]`, the greatest in size first, by Jacobi's rotations.
+/// Eigenvalues of a symmetric matrix `[n, n]`, the greatest in size first.
+///
+/// # Reference
+/// Golub & Van Loan, "Matrix Computations", 4th edition, algorithms 8.3.1 (Householder's tridiagonal form) and 8.3.3 (the symmetric QR algorithm).
 pub(crate) fn spectrum(mut matrix: Vec<f64>, n: usize) -> Vec<f64> {
-    const SWEEPS: usize = 12;
-    let total: f64 = matrix.iter().map(|x| x * x).sum();
-    for _ in 0..SWEEPS {
-        let mut off = 0.0;
-        for p in 0..n {
-            for q in p + 1..n {
-                let apq = matrix[p * n + q];
-                off += apq * apq;
-                if apq * apq <= 1e-24 * total {
-                    continue;
-                }
-                let theta = (matrix[q * n + q] - matrix[p * n + p]) / (2.0 * apq);
-                let sign = if theta >= 0.0 { 1.0 } else { -1.0 };
-                let tangent = sign / (theta.abs() + (theta * theta + 1.0).sqrt());
-                let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
-                let sine = tangent * cosine;
-                // Both rows at once; then the columns, which are the same numbers.
-                let (above, below) = matrix.split_at_mut(q * n);
-                for (x, y) in above[p * n..(p + 1) * n].iter_mut().zip(&mut below[..n]) {
-                    (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
-                }
-                for row in matrix.chunks_exact_mut(n) {
-                    let (x, y) = (row[p], row[q]);
-                    row[p] = cosine * x - sine * y;
-                    row[q] = sine * x + cosine * y;
-                }
+    let (mut diagonal, mut beside) = tridiagonal(&mut matrix, n);
+    diagonalise(&mut diagonal, &mut beside);
+    diagonal.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+    diagonal
+}
+
+/// A tridiagonal matrix of the same eigenvalues: its diagonal, and what stands beside it.
+fn tridiagonal(matrix: &mut [f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let mut beside = vec![0.0; n.saturating_sub(1)];
+    for k in 0..n.saturating_sub(1) {
+        let row = &matrix[k * n + k + 1..(k + 1) * n];
+        let norm = dot(row, row).sqrt();
+        // The row is mirrored onto its first axis, to the side where nothing cancels.
+        let image = if row[0] > 0.0 { -norm } else { norm };
+        let mut mirror = row.to_vec();
+        mirror[0] -= image;
+        let square = dot(&mirror, &mirror);
+        beside[k] = image;
+        if square <= f64::MIN_POSITIVE {
+            continue;
+        }
+        let factor = 2.0 / square;
+        let below = matrix[(k + 1) * n..].chunks_exact(n);
+        let mut turned: Vec<f64> = below
+            .map(|row| factor * dot(&row[k + 1..], &mirror))
+            .collect();
+        let half = 0.5 * factor * dot(&turned, &mirror);
+        for (turned, mirror) in turned.iter_mut().zip(&mirror) {
+            *turned -= half * mirror;
+        }
+        let below = matrix[(k + 1) * n..].chunks_exact_mut(n);
+        for (row, (a, b)) in below.zip(mirror.iter().zip(&turned)) {
+            let pairs = mirror.iter().zip(&turned);
+            for (x, (mirror, turned)) in row[k + 1..].iter_mut().zip(pairs) {
+                *x -= a * turned + b * mirror;
             }
         }
-        if off <= 1e-18 * total {
-            break;
+    }
+    ((0..n).map(|k| matrix[k * n + k]).collect(), beside)
+}
+
+/// Turns a symmetric tridiagonal matrix until nothing stands beside its diagonal.
+fn diagonalise(diagonal: &mut [f64], beside: &mut [f64]) {
+    /// A few for each eigenvalue suffice.
+    const MOST: usize = 60;
+    let small = |d: &[f64], e: f64, at: usize| e.abs() <= 1e-16 * (d[at].abs() + d[at + 1].abs());
+    let mut last = diagonal.len().saturating_sub(1);
+    let mut left = MOST * diagonal.len();
+    while last > 0 && left > 0 {
+        let joined = (0..last)
+            .rev()
+            .take_while(|&k| !small(diagonal, beside[k], k));
+        let first = last - joined.count();
+        if first == last {
+            last -= 1;
+            continue;
+        }
+        left -= 1;
+        // Wilkinson's shift: the eigenvalue of the last two rows that is nearer to the last.
+        let (half, e) = (
+            0.5 * (diagonal[last - 1] - diagonal[last]),
+            beside[last - 1],
+        );
+        let shift = diagonal[last] - e * e / (half + half.hypot(e).copysign(half));
+        let (mut x, mut z) = (diagonal[first] - shift, beside[first]);
+        for k in first..last {
+            let r = x.hypot(z);
+            let (c, s) = if r > 0.0 { (x / r, z / r) } else { (1.0, 0.0) };
+            if k > first {
+                beside[k - 1] = r;
+            }
+            let (a, b, e) = (diagonal[k], diagonal[k + 1], beside[k]);
+            diagonal[k] = c * c * a + 2.0 * c * s * e + s * s * b;
+            diagonal[k + 1] = s * s * a - 2.0 * c * s * e + c * c * b;
+            beside[k] = c * s * (b - a) + (c * c - s * s) * e;
+            if k + 1 < last {
+                (x, z) = (beside[k], s * beside[k + 1]);
+                beside[k + 1] *= c;
+            }
         }
     }
-    let mut values: Vec<f64> = (0..n).map(|i| matrix[i * n + i]).collect();
-    values.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
-    values
 }
 
 #[cfg(test)]
@@ -145,5 +195,14 @@ mod tests {
                 .all(|(a, b)| (a - b).abs() < 1e-8),
             "{found:?}"
         );
+        assert_eq!(spectrum(vec![0.0; 9], 3), [0.0; 3]);
+        assert_eq!(spectrum(vec![4.0], 1), [4.0]);
+        assert!(spectrum(Vec::new(), 0).is_empty());
+        // Equal eigenvalues, and a full matrix: the ones of 5 x 5 plus 2 on the diagonal.
+        let full = (0..25).map(|i| if i % 6 == 0 { 3.0 } else { 1.0 });
+        let found = spectrum(full.collect(), 5);
+        let expected = [7.0, 2.0, 2.0, 2.0, 2.0];
+        let close = |(a, b): (&f64, f64)| (a - b).abs() < 1e-12;
+        assert!(found.iter().zip(expected).all(close), "{found:?}");
     }
 }
