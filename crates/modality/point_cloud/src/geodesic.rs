@@ -24,21 +24,21 @@ pub(crate) fn geodesics(points: &[f32], near: &Csr, sources: usize) -> Vec<f32> 
     let sources = sources.min(count).min(SOURCES);
     let graph = Graph::of(points, near);
     let mut lengths = vec![[f32::INFINITY; SOURCES]; count];
-    for source in 0..sources {
-        lengths[graph.place[source]][source] = 0.0;
+    for (source, &place) in graph.place.iter().take(sources).enumerate() {
+        lengths[place][source] = 0.0;
     }
     shorten(&graph.starts, &graph.edges, &mut lengths);
-    let mut all = Vec::with_capacity(sources * count);
-    for source in 0..sources {
-        all.extend((0..count).map(|point| {
-            let length = lengths[graph.place[point]][source];
-            match length.is_finite() {
-                true => length,
-                false => DETOUR * air(points, source, point),
-            }
-        }));
-    }
-    all
+    let of = |source: usize, point: usize| {
+        let length = lengths[graph.place[point]][source];
+        match length.is_finite() {
+            true => length,
+            false => DETOUR * air(points, source, point),
+        }
+    };
+    let of = &of;
+    (0..sources)
+        .flat_map(|source| (0..count).map(move |point| of(source, point)))
+        .collect()
 }
 
 /// The distance of two points.
