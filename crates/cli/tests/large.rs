@@ -67,7 +67,7 @@ fn a_large_file_stays_within_the_memory_that_is_allowed() {
         "--memory",
         "1GB",
         "--time",
-        "40s",
+        "90s",
         "--quiet",
         "--out",
         "run",
