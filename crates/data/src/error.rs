@@ -314,6 +314,14 @@ pub enum DataError {
         /// Rows needed.
         needed: usize,
     },
+    /// Each class has one row besides the test part.
+    #[error(
+        "of the {rows} rows besides the test part none can be held out to choose on: no class has two of them"
+    )]
+    NothingToValidate {
+        /// Rows besides the test part.
+        rows: usize,
+    },
     /// Not enough groups to split.
     #[error("the rows form {groups} groups: at least {needed} are needed so that no group is cut")]
     TooFewGroups {
@@ -453,6 +461,7 @@ impl Hints for DataError {
                 )
             )],
             DataError::TooFewRows { .. } => hint("add rows: nothing can be tested on so few"),
+            DataError::NothingToValidate { .. } => hint("add rows, or lower `--test-share`"),
             DataError::TooFewGroups { .. } => {
                 hint("choose a finer group column, or leave `--group` out if rows are independent")
             }

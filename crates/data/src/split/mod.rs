@@ -260,7 +260,12 @@ pub fn split(
             _ => parts.folds.truncate(most),
         }
     }
-    Ok(finish(rule, &why, parts))
+    let split = finish(rule, &why, parts);
+    if split.folds.is_empty() {
+        // The only row of a class is learned from, and here each is the only one.
+        return Err(DataError::NothingToValidate { rows: development });
+    }
+    Ok(split)
 }
 
 fn check_options(options: &SplitOptions) -> Result<(), DataError> {

@@ -170,6 +170,18 @@ fn what_cannot_be_split_is_refused() {
     }
 }
 
+#[test]
+fn where_each_class_has_one_row_nothing_can_be_validated() {
+    let options = SplitOptions {
+        rule: Some(SplitRule::Stratified),
+        test_fraction: 0.0,
+        ..SplitOptions::default()
+    };
+    let each = Targets::Classes((0..12).collect());
+    let error = split(12, &each, None, None, &options, Seed(0)).unwrap_err();
+    assert!(error.to_string().contains("no class has two"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
