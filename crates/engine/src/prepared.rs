@@ -175,13 +175,11 @@ impl Curated {
             rule: settings.split,
             test_fraction: settings.test_share.min(MOST_TEST_ROWS / rows.max(1) as f64),
             folds: settings.folds,
-            most_folds: match settings.folds {
-                Some(_) => None,
-                None => affordable
-                    .into_iter()
-                    .chain(self.material.most_folds())
-                    .min(),
-            },
+            most_folds: affordable
+                .into_iter()
+                .chain(self.material.most_folds())
+                .min()
+                .filter(|_| settings.folds.is_none()),
             test_rows: (given > 0).then(|| (rows - given..rows).collect()),
             excluded: excluded.into_iter().collect(),
             ..SplitOptions::default()

@@ -472,13 +472,11 @@ impl<'a> Known<'a> {
             let molecule = Molecule::from_smiles(&candidate.structure).unwrap_or_default();
             let fingerprint = Fingerprint::of(&molecule);
             let nearest = self.bank.nearest(&fingerprint);
+            candidate.novel = nearest
+                .as_ref()
+                .is_some_and(|found| found.similarity < NOVEL);
             candidate.nearest =
                 nearest.map(|found| (found.similarity, self.texts[found.number].to_owned()));
-            let similarity = candidate
-                .nearest
-                .as_ref()
-                .map(|(similarity, _)| *similarity);
-            candidate.novel = similarity.is_some_and(|similarity| similarity < NOVEL);
             candidate.known = self
                 .keys
                 .contains(&canonical_key(&molecule, Space::Ignored));

@@ -51,20 +51,23 @@ impl Model {
             })
         };
         // All legs up to the first that cannot be read are asked in one go.
-        let unreadable = units
-            .iter()
-            .position(|&unit| inputs.unreadable(unit).is_some());
-        let readable = &units[..unreadable.unwrap_or(units.len())];
+        let mut places = legs.iter().zip(&units).enumerate();
+        let unreadable = places.find_map(|(place, (leg, &unit))| {
+            let why = inputs.unreadable(unit)?;
+            Some((place, format!("`{}`: {why}", leg.name)))
+        });
+        let readable = match &unreadable {
+            Some((place, _)) => &units[..*place],
+            None => &units,
+        };
         let answers = self.predictor().answers_of(&inputs.units, readable)?;
         for (leg, answer) in legs.iter().zip(answers) {
             if let Some(reason) = answer.reason {
                 return refused(format!("`{}`: {reason}", leg.name));
             }
         }
-        if let Some(place) = unreadable
-            && let Some(why) = inputs.unreadable(units[place])
-        {
-            return refused(format!("`{}`: {why}", legs[place].name));
+        if let Some((_, why)) = unreadable {
+            return refused(why);
         }
         let speeds = self.predictor().distribution(&inputs.units)?.select(&units);
         match travel_time(legs, &speeds, horizons, step, settings) {
