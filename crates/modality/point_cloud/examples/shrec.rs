@@ -62,12 +62,13 @@ fn main() {
         })
     };
     let mut turns = seed.stream("turns", &[]);
-    let turned = read.clouds.iter().map(|cloud| {
-        let mut points = cloud.points().to_vec();
+    let turned = judged.iter().map(|&shape| {
+        let mut points = read.clouds[shape].points().to_vec();
         Rotation::Any.turn(&mut points, &mut turns);
-        Cloud::from_flat(&points, cloud.len()).unwrap()
+        Cloud::from_flat(&points, read.clouds[shape].len()).unwrap()
     });
     let turned = CloudUnits::units(turned.collect());
+    let all_turned: Vec<usize> = (0..judged.len()).collect();
     let units = CloudUnits::units(read.clouds);
     let all: Vec<usize> = train.iter().chain(&judged).copied().collect();
     CloudUnits::of(&units).unwrap().descriptors(&all);
@@ -111,7 +112,7 @@ fn main() {
             .mixture()
             .unwrap();
         let answered = started.elapsed().as_secs_f64() - trained;
-        let of_turned = fitted.member.predict(&turned, &judged).unwrap();
+        let of_turned = fitted.member.predict(&turned, &all_turned).unwrap();
         println!(
             "accuracy {:.4} (turned {:.4})  log loss {:.4}  parameters {:7}  trained in {trained:5.1} s, answered in {answered:4.1} s  {design}",
             accuracy(&said),

@@ -39,13 +39,11 @@ impl Intrinsic {
     /// Of points `[n, 3]` in the unit ball about their centre, an even sample first.
     pub fn of(points: &[f32]) -> Intrinsic {
         let count = points.len() / 3;
-        // Coordinates of a cloud are finite; without points there are no neighbours.
-        let Ok(near) = nearest_neighbours(points, 3, &[0, count], LARGEST) else {
-            return Intrinsic::default();
+        // Coordinates of a cloud are finite, so that only points can be missing.
+        let near = match nearest_neighbours(points, 3, &[0, count], LARGEST) {
+            Ok(near) if count > 0 => near,
+            _ => return Intrinsic::default(),
         };
-        if count == 0 {
-            return Intrinsic::default();
-        }
         let landmarks = LANDMARKS.min(count);
         let along = Distances::new(geodesics(points, &near, landmarks), landmarks, count);
         let through: Vec<f32> = (0..landmarks)
@@ -225,7 +223,7 @@ fn quantiles(values: &[f32], number: usize, edge: f32, out: &mut Vec<f32>) {
 
 /// Sums over points.
 #[derive(Default)]
-struct Moments {
+pub(crate) struct Moments {
     count: usize,
     sum: [f64; 3],
     squares: [f64; 6],
@@ -244,8 +242,15 @@ impl Moments {
         }
     }
 
+    /// Adds those points at `places` that are not among the sums yet, which are of the first of them: smaller neighbourhoods are beginnings of larger ones.
+    pub(crate) fn grow(&mut self, points: &[f32], places: &[u32]) {
+        for &place in &places[self.count..] {
+            self.add(&points[3 * place as usize..3 * place as usize + 3]);
+        }
+    }
+
     /// About the mean: `[xx, xy, xz, yy, yz, zz]`.
-    fn covariance(&self) -> [f64; 6] {
+    pub(crate) fn covariance(&self) -> [f64; 6] {
         let count = self.count.max(1) as f64;
         let [x, y, z] = self.sum.map(|s| s / count);
         let means = [x * x, x * y, x * z, y * y, y * z, z * z];
@@ -287,15 +292,10 @@ impl Surface {
             normals: Vec::with_capacity(count),
         };
         for (point, p) in points.chunks_exact(3).enumerate() {
-            // Smaller neighbourhoods are beginnings of larger ones.
-            let mut rest = &near.indices()[near.row(point)];
+            let row = &near.indices()[near.row(point)];
             let mut moments = Moments::default();
             for (scale, ratios) in SCALES.into_iter().zip(&mut surface.ratios) {
-                let (first, others) = rest.split_at((scale - moments.count).min(rest.len()));
-                rest = others;
-                for &place in first {
-                    moments.add(&points[3 * place as usize..3 * place as usize + 3]);
-                }
+                moments.grow(points, &row[..scale.min(row.len())]);
                 let covariance = moments.covariance();
                 let values = eigenvalues(covariance);
                 let [a, b, c] = values.map(|v| v.max(0.0).sqrt());

@@ -1,6 +1,6 @@
 use candor_kernels::nearest_neighbours;
 
-use crate::intrinsic::covariance;
+use crate::intrinsic::Moments;
 use crate::symmetric::{eigenvalues, eigenvector};
 
 /// Neighbourhoods that are looked at, in points.
@@ -31,12 +31,14 @@ pub(crate) fn surroundings(points: &[f32]) -> Vec<f32> {
     for (point, out) in numbers.chunks_exact_mut(SURROUNDINGS).enumerate() {
         let p = at(point as u32);
         let radius = p.iter().map(|x| x * x).sum::<f32>().sqrt();
-        // The nearest first, so that smaller neighbourhoods are beginnings of larger ones.
+        let mut moments = Moments::default();
+        // The nearest first.
         let row = &near.indices()[near.row(point)];
         for (scale, size) in SCALES.into_iter().enumerate() {
             let row = &row[..size.min(row.len())];
-            let moments = covariance(row.iter().map(|&place| at(place)));
-            let values = eigenvalues(moments).map(|v| v.max(0.0));
+            moments.grow(points, row);
+            let covariance = moments.covariance();
+            let values = eigenvalues(covariance).map(|v| v.max(0.0));
             let [least, middle, greatest] = values.map(f64::sqrt);
             let whole = greatest.max(1e-12);
             let last = at(row.last().copied().unwrap_or(point as u32));
@@ -56,7 +58,7 @@ pub(crate) fn surroundings(points: &[f32]) -> Vec<f32> {
                 .map(|(a, b)| (a - b) * (a - b))
                 .sum::<f32>()
                 .sqrt();
-            let normal = eigenvector(moments, values[0]).unwrap_or_default();
+            let normal = eigenvector(covariance, values[0]).unwrap_or_default();
             let turned = [
                 ((greatest - middle) / whole) as f32,
                 ((middle - least) / whole) as f32,
