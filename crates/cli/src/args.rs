@@ -101,7 +101,8 @@ pub(crate) struct DataArgs {
     /// names them, a tar archive, IDX files; molecules: a file with a column of SMILES strings, SMI, SDF; or a graph: a folder with
     /// `nodes.csv` and `edges.csv`, a GraphML, GML or `.npz` file; many graphs: a folder with `graphs.csv`, too; series that are told apart: a
     /// `.ts` file; series that go on: a folder with `values.csv`, see `--horizon`; texts: a folder with a folder a class; shapes: a folder with
-    /// a folder a class of OFF, PLY, OBJ, STL, PCD or XYZ files, a CSV that names them, an `.npz` with `points`.
+    /// a folder a class of OFF, PLY, OBJ, STL, PCD or XYZ files, a CSV that names them, an `.npz` with `points`, or HDF5 files as those of
+    /// ModelNet40.
     pub source: String,
     /// Of series: steps ahead to predict; one number means all until it, several with commas only those. A table (a row a moment, a column a
     /// series) is forecast if this is given; a folder with `values.csv`, and maybe `adjacency.csv`, always.

@@ -1,5 +1,6 @@
 //! Data before any network sees them: readers by format, type inference, curation and splits.
 
+mod arrays;
 mod curate;
 mod date;
 mod error;
@@ -13,6 +14,7 @@ mod table;
 mod target;
 mod write;
 
+pub use arrays::{Array, ArrayValues, array_names, hdf5_shapes, is_hdf5_name, read_arrays};
 pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
 pub use date::{DateOrder, parse_date, parse_date_in, time_values};
 pub use error::DataError;

@@ -57,7 +57,7 @@ pub use prepare::{GraphBatch, InputSource, Preparation, PreparedGraph};
 pub use propagation::LabelPropagation;
 pub use rows::Rows;
 pub use source::{
-    Array, ArrayValues, CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection,
-    ReadGraph, array_names, canonical_id, edge_columns, read_arrays, read_collection, read_graph,
+    CollectionSource, GivenParts, GraphOptions, GraphSource, ReadCollection, ReadGraph,
+    canonical_id, edge_columns, read_collection, read_graph,
 };
 pub use without::{without_edge, without_features};

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candor_core::Hints;
 use candor_data::Values;
@@ -200,6 +200,50 @@ fn arrays_hold_shapes_labels_and_parts() {
     }
 }
 
+/// Files as h5py 3 writes them, in the layout of `modelnet40_ply_hdf5_2048`: nine shapes to learn from in two files, three to test on.
+const MODELNET: &str = "tests/files/modelnet40_ply_hdf5_2048";
+
+fn modelnet() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(MODELNET)
+}
+
+#[test]
+fn modelnet40_in_hdf5_is_read_as_it_is_published() {
+    let found = read(&modelnet(), &LABELLED()).unwrap();
+    assert_eq!((found.clouds.len(), found.test_rows), (12, 3));
+    let names: Vec<String> = cells(&found, "shape").into_iter().flatten().collect();
+    assert_eq!(
+        names[4..6],
+        ["ply_data_train0.h5 4", "ply_data_train1.h5 0"]
+    );
+    assert_eq!(names[9], "ply_data_test0.h5 0");
+    let classes: Vec<String> = cells(&found, "class").into_iter().flatten().collect();
+    let expected = "ball square rod ball square rod ball square rod rod square ball";
+    assert_eq!(classes.join(" "), expected);
+    assert_eq!(found.facts.default_target.as_deref(), Some("class"));
+    assert!(found.clouds.iter().all(|cloud| cloud.len() == 64));
+    // One file alone has no part to test on; its numbers keep their names.
+    let one = read(&modelnet().join("ply_data_test0.h5"), &LABELLED()).unwrap();
+    assert_eq!((one.clouds.len(), one.test_rows), (3, 0));
+    assert_eq!(cells(&one, "class")[0].as_deref(), Some("rod"));
+    // A file of the set that is damaged, or of another kind, is named.
+    let folder = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(modelnet()).unwrap() {
+        let path = file.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let damaged = folder.path().join("ply_data_train1.h5");
+    let whole = std::fs::read(&damaged).unwrap();
+    write(&damaged, &whole[..whole.len() / 2]);
+    let error = read(folder.path(), &LABELLED()).unwrap_err().to_string();
+    assert!(error.contains("`ply_data_train1.h5`"), "{error}");
+    // A table in HDF5 holds no shapes.
+    let table = "../../data/tests/files/metr-la.h5";
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join(table);
+    assert!(table.is_file());
+    assert_eq!(CloudSource::detect(&table), None);
+}
+
 #[test]
 fn what_makes_no_task_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -327,6 +371,29 @@ fn every_format_is_read() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn damaged_arrays_in_hdf5_are_read_or_refused(
+        changes in proptest::collection::vec((0.0..1.0f64, any::<u8>()), 1..6),
+        kept in prop_oneof![4 => Just(1.0), 1 => 0.0..1.0f64],
+    ) {
+        let mut bytes = std::fs::read(modelnet().join("ply_data_test0.h5")).unwrap();
+        bytes.truncate((kept * bytes.len() as f64) as usize);
+        let length = bytes.len() as f64;
+        for (place, value) in changes {
+            if let Some(byte) = bytes.get_mut((place * length) as usize) {
+                *byte = value;
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shapes.h5");
+        write(&path, bytes);
+        if let Some(source) = CloudSource::detect(&path)
+            && let Ok(read) = read_clouds(&source, &LABELLED())
+        {
+            prop_assert_eq!(read.clouds.len(), read.table.rows());
+        }
+    }
 
     #[test]
     fn damaged_files_are_refused_or_read_but_never_stop_the_reader(

@@ -3,6 +3,7 @@
 
 mod solids;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -250,6 +251,40 @@ fn archives_say_by_their_shape_whether_labels_are_of_points() {
     ]);
     assert!(PointSource::detect(&path, true).is_none());
     assert!(CloudSource::detect(&path).is_some());
+}
+
+/// Eight shapes of 48 points as h5py 3 writes them, in the layout of ShapeNetPart in HDF5: `data`, `label` and `pid`.
+const PARTS_IN_HDF5: &str = "tests/files/shapenetpart_train0.h5";
+
+#[test]
+fn points_in_hdf5_have_labels_and_categories() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(PARTS_IN_HDF5);
+    let one = read(&file);
+    assert_eq!((one.table.rows(), one.test_rows), (8 * 48, 0));
+    assert_eq!(one.rules.channels, ["category 0", "category 1"]);
+    assert_eq!(one.points.category(1), Some("1"));
+    let labels: BTreeSet<String> = texts(&one, "label").into_iter().flatten().collect();
+    assert_eq!(Vec::from_iter(labels), ["0", "1", "2", "3"]);
+    // A folder of such files: what a name says is for testing is the test part.
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "ply_data_train0.h5",
+        "ply_data_val0.h5",
+        "ply_data_test0.h5",
+    ] {
+        std::fs::copy(&file, folder.path().join(name)).unwrap();
+    }
+    let all = read(folder.path());
+    assert_eq!((all.table.rows(), all.test_rows), (3 * 8 * 48, 8 * 48));
+    let shapes = texts(&all, "shape");
+    let last = shapes.last().cloned().flatten();
+    assert_eq!(last.as_deref(), Some("ply_data_test0.h5 7"));
+    assert_ne!(one.facts.sha256, all.facts.sha256);
+    let asked = PointSource::certainly(folder.path()).unwrap();
+    let asked = read_asked(&asked, &all.rules).unwrap();
+    assert_eq!(asked.files.len(), 3 * 8 + 1);
+    // In natural order.
+    assert_eq!(asked.names[0], "ply_data_test0.h5 0#1");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod dataset;
 mod datatype;
 mod file;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use self::bytes::Fault;
@@ -16,6 +17,7 @@ use super::names::unique_names;
 use super::text_column::TextColumn;
 use super::thinning::Thinning;
 use crate::DataError;
+use crate::arrays::{Array, ArrayValues};
 use crate::date::iso_moment;
 use crate::source::{MissingMarkers, Read, ReadOptions, SourceFacts};
 use crate::table::{Column, Table, Values, choose_columns};
@@ -79,6 +81,57 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Read, DataError
         table = table.select(&kept);
     }
     Ok(Read { table, facts })
+}
+
+/// The data sets in the root of a file, by name; those that are not read are passed over.
+fn root_datasets<'a>(file: &Hdf5<'a>) -> Result<BTreeMap<String, Dataset<'a>>, Fault> {
+    let mut datasets = BTreeMap::new();
+    for (name, address) in file.members(&file.root()?)?.into_iter().take(MOST_OBJECTS) {
+        if let Ok(Some(dataset)) = file.dataset(&file.object(address)?) {
+            datasets.insert(name, dataset);
+        }
+    }
+    Ok(datasets)
+}
+
+/// The shapes of the data sets in the root of a file.
+pub(crate) fn root_shapes(bytes: &[u8]) -> Result<BTreeMap<String, Vec<usize>>, Fault> {
+    let datasets = root_datasets(&Hdf5::open(bytes)?)?.into_iter();
+    Ok(datasets.map(|(name, set)| (name, set.shape)).collect())
+}
+
+/// Those data sets in the root of a file that are called for.
+pub(crate) fn root_arrays(
+    bytes: &[u8],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Array>, Fault> {
+    let file = Hdf5::open(bytes)?;
+    let mut arrays = BTreeMap::new();
+    for (name, dataset) in root_datasets(&file)? {
+        if wanted(&name) {
+            let array =
+                array(&file, &dataset).map_err(|fault| format!("array `{name}`: {fault}"))?;
+            arrays.insert(name, array);
+        }
+    }
+    Ok(arrays)
+}
+
+fn array<'a>(file: &Hdf5<'a>, dataset: &Dataset<'a>) -> Result<Array, Fault> {
+    let datatype = &dataset.datatype;
+    let cells = dataset.cells(file)?;
+    let each = || cells.chunks_exact(datatype.size);
+    let values = match datatype.class {
+        Class::Text | Class::VariableText => ArrayValues::Text(file.texts(datatype, &cells)?),
+        Class::Float => ArrayValues::Real(each().map(|cell| datatype.number(cell)).collect()),
+        Class::Integer { .. } => {
+            ArrayValues::Whole(each().map(|cell| datatype.integer(cell)).collect())
+        }
+    };
+    Ok(Array {
+        shape: dataset.shape.clone(),
+        values,
+    })
 }
 
 /// A table that was found: where, and what its group holds.

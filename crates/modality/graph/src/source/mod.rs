@@ -1,12 +1,10 @@
 //! Where graphs come from: one file a format.
 
-mod arrays;
 mod collection;
 mod folder;
 mod gml;
 mod graphml;
 mod listed;
-mod npz;
 mod npz_graph;
 mod parts;
 
@@ -17,10 +15,8 @@ use candor_core::Finding;
 use candor_data::{ReadOptions, SourceFacts, Table};
 use serde::{Deserialize, Serialize};
 
-pub use arrays::{Array, Values as ArrayValues};
 pub use collection::{CollectionSource, ReadCollection, read_collection};
 pub use folder::{canonical_id, edge_columns};
-pub use npz::{arrays as read_arrays, names as array_names};
 pub use parts::GivenParts;
 
 use crate::{Graph, GraphError, SparseFeatures};
@@ -46,7 +42,7 @@ impl GraphSource {
             if folder::Files::of(path).is_any() {
                 return Some(GraphSource::Folder(path.to_owned()));
             }
-            let archive = npz::only_archive(path)?;
+            let archive = npz_graph::only_archive(path)?;
             return npz_graph::holds_edges(&archive).then_some(GraphSource::Arrays(archive));
         }
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();

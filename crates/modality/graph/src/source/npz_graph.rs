@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use candor_data::{Column, SourceFacts, Table, Values as Cells, fingerprint_bytes};
+use candor_data::{
+    Array, ArrayValues as Values, Column, SourceFacts, Table, Values as Cells, array_names,
+    fingerprint_bytes, read_arrays,
+};
 
-use super::arrays::{Array, Values};
 use super::parts::GivenParts;
-use super::{GraphOptions, ReadGraph, npz, told};
+use super::{GraphOptions, ReadGraph, told};
 use crate::curate::structure_findings;
 use crate::{Graph, GraphError, SparseFeatures};
 
@@ -34,9 +36,21 @@ const PARTS: [[&str; 5]; 3] = [
 /// Sparse matrices in compressed rows: edges (Shchur et al. 2018) and features.
 const ROWS: [&str; 2] = ["adj", "attr"];
 
+/// The only archive of arrays in a folder.
+pub(super) fn only_archive(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let paths = entries.map(|entry| entry.path());
+    let mut archives = paths.filter(|path| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npz"))
+    });
+    let first = archives.next()?;
+    archives.next().is_none().then_some(first)
+}
+
 /// Whether an archive of arrays holds a graph.
 pub(super) fn holds_edges(path: &Path) -> bool {
-    let names = npz::names(path);
+    let names = array_names(path);
     let has = |name: &str| names.iter().any(|known| known == name);
     EDGES.iter().any(|name| has(name)) || (has("adj_indptr") && has("adj_indices"))
 }
@@ -73,7 +87,7 @@ impl Arrays<'_> {
 }
 
 pub(super) fn read(path: &Path, options: &GraphOptions) -> Result<ReadGraph, GraphError> {
-    let held = npz::arrays(path, is_known).map_err(|problem| GraphError::Arrays {
+    let held = read_arrays(path, is_known).map_err(|problem| GraphError::Arrays {
         path: path.to_owned(),
         problem,
     })?;

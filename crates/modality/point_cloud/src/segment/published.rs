@@ -23,6 +23,8 @@ pub(crate) struct Listed {
     /// The path below the source.
     pub name: String,
     pub path: PathBuf,
+    /// Of arrays, which file of them, and which shape in it.
+    pub place: Option<(usize, usize)>,
     pub category: Option<String>,
     pub test: bool,
 }
@@ -115,6 +117,7 @@ pub(crate) fn shapenet(path: &Path) -> Result<(Vec<Listed>, Vec<String>), CloudE
             listed.push(Listed {
                 test: tested.binary_search(&name).is_ok(),
                 category: Some(category.clone()),
+                place: None,
                 path: at,
                 name,
             });
@@ -135,6 +138,7 @@ pub(crate) fn s3dis(path: &Path) -> Result<(Vec<Listed>, Vec<String>), CloudErro
                 listed.push(Listed {
                     name: format!("{area}/{room}"),
                     path: at,
+                    place: None,
                     category: None,
                     test: area.eq_ignore_ascii_case(TESTED_AREA),
                 });

@@ -15,7 +15,10 @@ use super::published::{self, Listed};
 use super::scan::dealt;
 use super::tiles::{self, Block};
 use super::{Frame, PointUnits, Scan};
-use crate::source::{Archive, is_shape, is_shape_name, labels_points, shape_of_file, unreadable};
+use crate::source::{
+    Archive, ArrayFile, arrays_fingerprint, holds_shapes, is_of_arrays, is_shape, is_shape_name,
+    labels_points, shape_of_file, unreadable,
+};
 use crate::{CloudError, Fault, Geometry, PointLabels};
 
 /// Where labelled points come from.
@@ -23,7 +26,7 @@ use crate::{CloudError, Fault, Geometry, PointLabels};
 pub enum PointSource {
     /// A folder of files, or one file.
     Files(PathBuf),
-    /// An archive of NumPy arrays.
+    /// An archive of NumPy arrays, an HDF5 file, or a folder of these.
     Arrays(PathBuf),
     /// The folder of ShapeNetPart.
     ShapeNet(PathBuf),
@@ -50,12 +53,14 @@ impl PointSource {
             if found.classes && !asked {
                 return None;
             }
+            if found.files.is_empty() {
+                return labels_points(path).then_some(PointSource::Arrays(owned));
+            }
             let mut first = found.files.iter().take(LOOKED_AT);
             let told = first.any(|file| labelled(&file.path, asked));
             return told.then_some(PointSource::Files(owned));
         }
-        let extension = path.extension().unwrap_or_default();
-        if extension.eq_ignore_ascii_case("npz") {
+        if is_of_arrays(path) {
             return labels_points(path).then_some(PointSource::Arrays(owned));
         }
         let name = path.file_name()?.to_string_lossy();
@@ -69,10 +74,12 @@ impl PointSource {
         PointSource::detect(path, true).or_else(|| {
             if path.is_dir() {
                 let found = files_in_folders(path, "shapes", &is_shape).ok()?;
-                return (!found.files.is_empty()).then_some(PointSource::Files(owned));
+                return match found.files.is_empty() {
+                    false => Some(PointSource::Files(owned)),
+                    true => holds_shapes(path).then_some(PointSource::Arrays(owned)),
+                };
             }
-            let extension = path.extension().unwrap_or_default();
-            if extension.eq_ignore_ascii_case("npz") {
+            if is_of_arrays(path) {
                 return Some(PointSource::Arrays(owned));
             }
             path.is_file().then_some(PointSource::Files(owned))
@@ -162,7 +169,7 @@ const FEWEST_BLOCKS: usize = 24;
 /// Scenes from which on whole scenes are kept together when units are parted, and not blocks.
 const MANY_SCENES: usize = 8;
 /// What a channel of a category is called, before its name.
-const CATEGORY: &str = "category ";
+pub(super) const CATEGORY: &str = "category ";
 /// The edge of a block of S3DIS, in metres.
 const ROOM_BLOCK: f64 = 1.0;
 /// The column of labels.
@@ -215,7 +222,8 @@ type Looked = (u64, String, Result<Vec<Piece>, Fault>);
 /// All files of a source, before they are read.
 pub(super) struct Listing {
     pub files: Vec<Listed>,
-    archive: Option<Archive>,
+    /// Where they are arrays, what holds them.
+    archives: Vec<Archive>,
     format: &'static str,
     notes: Vec<String>,
 }
@@ -223,7 +231,7 @@ pub(super) struct Listing {
 pub(super) fn list(source: &PointSource) -> Result<Listing, CloudError> {
     let listing = |(files, notes), format| Listing {
         files,
-        archive: None,
+        archives: Vec::new(),
         format,
         notes,
     };
@@ -231,20 +239,32 @@ pub(super) fn list(source: &PointSource) -> Result<Listing, CloudError> {
         PointSource::ShapeNet(path) => Ok(listing(published::shapenet(path)?, "ShapeNetPart")),
         PointSource::S3dis(path) => Ok(listing(published::s3dis(path)?, "S3DIS")),
         PointSource::Arrays(path) => {
-            let archive = Archive::read(path).map_err(|problem| CloudError::Arrays {
-                path: path.clone(),
-                problem,
-            })?;
-            let file = |shape: usize| Listed {
-                name: format!("shape {shape}"),
-                path: path.clone(),
-                category: None,
-                test: archive.test.as_ref().is_some_and(|test| test[shape]),
-            };
-            let files = (0..archive.len()).map(file).collect();
+            let (mut files, mut archives) = (Vec::new(), Vec::new());
+            let found = ArrayFile::all(path)?;
+            for file in &found {
+                let archive = Archive::read(&file.path).map_err(|problem| CloudError::Arrays {
+                    path: file.path.clone(),
+                    problem,
+                })?;
+                let category = archive.target.as_ref().map(|column| &column.values);
+                let category = category.filter(|values| matches!(values, Values::Text { .. }));
+                let tested = file.tested(&archive).into_iter().enumerate();
+                let listed = tested.map(|(shape, test)| Listed {
+                    name: match found.len() {
+                        1 => format!("shape {shape}"),
+                        _ => format!("{} {shape}", file.name),
+                    },
+                    path: file.path.clone(),
+                    place: Some((archives.len(), shape)),
+                    category: category.and_then(|values| values.text(shape)),
+                    test,
+                });
+                files.extend(listed);
+                archives.push(archive);
+            }
             Ok(Listing {
-                archive: Some(archive),
-                ..listing((files, Vec::new()), "arrays of npz")
+                archives,
+                ..listing((files, Vec::new()), "arrays")
             })
         }
         PointSource::Files(path) if path.is_dir() => {
@@ -252,6 +272,7 @@ pub(super) fn list(source: &PointSource) -> Result<Listing, CloudError> {
             let file = |file: candor_data::FileInFolder| Listed {
                 name: file.name,
                 path: file.path,
+                place: None,
                 category: file.class,
                 test: file.test,
             };
@@ -263,6 +284,7 @@ pub(super) fn list(source: &PointSource) -> Result<Listing, CloudError> {
             let file = Listed {
                 name: name.to_string_lossy().into_owned(),
                 path: path.clone(),
+                place: None,
                 category: None,
                 test: false,
             };
@@ -273,15 +295,11 @@ pub(super) fn list(source: &PointSource) -> Result<Listing, CloudError> {
 
 pub(super) fn load(listing: &Listing, number: usize, rooms: bool) -> Loaded {
     let file = &listing.files[number];
-    if let Some(archive) = &listing.archive {
-        let own = file
-            .name
-            .strip_prefix("shape ")
-            .and_then(|n| n.parse().ok());
+    if let Some((archive, shape)) = file.place {
         return Loaded {
             bytes: 0,
             sha256: String::new(),
-            geometry: own.map_or(Err(Fault::Missing), |shape| archive.shape(shape)),
+            geometry: listing.archives[archive].shape(shape),
         };
     }
     if rooms {
@@ -639,12 +657,8 @@ fn fingerprint(
     listing: &Listing,
     loaded: &[Looked],
 ) -> Result<(u64, String), CloudError> {
-    if listing.archive.is_some() {
-        let bytes = std::fs::read(path).map_err(|source| candor_data::DataError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        return Ok(fingerprint_bytes(&bytes));
+    if !listing.archives.is_empty() {
+        return arrays_fingerprint(path);
     }
     let files = listing.files.iter().zip(loaded);
     let mut lines: Vec<String> = files

@@ -1,13 +1,17 @@
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use candor_data::{Column, Values, part_named};
-use candor_graph::{Array, ArrayValues, array_names, read_arrays};
+use candor_data::{
+    Array, ArrayValues, Column, DataError, Values, array_names, files_in_folders, hdf5_shapes,
+    is_hdf5_name, part_named, read_arrays,
+};
 
 use super::geometry::{Channels, Geometry, PointLabels};
 use super::{Fault, LabelBook};
 
-const POINTS: [&str; 4] = ["points", "point_clouds", "clouds", "xyz"];
+const POINTS: [&str; 5] = ["points", "point_clouds", "clouds", "xyz", DATA];
+/// What points are called in the HDF5 files of ModelNet40, ShapeNetPart and ScanObjectNN; elsewhere it may be anything.
+const DATA: &str = "data";
 const VERTICES: [&str; 1] = ["vertices"];
 const LABELS: [&str; 6] = ["label", "labels", "y", "class", "classes", "target"];
 /// Arrays that say of each point what it is part of.
@@ -37,16 +41,93 @@ const FACES: &str = "faces";
 const VERTEX_OFFSETS: &str = "vertex_offset";
 const FACE_OFFSETS: &str = "face_offset";
 
-/// Whether an archive of NumPy arrays holds shapes.
-pub(super) fn holds_shapes(path: &Path) -> bool {
-    let names = array_names(path);
+/// Files that name classes, a name a line, beside arrays of their numbers; the second as ModelNet40 has it.
+const CLASS_FILES: [&str; 2] = ["classes.txt", "shape_names.txt"];
+
+/// One file of arrays, and whether its makers test on it where its name says so.
+#[derive(Debug)]
+pub(crate) struct ArrayFile {
+    pub name: String,
+    pub path: PathBuf,
+    test: bool,
+}
+
+impl ArrayFile {
+    /// The file itself, or all HDF5 files of a folder, in natural order.
+    pub fn all(path: &Path) -> Result<Vec<ArrayFile>, DataError> {
+        if !path.is_dir() {
+            let name = path.file_name().unwrap_or_default();
+            return Ok(vec![ArrayFile {
+                name: name.to_string_lossy().into_owned(),
+                path: path.to_owned(),
+                test: false,
+            }]);
+        }
+        let found = files_in_folders(path, "arrays", &|_, path| is_hdf5_name(path))?;
+        let tested = |name: &str| {
+            let mut words = name.split(|c: char| !c.is_alphabetic());
+            words.find_map(part_named).unwrap_or(false)
+        };
+        let files = found.files.into_iter().map(|file| ArrayFile {
+            test: file.test || tested(&file.name),
+            name: file.name,
+            path: file.path,
+        });
+        Ok(files.collect())
+    }
+
+    /// Which of so many shapes of it are tested on.
+    pub fn tested(&self, archive: &Archive) -> Vec<bool> {
+        let all = vec![self.test; archive.len()];
+        archive.test.clone().unwrap_or(all)
+    }
+
+    /// How many shapes it holds, where that can be told without reading them.
+    pub fn shapes(&self) -> Option<usize> {
+        let shapes = hdf5_shapes(&self.path);
+        POINTS
+            .iter()
+            .find_map(|name| match *shapes.get(*name)?.as_slice() {
+                [shapes, _, 3] => Some(shapes),
+                _ => None,
+            })
+    }
+}
+
+/// Whether a file is one of arrays, by its name.
+pub(crate) fn is_of_arrays(path: &Path) -> bool {
+    let npz = |e: &std::ffi::OsStr| e.eq_ignore_ascii_case("npz");
+    is_hdf5_name(path) || path.extension().is_some_and(npz)
+}
+
+/// The file that tells what a path of arrays holds; of a folder the first.
+fn telling(path: &Path) -> Option<PathBuf> {
+    let files = ArrayFile::all(path).ok()?;
+    Some(files.into_iter().next()?.path)
+}
+
+/// Whether an archive of NumPy arrays, an HDF5 file or a folder of these holds shapes.
+pub(crate) fn holds_shapes(path: &Path) -> bool {
+    let Some(path) = telling(path) else {
+        return false;
+    };
+    if is_hdf5_name(&path) {
+        let shapes = hdf5_shapes(&path);
+        let dense = |name: &&str| matches!(shapes.get(*name).map(Vec::as_slice), Some([_, _, 3]));
+        return POINTS.iter().any(|name| dense(&name))
+            || (shapes.contains_key(VERTICES[0]) && shapes.contains_key(VERTEX_OFFSETS));
+    }
+    let names = array_names(&path);
     let has = |name: &str| names.iter().any(|n| n == name);
-    POINTS.iter().any(|name| has(name))
+    POINTS.iter().any(|name| has(name) && *name != DATA)
         || (VERTICES.iter().any(|name| has(name)) && has(VERTEX_OFFSETS))
 }
 
-/// Whether an archive says of each point what it is part of.
+/// Whether arrays say of each point what it is part of.
 pub(crate) fn labels_points(path: &Path) -> bool {
+    let Some(path) = &telling(path) else {
+        return false;
+    };
     let names = array_names(path);
     let has = |known: &[&str]| known.iter().any(|name| names.iter().any(|n| n == name));
     if !holds_shapes(path) {
@@ -171,6 +252,43 @@ impl Archive {
     }
 }
 
+/// The columns of files that belong together, one after another.
+pub(super) fn joined(columns: &[(&str, Option<Column>)]) -> Result<Option<Column>, String> {
+    let Some((_, first)) = columns.first() else {
+        return Ok(None);
+    };
+    let like_first = |column: &Option<Column>| match (column, first) {
+        (None, None) => true,
+        (Some(one), Some(other)) => {
+            let numbers = |column: &Column| matches!(column.values, Values::Numeric(_));
+            one.name == other.name && numbers(one) == numbers(other)
+        }
+        _ => false,
+    };
+    if let Some((file, _)) = columns.iter().find(|(_, column)| !like_first(column)) {
+        return Err(format!(
+            "`{file}` has not the labels of the files before it"
+        ));
+    }
+    let mut known = columns.iter().filter_map(|(_, column)| column.as_ref());
+    let Some(first) = known.next() else {
+        return Ok(None);
+    };
+    let mut joined = first.clone();
+    for column in known {
+        let own = &column.values;
+        match (&mut joined.values, own) {
+            (Values::Numeric(all), Values::Numeric(own)) => all.extend(own),
+            (all, own) => {
+                let before = (0..all.len()).map(|row| all.text(row));
+                let cells = before.chain((0..own.len()).map(|row| own.text(row)));
+                *all = super::texts(cells.collect());
+            }
+        }
+    }
+    Ok(Some(joined))
+}
+
 fn dense(name: &str, array: &Array) -> Result<(Vec<f64>, Vec<usize>), String> {
     let wrong = || format!("array `{name}` should be numbers of shape [shapes, points, 3]");
     let (shapes, points) = match *array.shape.as_slice() {
@@ -279,9 +397,13 @@ fn triangles(
 }
 
 fn labels(name: &str, array: &Array, shapes: usize, path: &Path) -> Result<Column, String> {
-    let [count] = *array.shape.as_slice() else {
+    // `[shapes, 1]` is common, too.
+    let [count, ref further @ ..] = *array.shape.as_slice() else {
         return Err(format!("array `{name}` should have one axis"));
     };
+    if further.iter().any(|&length| length != 1) {
+        return Err(format!("array `{name}` should have one axis"));
+    }
     if count != shapes {
         return Err(format!(
             "array `{name}` is of {count} shapes, there are {shapes}"
@@ -309,13 +431,14 @@ fn labels(name: &str, array: &Array, shapes: usize, path: &Path) -> Result<Colum
     })
 }
 
-/// What numbers of classes mean, from a file `classes.txt` beside the archive, a name a line; nothing where there is none.
+/// What numbers of classes mean, from a file beside the archive; nothing where there is none.
 fn class_names(path: &Path) -> Vec<String> {
     const MOST: u64 = 1 << 20;
-    let file = path.with_file_name("classes.txt");
-    if std::fs::metadata(&file).map_or(true, |m| m.len() > MOST) {
+    let mut files = CLASS_FILES.iter().map(|name| path.with_file_name(name));
+    let small = |file: &PathBuf| std::fs::metadata(file).is_ok_and(|m| m.len() <= MOST);
+    let Some(file) = files.find(small) else {
         return Vec::new();
-    }
+    };
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let lines = text.lines().map(|line| line.trim().to_owned());
     let names: Vec<String> = lines.filter(|line| !line.is_empty()).collect();

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | class folders | `shapes/cup/1.off`, `shapes/chair/2.ply`; or `shapes/train/cup/1.off`, `shapes/test/cup/2.off` |
 //! | manifest | a CSV with a column of paths, relative to it; all other columns are kept |
-//! | arrays | an `.npz` with `points [shapes, points, 3]` or `vertices`, `faces` and their offsets; `label`; `train` |
+//! | arrays | an `.npz` with `points [shapes, points, 3]` or `vertices`, `faces` and their offsets; `label`; `train`; the same in HDF5 (`.h5`), |
+//! | | where points may be called `data`, or a folder of such files (`ply_data_train0.h5`, `ply_data_test0.h5`), as ModelNet40 is published |
 //! | shapes | one file, or a folder of files without classes: to predict |
 //!
 //! OFF, PLY (text, binary of both orders), OBJ, STL (text, binary), PCD (text, binary), LAS, LAZ and texts of coordinates (XYZ, PTS, CSV) are read.
@@ -36,7 +37,7 @@ use candor_data::{
 };
 use rayon::prelude::*;
 
-pub(crate) use archive::{Archive, labels_points};
+pub(crate) use archive::{Archive, ArrayFile, holds_shapes, is_of_arrays, labels_points};
 pub use fault::Fault;
 pub(crate) use fields::LabelBook;
 pub use format::parse_shape;
@@ -60,7 +61,7 @@ pub enum CloudSource {
         /// The column.
         column: String,
     },
-    /// An archive of NumPy arrays.
+    /// An archive of NumPy arrays, an HDF5 file, or a folder of these.
     Arrays(PathBuf),
 }
 
@@ -75,8 +76,11 @@ impl CloudSource {
             let found = files_in_folders(path, "shapes", &format::is_shape).ok()?;
             // Shapes may lie beside their materials and pictures of them; a shape among many other files does not make a folder one of shapes.
             let shapes = found.files.len();
-            let many = shapes > 0 && found.others <= MOST_OTHERS * shapes;
-            return many.then_some(CloudSource::Files(owned));
+            if shapes > 0 {
+                let many = found.others <= MOST_OTHERS * shapes;
+                return many.then_some(CloudSource::Files(owned));
+            }
+            return holds_shapes(path).then_some(CloudSource::Arrays(owned));
         }
         if !path.is_file() {
             return None;
@@ -84,11 +88,8 @@ impl CloudSource {
         if format::is_shape_name(&name) || format::begins_as_shape(path) {
             return Some(CloudSource::Files(owned));
         }
-        if path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("npz"))
-        {
-            return archive::holds_shapes(path).then_some(CloudSource::Arrays(owned));
+        if is_of_arrays(path) {
+            return holds_shapes(path).then_some(CloudSource::Arrays(owned));
         }
         let column = manifest::shape_column(path)?;
         Some(CloudSource::Manifest {
@@ -354,48 +355,71 @@ fn from_manifest(
 }
 
 fn from_arrays(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudError> {
-    let archive = archive::Archive::read(path).map_err(|problem| CloudError::Arrays {
+    let wrong = |problem| CloudError::Arrays {
         path: path.to_owned(),
         problem,
-    })?;
-    let shapes = archive.len();
-    if shapes == 0 {
+    };
+    let files = ArrayFile::all(path)?;
+    let several = files.len() > 1;
+    // Of several files each is read and thinned before the next one; what fits is known before.
+    let all = several.then(|| files.iter().filter_map(ArrayFile::shapes).sum());
+    let (mut names, mut looks) = (Vec::new(), Vec::<Look>::new());
+    let (mut tests, mut targets) = (Vec::new(), Vec::new());
+    let mut points = options.kept.unwrap_or(KEPT);
+    for file in &files {
+        let named = |problem: String| match several {
+            true => wrong(format!("`{}`: {problem}", file.name)),
+            false => wrong(problem),
+        };
+        let mut archive = Archive::read(&file.path).map_err(named)?;
+        points = kept(path, all.unwrap_or(archive.len()), options)?;
+        let shapes = (0..archive.len()).into_par_iter();
+        looks.par_extend(shapes.map(|shape| {
+            let cloud = made(archive.shape(shape), points, options.seed);
+            (0, String::new(), cloud)
+        }));
+        names.extend((0..archive.len()).map(|shape| match several {
+            true => format!("{} {shape}", file.name),
+            false => format!("shape {shape}"),
+        }));
+        tests.extend(file.tested(&archive));
+        targets.push((file.name.as_str(), archive.target.take()));
+    }
+    if looks.is_empty() {
         return Err(CloudError::NoShapes {
             path: path.to_owned(),
         });
     }
-    let kept = kept(path, shapes, options)?;
-    let is_test = |shape: usize| archive.test.as_ref().is_some_and(|test| test[shape]);
-    let (tests, mut order): (Vec<usize>, Vec<usize>) =
-        (0..shapes).partition(|&shape| is_test(shape));
-    let test_rows = tests.len();
-    order.extend(tests);
-    let name = |shape: &usize| format!("shape {shape}");
-    let looks = order.par_iter().map(|shape| {
-        let cloud = made(archive.shape(*shape), kept, options.seed);
-        (0, String::new(), cloud)
-    });
-    let looks: Vec<Look> = looks.collect();
+    // A part that is all or nothing tests nothing.
+    if tests.iter().all(|&test| test) {
+        tests.fill(false);
+    }
+    let target = archive::joined(&targets).map_err(wrong)?;
+    let rows = 0..looks.len();
+    let (last, mut order): (Vec<usize>, Vec<usize>) = rows.partition(|&row| tests[row]);
+    let test_rows = last.len();
+    order.extend(last);
     let mut notes = vec!["shapes are numbered from 0, as in the arrays".to_owned()];
     if test_rows > 0 {
         notes.push(format!(
-            "the archive says that {test_rows} shapes are the test part"
+            "the arrays say that {test_rows} shapes are the test part"
         ));
     }
-    let target = archive.target.as_ref().map(|column| column.name.clone());
+    let mut looks: Vec<Option<Look>> = looks.into_iter().map(Some).collect();
+    let looks = order.iter().filter_map(|&row| looks[row].take()).collect();
     let listed = Listed {
-        names: order.iter().map(name).collect(),
+        names: order.iter().map(|&row| names[row].clone()).collect(),
+        target: target.as_ref().map(|column| column.name.clone()),
         columns: Table {
-            columns: archive.target.into_iter().collect(),
+            columns: target.into_iter().collect(),
         }
         .select(&order),
-        target,
         test_rows,
-        format: "arrays of npz",
+        format: "arrays",
         notes,
-        carriers: vec![path.to_owned()],
+        carriers: files.into_iter().map(|file| file.path).collect(),
     };
-    finish(path, listed, looks, kept, options)
+    finish(path, listed, looks, points, options)
 }
 
 /// Bytes and SHA-256 of all files of a source, in the order of their names.
@@ -408,25 +432,41 @@ fn fingerprint(listed: &Listed, looks: &[Look]) -> Result<(u64, String), CloudEr
         .map(|(name, (bytes, sha256, _))| (name.clone(), *bytes, sha256.clone()))
         .collect();
     for path in &listed.carriers {
-        let bytes = std::fs::read(path).map_err(|source| candor_data::DataError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
-        let (bytes, sha256) = fingerprint_bytes(&bytes);
-        files.push((path.display().to_string(), bytes, sha256));
+        files.push(fingerprinted(path)?);
     }
+    Ok(hash_of(files))
+}
+
+/// The name, bytes and SHA-256 of a file.
+fn fingerprinted(path: &Path) -> Result<(String, u64, String), CloudError> {
+    let bytes = std::fs::read(path).map_err(|source| candor_data::DataError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (bytes, sha256) = fingerprint_bytes(&bytes);
+    Ok((name.into_owned(), bytes, sha256))
+}
+
+/// Bytes and SHA-256 of files, whatever their order: of one its own.
+fn hash_of(mut files: Vec<(String, u64, String)>) -> (u64, String) {
     files.sort();
     let bytes = files.iter().map(|(_, bytes, _)| bytes).sum();
     if let [(_, _, only)] = files.as_slice() {
-        return Ok((bytes, only.clone()));
+        return (bytes, only.clone());
     }
     let lines = files
         .iter()
         .map(|(name, _, sha256)| format!("{name}\0{sha256}\n"));
-    Ok((
-        bytes,
-        fingerprint_bytes(lines.collect::<String>().as_bytes()).1,
-    ))
+    let lines = lines.collect::<String>();
+    (bytes, fingerprint_bytes(lines.as_bytes()).1)
+}
+
+/// Bytes and SHA-256 of files of arrays.
+pub(crate) fn arrays_fingerprint(path: &Path) -> Result<(u64, String), CloudError> {
+    let files = ArrayFile::all(path)?.into_iter();
+    let files = files.map(|file| fingerprinted(&file.path));
+    Ok(hash_of(files.collect::<Result<_, CloudError>>()?))
 }
 
 fn finish(

@@ -1,34 +1,14 @@
-/// An array of NumPy's format (`.npy`, versions 1 to 3).
-///
-/// # Reference
-/// NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
-#[derive(Debug, Clone, PartialEq)]
-pub struct Array {
-    /// Lengths of the axes.
-    pub shape: Vec<usize>,
-    /// The values, the last axis running fastest.
-    pub values: Values,
-}
-
-/// Values of one kind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Values {
-    /// Floating-point numbers.
-    Real(Vec<f64>),
-    /// Integers.
-    Whole(Vec<i64>),
-    /// Truth values.
-    Truth(Vec<bool>),
-    /// Texts.
-    Text(Vec<String>),
-}
+use super::{Array, ArrayValues as Values};
 
 impl Array {
-    /// Reads the bytes of a file.
+    /// Reads the bytes of a file of NumPy's format (`.npy`, versions 1 to 3).
+    ///
+    /// # Reference
+    /// NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
     ///
     /// # Errors
     /// What is wrong, in words: never more memory is asked for than the bytes fill.
-    pub fn parse(bytes: &[u8]) -> Result<Array, String> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Array, String> {
         let short = || "it is cut short".to_owned();
         let rest = bytes
             .strip_prefix(b"\x93NUMPY")
@@ -65,48 +45,6 @@ impl Array {
         } else {
             Array { shape, values }
         })
-    }
-
-    /// Lengths of the two axes; a vector is one column.
-    pub fn rows_and_columns(&self) -> Option<(usize, usize)> {
-        match *self.shape.as_slice() {
-            [rows] => Some((rows, 1)),
-            [rows, columns] => Some((rows, columns)),
-            _ => None,
-        }
-    }
-
-    /// All values as numbers.
-    pub fn numbers(&self) -> Option<Vec<f64>> {
-        Some(match &self.values {
-            Values::Real(values) => values.clone(),
-            Values::Whole(values) => values.iter().map(|&v| v as f64).collect(),
-            Values::Truth(values) => values.iter().map(|&v| f64::from(u8::from(v))).collect(),
-            Values::Text(_) => return None,
-        })
-    }
-
-    /// All values as places `0..bound`.
-    ///
-    /// # Errors
-    /// The first value that is none, in words.
-    pub fn places(&self, bound: usize) -> Result<Vec<u32>, String> {
-        let inside = |value: i64| u32::try_from(value).ok().filter(|&v| (v as usize) < bound);
-        let outside = |value: &dyn std::fmt::Display| format!("{value} is not one of 0..{bound}");
-        match &self.values {
-            Values::Whole(values) => values
-                .iter()
-                .map(|&v| inside(v).ok_or_else(|| outside(&v)))
-                .collect(),
-            Values::Real(values) => values
-                .iter()
-                .map(|&v| {
-                    let whole = (v.fract() == 0.0).then_some(v as i64).and_then(inside);
-                    whole.ok_or_else(|| outside(&v))
-                })
-                .collect(),
-            _ => Err("it should hold whole numbers".into()),
-        }
     }
 }
 

@@ -1,27 +1,15 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::arrays::Array;
+use super::Array;
 
 /// Bytes of one array, at most.
 const MOST_BYTES: u64 = 8 << 30;
 
-/// The only archive of arrays in a folder.
-pub(super) fn only_archive(folder: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let paths = entries.map(|entry| entry.path());
-    let mut archives = paths.filter(|path| {
-        path.extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("npz"))
-    });
-    let first = archives.next()?;
-    archives.next().is_none().then_some(first)
-}
-
 /// The names of the arrays in an archive; none when it cannot be read.
-pub fn names(path: &Path) -> Vec<String> {
+pub(super) fn names(path: &Path) -> Vec<String> {
     let Ok(file) = File::open(path) else {
         return Vec::new();
     };
@@ -38,9 +26,9 @@ pub fn names(path: &Path) -> Vec<String> {
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn arrays(
+pub(super) fn arrays(
     path: &Path,
-    wanted: impl Fn(&str) -> bool,
+    wanted: &dyn Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Array>, String> {
     let file = File::open(path).map_err(|e| format!("it cannot be read ({e})"))?;
     let unreadable = |e: zip::result::ZipError| format!("it is no archive that can be read ({e})");
