@@ -86,6 +86,7 @@ fn a_folder_of_labelled_shapes_becomes_a_model_that_answers_for_each_point() {
     for part in [
         "6000 points",
         "mean_iou",
+        "By label, the intersection over union",
         "one side not seen",
         "from three sides",
     ] {

@@ -118,6 +118,7 @@ fn a_folder_of_shapes_becomes_a_model_that_answers_and_knows_strange_ones() {
     for part in [
         "120 shapes",
         "points dropped",
+        "density falls off",
         "one side not seen",
         "octant",
         "the points of a shape",

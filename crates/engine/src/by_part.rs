@@ -16,6 +16,9 @@ const BEST: usize = 2;
 pub struct PartTable {
     /// What the parts are, in words that follow "by".
     pub what: String,
+    /// What the figures are, where they are not the metric of the run.
+    #[serde(default)]
+    pub figure: Option<String>,
     /// The metric of each.
     pub parts: Vec<PartScore>,
 }
@@ -55,6 +58,7 @@ pub(crate) fn by_target(
     let parts: Vec<PartScore> = parts.collect();
     (*width > 1 && !parts.is_empty()).then(|| PartTable {
         what: "target".to_owned(),
+        figure: None,
         parts,
     })
 }
@@ -82,15 +86,21 @@ pub(crate) fn by_group(
             score,
         })
     });
-    let mut parts: Vec<PartScore> = scores.collect();
-    parts.sort_by(|a, b| metric.as_loss(b.score).total_cmp(&metric.as_loss(a.score)));
+    let parts = worst_first(scores.collect(), |score| metric.as_loss(score));
+    (parts.len() > 1).then(|| PartTable {
+        what: what.to_owned(),
+        figure: None,
+        parts,
+    })
+}
+
+/// The worst parts, and behind them the best.
+pub(crate) fn worst_first(mut parts: Vec<PartScore>, loss: impl Fn(f64) -> f64) -> Vec<PartScore> {
+    parts.sort_by(|a, b| loss(b.score).total_cmp(&loss(a.score)));
     if parts.len() > WORST + BEST {
         parts.drain(WORST..parts.len() - BEST);
     }
-    (parts.len() > 1).then(|| PartTable {
-        what: what.to_owned(),
-        parts,
-    })
+    parts
 }
 
 fn one_target(said: &Distribution, target: usize) -> Option<Distribution> {

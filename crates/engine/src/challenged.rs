@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::by_part::{PartTable, by_group, by_target};
+use crate::by_shape::{by_category, by_class, parts_of_categories};
 use crate::context::Context;
 use crate::designed::Standing;
 use crate::explained::{default_place, explained_values, name_of_place};
@@ -293,6 +294,17 @@ impl ChallengeResult {
     }
 }
 
+/// Seconds that judging may take however short the training was.
+const LEAST_SECONDS: f64 = 5.0;
+
+/// The clock of what can be judged more or less thoroughly. Where time is limited, judging takes at most as long as the training that it judges.
+fn judging_clock(clock: &Clock, seconds: f64) -> Clock {
+    match clock.remaining() {
+        Some(_) => clock.within(Duration::from_secs_f64(seconds.max(LEAST_SECONDS))),
+        None => clock.clone(),
+    }
+}
+
 impl<'a> Judge<'a> {
     fn new(trained: &'a Trained, context: &'a Context) -> Result<Judge<'a>, EngineError> {
         let prepared = &trained.prepared;
@@ -330,9 +342,10 @@ impl<'a> Judge<'a> {
         let jury = self.jury;
         let trained = self.trained.designed.leaderboard.iter();
         let training: f64 = trained.map(|standing| standing.seconds).sum();
-        let side_by_side = self.context.settings.jobs.max(1) as f64;
+        let training = training / self.context.settings.jobs.max(1) as f64;
         let predicted = self.predicted.as_secs_f64();
-        let mut watch = Stopwatch::start(training / side_by_side, ("predictions", predicted));
+        let mut watch = Stopwatch::start(training, ("predictions", predicted));
+        let clock = judging_clock(&self.context.clock, training - predicted);
         self.scores(&mut result);
         watch.lap("scores");
         self.compare(&mut result)?;
@@ -357,21 +370,22 @@ impl<'a> Judge<'a> {
         self.nearness(&mut result)?;
         self.by_part(&mut result);
         watch.lap("nearness and parts");
-        // What follows is bounded by the time that is left; without a limit it runs whole.
+        // What follows is bounded by time where the run is; without a limit it runs whole.
         self.membership(&mut result)?;
         watch.lap("membership");
-        self.robustness(&mut result, &self.context.clock.share(0.2))?;
+        self.robustness(&mut result, &clock.share(0.2))?;
         watch.lap("robustness");
-        self.memorisation(&mut result, &self.context.clock.share(0.3))?;
+        self.memorisation(&mut result, &clock.share(0.3))?;
         watch.lap("memorisation");
+        // Somebody asked for this one.
         self.randomisation(&mut result, &self.context.clock.share(0.3))?;
         watch.lap("randomisation");
-        self.importance(&mut result, &self.context.clock.share(0.6))?;
+        self.importance(&mut result, &clock.share(0.6))?;
         watch.lap("importance");
-        self.explanations(&mut result, &self.context.clock.share(0.7))?;
+        self.explanations(&mut result, &clock.share(0.7))?;
         self.pictures(&mut result);
         watch.lap("explanations");
-        self.learning_curve(&mut result, &self.context.clock.share(0.8))?;
+        self.learning_curve(&mut result, &clock.share(0.8))?;
         watch.lap("learning curve");
         self.context.go_on()?;
         result.costs = Some(watch.stop());
@@ -678,6 +692,19 @@ impl<'a> Judge<'a> {
             result
                 .parts
                 .extend(by_group(metric, said, truth, what, &groups));
+        }
+        if prepared.curated.source.modality == Modality::CloudPoints {
+            let classes = &prepared.target.classes;
+            result.parts.extend(by_class(said, truth, classes));
+            let every: Vec<usize> = (0..prepared.targets.len()).collect();
+            if let Some(shapes) = prepared.subject.shapes(&every) {
+                let categories = shapes.iter().map(|(_, category)| *category);
+                let known = parts_of_categories(categories, &prepared.targets);
+                let shapes: Vec<_> = self.test.iter().map(|&unit| shapes[unit]).collect();
+                result
+                    .parts
+                    .extend(by_category(said, truth, &shapes, &known));
+            }
         }
     }
 

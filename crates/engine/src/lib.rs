@@ -5,6 +5,7 @@
 
 mod answers;
 mod by_part;
+mod by_shape;
 mod challenged;
 mod check;
 mod compare;

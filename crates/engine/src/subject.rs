@@ -91,6 +91,12 @@ pub trait Subject: Send + Sync {
         None
     }
 
+    /// Where units are points of shapes that have categories: the number of each unit's shape, and its category.
+    fn shapes(&self, units: &[usize]) -> Option<Vec<(usize, &str)>> {
+        let _ = units;
+        None
+    }
+
     /// When the units were forecast, where they are forecasts.
     fn origins(&self, units: &[usize]) -> Option<Origins> {
         let _ = units;

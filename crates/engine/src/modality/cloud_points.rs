@@ -286,6 +286,15 @@ impl Subject for PointSubject {
         answered.then(|| draw_parts(scan.points(), &classes, Some(&unsure), Some(place)))
     }
 
+    fn shapes(&self, units: &[usize]) -> Option<Vec<(usize, &str)>> {
+        let points = self.points().ok()?;
+        let shape = |&unit: &usize| {
+            let (scan, _) = points.place(unit)?;
+            Some((scan, points.category(scan)?))
+        };
+        units.iter().map(shape).collect()
+    }
+
     fn finalists(&self) -> usize {
         2
     }

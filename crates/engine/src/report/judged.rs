@@ -152,8 +152,12 @@ pub(super) fn by_part(report: &Report) -> Option<Section> {
                 number(figure(part.score)),
             ]
         });
-        let head = vec!["part", units, report.metric.name()];
-        blocks.push(Block::Text(format!("By {}:", found.what)));
+        let (what, figure) = match &found.figure {
+            Some(figure) => (format!("By {}, the {figure}:", found.what), "figure"),
+            None => (format!("By {}:", found.what), report.metric.name()),
+        };
+        let head = vec!["part", units, figure];
+        blocks.push(Block::Text(what));
         blocks.push(Block::Grid(Grid {
             head,
             rows: rows.collect(),

@@ -16,6 +16,8 @@ use crate::{CloudUnits, Rotation};
 pub enum CloudChange {
     /// Points are lost, evenly.
     Dropped,
+    /// Points lie the thinner the farther they are in a direction, as from a scanner.
+    Density,
     /// Every coordinate is measured with noise.
     Jitter,
     /// One side was not seen: what lies beyond a plane of any direction is cut off.
@@ -28,8 +30,9 @@ pub enum CloudChange {
 
 impl CloudChange {
     /// All of them.
-    pub const ALL: [CloudChange; 5] = [
+    pub const ALL: [CloudChange; 6] = [
         CloudChange::Dropped,
+        CloudChange::Density,
         CloudChange::Jitter,
         CloudChange::Occlusion,
         CloudChange::Rotation,
@@ -46,6 +49,7 @@ impl CloudChange {
     pub fn name(self) -> &'static str {
         match self {
             CloudChange::Dropped => "points dropped",
+            CloudChange::Density => "density falls off",
             CloudChange::Jitter => "jitter",
             CloudChange::Occlusion => "one side not seen",
             CloudChange::Rotation => "turned",
@@ -81,10 +85,9 @@ fn apply(change: CloudChange, step: f32, points: &[f32], stream: &mut ChaCha8Rng
             let left = ((count as f32 * (1.0 - 0.9 * step)).round() as usize).max(LEAST.min(count));
             let mut kept = rand::seq::index::sample(stream, count, left).into_vec();
             kept.sort_unstable();
-            kept.iter()
-                .flat_map(|&n| points[3 * n..3 * n + 3].to_vec())
-                .collect()
+            rows(&points, &kept)
         }
+        CloudChange::Density => rows(&points, &thinned(&points, step, stream)),
         CloudChange::Jitter => {
             let deviation = 0.06 * step;
             points
@@ -93,20 +96,9 @@ fn apply(change: CloudChange, step: f32, points: &[f32], stream: &mut ChaCha8Rng
             points
         }
         CloudChange::Occlusion => {
-            // The first row of a random rotation points anywhere.
-            let [direction, ..] = Rotation::Any.draw(stream);
-            let height = |p: &[f32]| p.iter().zip(direction).map(|(x, d)| x * d).sum::<f32>();
-            let mut order: Vec<usize> = (0..count).collect();
-            let heights: Vec<f32> = points.chunks_exact(3).map(height).collect();
-            order.sort_by(|&a, &b| heights[a].total_cmp(&heights[b]).then(a.cmp(&b)));
-            order.truncate(
-                ((count as f32 * (1.0 - 0.6 * step)).round() as usize).max(LEAST.min(count)),
-            );
-            order.sort_unstable();
-            order
-                .iter()
-                .flat_map(|&n| points[3 * n..3 * n + 3].to_vec())
-                .collect()
+            let mut seen = seen_side(&points, step, stream);
+            seen.sort_unstable();
+            rows(&points, &seen)
         }
         CloudChange::Rotation => {
             turned(&mut points, &CloudChange::turn(step, stream));
@@ -125,6 +117,46 @@ fn apply(change: CloudChange, step: f32, points: &[f32], stream: &mut ChaCha8Rng
             points
         }
     }
+}
+
+/// Points `[n, 3]` at some places.
+fn rows(points: &[f32], places: &[usize]) -> Vec<f32> {
+    let rows = places.iter().map(|&n| &points[3 * n..3 * n + 3]);
+    rows.flatten().copied().collect()
+}
+
+/// The places of points `[n, 3]`, in their order along a direction that is drawn.
+fn along(points: &[f32], stream: &mut ChaCha8Rng) -> Vec<usize> {
+    // The first row of a random rotation points anywhere.
+    let [direction, ..] = Rotation::Any.draw(stream);
+    let height = |p: &[f32]| p.iter().zip(direction).map(|(x, d)| x * d).sum::<f32>();
+    let heights: Vec<f32> = points.chunks_exact(3).map(height).collect();
+    let mut order: Vec<usize> = (0..heights.len()).collect();
+    order.sort_by(|&a, &b| heights[a].total_cmp(&heights[b]).then(a.cmp(&b)));
+    order
+}
+
+/// Points on the side of a plane that is seen: all but up to three fifths of them.
+pub(crate) fn seen_side(points: &[f32], step: f32, stream: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut order = along(points, stream);
+    let count = order.len();
+    let left = (count as f32 * (1.0 - 0.6 * step)).round() as usize;
+    order.truncate(left.max(LEAST.min(count)));
+    order
+}
+
+/// Points that are left where the chance of each to be seen falls along a direction, from all to as little as a twentieth.
+pub(crate) fn thinned(points: &[f32], step: f32, stream: &mut ChaCha8Rng) -> Vec<usize> {
+    let order = along(points, stream);
+    let count = order.len() as f32;
+    let ranked = order.into_iter().enumerate();
+    let left = ranked.filter(|&(rank, _)| {
+        let chance = 1.0 - 0.95 * step * rank as f32 / count;
+        stream.random::<f32>() < chance || rank < LEAST
+    });
+    let mut left: Vec<usize> = left.map(|(_, place)| place).collect();
+    left.sort_unstable();
+    left
 }
 
 /// The rotation about a unit axis by an angle (Rodrigues).
@@ -179,6 +211,11 @@ mod tests {
                 }
                 CloudChange::Occlusion => {
                     assert!((mild.len(), severe.len()) == (264, 120), "{}", severe.len())
+                }
+                CloudChange::Density => {
+                    // Half of what the farthest end loses is lost on the average: 9.5 and 47.5 %.
+                    assert!(mild.len().abs_diff(271) < 20, "{}", mild.len());
+                    assert!(severe.len().abs_diff(157) < 30, "{}", severe.len());
                 }
                 CloudChange::Outliers => assert!((mild.len(), severe.len()) == (312, 360)),
                 CloudChange::Jitter | CloudChange::Rotation => {

@@ -8,6 +8,7 @@ mod octants;
 mod regions;
 
 pub use corruption::{CloudChange, clouds_changed};
+pub(crate) use corruption::{seen_side, thinned};
 pub(crate) use octants::octant;
 pub use octants::{octant_names, octant_shuffled, octants_exchanged};
 pub use regions::{Regions, regions_hidden};

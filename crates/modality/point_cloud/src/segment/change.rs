@@ -8,9 +8,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{PointUnits, Scan};
+use crate::CloudChange;
 use crate::augmentation::{normal, turned};
-use crate::challenge::octant;
-use crate::{CloudChange, Rotation};
+use crate::challenge::{octant, seen_side, thinned};
 
 /// The scans of some units, each changed with its points that are asked about; the units stand as before.
 fn changed(
@@ -93,13 +93,12 @@ fn apply(
             return kept(scan, asked, wanted);
         }
         CloudChange::Occlusion => {
-            let [direction, ..] = Rotation::Any.draw(stream);
-            let height = |p: &[f32]| p.iter().zip(direction).map(|(x, d)| x * d).sum::<f32>();
-            let heights: Vec<f32> = at.chunks_exact(3).map(height).collect();
-            let mut order: Vec<usize> = (0..count).collect();
-            order.sort_by(|&a, &b| heights[a].total_cmp(&heights[b]).then(a.cmp(&b)));
-            order.truncate((count as f32 * (1.0 - 0.6 * step)).round() as usize);
-            return kept(scan, asked, order);
+            let seen = seen_side(&at, step, stream);
+            return kept(scan, asked, seen);
+        }
+        CloudChange::Density => {
+            let left = thinned(&at, step, stream);
+            return kept(scan, asked, left);
         }
         CloudChange::Jitter => {
             let deviation = 0.06 * step;

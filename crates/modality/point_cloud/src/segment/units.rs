@@ -4,6 +4,7 @@ use candor_train::{MemberError, Units};
 use rayon::prelude::*;
 
 use super::Scan;
+use super::source::CATEGORY;
 use super::surroundings::SURROUNDINGS;
 
 /// Points that are predicted at a time: those of one scan should not be in two batches, or it is computed twice.
@@ -134,6 +135,14 @@ impl PointUnits {
         };
         let scan = self.starts.partition_point(|&start| start <= point);
         (point < *self.starts.last()?).then(|| (scan - 1, point - self.starts[scan - 1]))
+    }
+
+    /// The category of a scan's shape, where that is known.
+    pub fn category(&self, scan: usize) -> Option<&str> {
+        let first = self.scans.get(scan)?.channels();
+        let channels = self.channels.iter().zip(first);
+        let mut categories = channels.filter(|(_, value)| **value == 1.0);
+        categories.find_map(|(name, _)| name.strip_prefix(CATEGORY))
     }
 
     /// The units of each scan: its number, and for each its place among `indices` and its place in the scan. Scans in order.
