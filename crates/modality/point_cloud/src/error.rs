@@ -108,8 +108,8 @@ impl Hints for CloudError {
                 "write these files anew; up to one in five is left out with a warning"
             }
             CloudError::Arrays { .. } => {
-                "an archive needs `points` of shape [shapes, points, 3] (or `vertices`, `faces` and their offsets), and may have `label` and \
-                 `train`"
+                "arrays need `points` (in HDF5 also `data`) of shape [shapes, points, 3], or `vertices`, `faces` and their offsets, and may have \
+                 `label` and `train`"
             }
             CloudError::Memory { .. } => "give more with `--memory`, or fewer shapes",
         };
