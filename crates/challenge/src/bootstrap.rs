@@ -189,11 +189,11 @@ pub(crate) struct Scored<'a> {
     truth: &'a Targets,
     /// The value on all units.
     pub value: f64,
-    parts: Parts,
+    parts: Parts<'a>,
 }
 
 /// Of what a metric is a mean: a resample is then a mean, not a new score.
-enum Parts {
+enum Parts<'a> {
     /// One value a unit.
     Units(Vec<f64>),
     /// One value a unit and label, row-major; `None` where the label is not known. The metric is the mean over labels of the mean
@@ -202,8 +202,101 @@ enum Parts {
         width: usize,
         values: Vec<Option<f64>>,
     },
+    /// Squared errors: the metric is a function of their sums.
+    Squares(Squares<'a>),
     /// Of nothing.
     Whole,
+}
+
+/// Squared errors `[units, width]` of predicted means, and the numbers that were to be predicted: of these are RMSE and R².
+pub(crate) struct Squares<'a> {
+    metric: Metric,
+    width: usize,
+    errors: Vec<f64>,
+    truth: &'a [f32],
+}
+
+impl<'a> Squares<'a> {
+    fn of(metric: Metric, predicted: &Distribution, truth: &'a Targets) -> Option<Squares<'a>> {
+        if !matches!(metric, Metric::Rmse | Metric::R2) {
+            return None;
+        }
+        let Targets::Values { width, values } = truth else {
+            return None;
+        };
+        let Distribution::Gaussian { mean, .. } = predicted.by_moments() else {
+            return None;
+        };
+        let cells = mean.iter().zip(values);
+        let error = |(&mean, &y): (&f32, &f32)| (f64::from(mean) - f64::from(y)).powi(2);
+        Some(Squares {
+            metric,
+            width: *width,
+            errors: cells.map(error).collect(),
+            truth: values,
+        })
+    }
+
+    /// Targets of a unit.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The errors of a unit.
+    pub fn row(&self, unit: usize) -> &[f64] {
+        &self.errors[unit * self.width..(unit + 1) * self.width]
+    }
+
+    /// The variance of each target over some units.
+    pub fn spread(&self, units: impl Iterator<Item = usize> + Clone) -> Vec<f64> {
+        let row = |unit: usize| &self.truth[unit * self.width..(unit + 1) * self.width];
+        let mut count = 0.0;
+        let mut centre = vec![0.0; self.width];
+        for unit in units.clone() {
+            count += 1.0;
+            let cells = centre.iter_mut().zip(row(unit));
+            cells.for_each(|(sum, &y)| *sum += f64::from(y));
+        }
+        centre.iter_mut().for_each(|sum| *sum /= count);
+        let mut squares = vec![0.0; self.width];
+        for unit in units {
+            let cells = squares.iter_mut().zip(&centre).zip(row(unit));
+            cells.for_each(|((sum, centre), &y)| *sum += (f64::from(y) - centre).powi(2));
+        }
+        squares.iter().map(|sum| sum / count).collect()
+    }
+
+    /// The metric from the sums of the errors of so many units, and for R² the spread of the targets there.
+    pub fn metric(&self, sums: &[f64], count: usize, spread: &[f64]) -> Option<f64> {
+        let means = || sums.iter().map(|sum| sum / count as f64);
+        let total: f64 = match self.metric {
+            Metric::Rmse => means().map(f64::sqrt).sum(),
+            _ if spread.contains(&0.0) => return None,
+            _ => means()
+                .zip(spread)
+                .map(|(error, spread)| 1.0 - error / spread)
+                .sum(),
+        };
+        Some(total / self.width as f64)
+    }
+
+    /// Whether the metric needs the spread of the targets.
+    pub fn needs_spread(&self) -> bool {
+        self.metric == Metric::R2
+    }
+
+    fn on(&self, units: &[usize]) -> Option<f64> {
+        let mut sums = vec![0.0; self.width];
+        for &unit in units {
+            let cells = sums.iter_mut().zip(self.row(unit));
+            cells.for_each(|(sum, error)| *sum += error);
+        }
+        let spread = match self.needs_spread() {
+            true => self.spread(units.iter().copied()),
+            false => Vec::new(),
+        };
+        self.metric(&sums, units.len(), &spread)
+    }
 }
 
 impl<'a> Scored<'a> {
@@ -222,7 +315,9 @@ impl<'a> Scored<'a> {
             });
         }
         let parts = match (is_mean_over_units(metric), predicted, truth) {
-            (false, _, _) => Parts::Whole,
+            (false, _, _) => {
+                Squares::of(metric, predicted, truth).map_or(Parts::Whole, Parts::Squares)
+            }
             (
                 true,
                 Distribution::Bernoulli { probabilities, .. },
@@ -247,7 +342,8 @@ impl<'a> Scored<'a> {
             }
             (true, _, _) => {
                 let one = |i| metric.score(&predicted.select(&[i]), &truth.select(&[i]));
-                Parts::Units((0..truth.len()).map(one).collect::<Result<_, _>>()?)
+                let each = (0..truth.len()).into_par_iter().map(one);
+                Parts::Units(each.collect::<Result<_, _>>()?)
             }
         };
         Ok(Scored {
@@ -277,6 +373,7 @@ impl<'a> Scored<'a> {
                 }
                 mean_over_labels(&sums)?
             }
+            Parts::Squares(squares) => squares.on(units)?,
             Parts::Whole => self
                 .metric
                 .score(&self.predicted.select(units), &self.truth.select(units))
@@ -303,7 +400,15 @@ impl<'a> Scored<'a> {
                 };
                 Some(rows().map(of_unit).collect())
             }
-            Parts::Whole => None,
+            Parts::Squares(_) | Parts::Whole => None,
+        }
+    }
+
+    /// The squared errors of which the metric is made, if it is.
+    pub fn squares(&self) -> Option<&Squares<'a>> {
+        match &self.parts {
+            Parts::Squares(squares) => Some(squares),
+            _ => None,
         }
     }
 }
@@ -439,6 +544,42 @@ mod tests {
             let units = [3, 0, 0, 2];
             let whole = metric.score(&predicted.select(&units), &truth.select(&units));
             assert!((scored.on(&units).unwrap() - whole.unwrap()).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn resamples_of_numbers_score_as_the_metric_does() {
+        let number = |i: usize, step: usize| (i * step % 101) as f32 / 10.0;
+        let truth = Targets::Values {
+            width: 2,
+            values: (0..80).map(|i| number(i, 37)).collect(),
+        };
+        let gaussian = Distribution::Gaussian {
+            width: 2,
+            mean: (0..80).map(|i| number(i, 41)).collect(),
+            variance: vec![1.0; 80],
+        };
+        let quantiles = Distribution::Quantiles {
+            width: 2,
+            levels: vec![0.1, 0.5, 0.9],
+            values: (0..80)
+                .flat_map(|i| [-1.0, 0.2, 2.0].map(|d| number(i, 41) + d))
+                .collect(),
+        };
+        for predicted in [gaussian, quantiles] {
+            for metric in Metric::all_for(candor_core::Task::Regression) {
+                let scored = Scored::new("test", metric, &predicted, &truth).unwrap();
+                for units in [vec![0], vec![0, 0, 5], (0..40).rev().collect()] {
+                    let whole = metric.score(&predicted.select(&units), &truth.select(&units));
+                    match (scored.on(&units), whole) {
+                        (Some(found), Ok(whole)) => {
+                            let bound = 1e-5 * whole.abs().max(1.0);
+                            assert!((found - whole).abs() < bound, "{metric}: {found} {whole}");
+                        }
+                        (found, whole) => assert!(found.is_none() && whole.is_err(), "{metric}"),
+                    }
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::binomial::binomial_cdf;
-use crate::bootstrap::Scored;
+use crate::bootstrap::{Scored, Squares};
 use crate::labelled::Classified;
 use crate::{Bootstrap, ChallengeError, Interval};
 
@@ -65,12 +65,15 @@ impl PairedComparison {
         let difference = bootstrap.interval(estimate, truth.len(), seed, |units| {
             Some(a.on(units)? - b.on(units)?)
         })?;
-        let permuted = match (a.per_unit(), b.per_unit()) {
-            (Some(a), Some(b)) => {
+        let count = (MOST_EXCHANGED / truth.len().max(1)).max(199);
+        let count = count.min(bootstrap.resamples);
+        let permuted = match (a.per_unit(), b.per_unit(), a.squares(), b.squares()) {
+            (Some(a), Some(b), ..) => {
                 let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
                 sign_flips(&differences, seed)
             }
-            _ => exchanges(metric, first, second, truth, bootstrap.resamples, seed)?,
+            (.., Some(a), Some(b)) => exchanged_squares(a, b, truth.len(), count, seed),
+            _ => exchanges(metric, first, second, truth, count, seed)?,
         };
         Ok(PairedComparison {
             metric,
@@ -135,7 +138,6 @@ fn exchanges(
     seed: Seed,
 ) -> Result<Vec<f64>, ChallengeError> {
     let n = truth.len();
-    let count = (MOST_EXCHANGED / n.max(1)).max(199).min(count);
     // Of numbers, the metrics that are no means over units look at the mean alone, so that quantiles can stand beside a normal
     // distribution.
     let (mut both, second) = (first.by_moments(), second.by_moments());
@@ -154,6 +156,39 @@ fn exchanges(
             Some(score(&a)? - score(&b)?).filter(|d| d.is_finite())
         })
         .collect())
+}
+
+/// The same for a metric of squared errors, from their sums.
+fn exchanged_squares(
+    first: &Squares,
+    second: &Squares,
+    units: usize,
+    count: usize,
+    seed: Seed,
+) -> Vec<f64> {
+    let spread = match first.needs_spread() {
+        true => first.spread(0..units),
+        false => Vec::new(),
+    };
+    (0..count as u64)
+        .into_par_iter()
+        .filter_map(|i| {
+            let mut rng = seed.stream("exchange", &[i]);
+            let mut sums = [vec![0.0; first.width()], vec![0.0; first.width()]];
+            for unit in 0..units {
+                let exchanged = usize::from(rng.random::<bool>());
+                for (row, of) in [
+                    (first.row(unit), exchanged),
+                    (second.row(unit), 1 - exchanged),
+                ] {
+                    let cells = sums[of].iter_mut().zip(row);
+                    cells.for_each(|(sum, error)| *sum += error);
+                }
+            }
+            let [a, b] = sums.map(|sums| first.metric(&sums, units, &spread));
+            Some(a? - b?).filter(|d| d.is_finite())
+        })
+        .collect()
 }
 
 /// Whether two classifiers are right equally often, judged by the units on which just one is right.
@@ -272,6 +307,30 @@ mod tests {
         assert!(report.first_is_better() && report.is_significant(0.01));
         assert!(report.difference.lower > 0.0);
         assert_eq!(report.permutations, 1000);
+    }
+
+    #[test]
+    fn sums_of_squares_tell_of_exchanges_what_scores_tell() {
+        let number = |i: usize, step: usize| (i * step % 101) as f32 / 10.0;
+        let said = |step| Distribution::Gaussian {
+            width: 3,
+            mean: (0..90).map(|i| number(i, step)).collect(),
+            variance: vec![1.0; 90],
+        };
+        let truth = Targets::Values {
+            width: 3,
+            values: (0..90).map(|i| number(i, 37)).collect(),
+        };
+        let (first, second) = (said(41), said(43));
+        for metric in [Metric::Rmse, Metric::R2] {
+            let scored = |said| Scored::new(COMPARISON, metric, said, &truth).unwrap();
+            let (a, b) = (scored(&first), scored(&second));
+            let (a, b) = (a.squares().unwrap(), b.squares().unwrap());
+            let sums = exchanged_squares(a, b, 30, 200, Seed(1));
+            let scores = exchanges(metric, &first, &second, &truth, 200, Seed(1)).unwrap();
+            assert_eq!(sums.len(), scores.len());
+            assert!(sums.iter().zip(&scores).all(|(a, b)| (a - b).abs() < 1e-9));
+        }
     }
 
     #[test]
