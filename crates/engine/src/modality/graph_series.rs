@@ -789,7 +789,7 @@ impl Subject for SeriesSubject {
 
     fn judging_share(&self) -> f64 {
         // Whole windows are computed for whatever is asked of them.
-        0.2
+        0.25
     }
 
     fn without_control(&self) -> Option<&'static str> {
