@@ -114,7 +114,7 @@ pub(crate) fn holds_shapes(path: &Path) -> bool {
     if is_hdf5_name(&path) {
         let shapes = hdf5_shapes(&path);
         let dense = |name: &&str| matches!(shapes.get(*name).map(Vec::as_slice), Some([_, _, 3]));
-        return POINTS.iter().any(|name| dense(&name))
+        return POINTS.iter().any(dense)
             || (shapes.contains_key(VERTICES[0]) && shapes.contains_key(VERTEX_OFFSETS));
     }
     let names = array_names(&path);
