@@ -247,8 +247,11 @@ impl<'a> Squares<'a> {
         &self.errors[unit * self.width..(unit + 1) * self.width]
     }
 
-    /// The variance of each target over some units.
+    /// For R² the variance of each target over some units; nothing for RMSE, which needs none.
     pub fn spread(&self, units: impl Iterator<Item = usize> + Clone) -> Vec<f64> {
+        if self.metric == Metric::Rmse {
+            return Vec::new();
+        }
         let row = |unit: usize| &self.truth[unit * self.width..(unit + 1) * self.width];
         let mut count = 0.0;
         let mut centre = vec![0.0; self.width];
@@ -266,7 +269,7 @@ impl<'a> Squares<'a> {
         squares.iter().map(|sum| sum / count).collect()
     }
 
-    /// The metric from the sums of the errors of so many units, and for R² the spread of the targets there.
+    /// The metric from the sums of the errors of so many units, and the spread of the targets there.
     pub fn metric(&self, sums: &[f64], count: usize, spread: &[f64]) -> Option<f64> {
         let means = || sums.iter().map(|sum| sum / count as f64);
         let total: f64 = match self.metric {
@@ -280,21 +283,13 @@ impl<'a> Squares<'a> {
         Some(total / self.width as f64)
     }
 
-    /// Whether the metric needs the spread of the targets.
-    pub fn needs_spread(&self) -> bool {
-        self.metric == Metric::R2
-    }
-
     fn on(&self, units: &[usize]) -> Option<f64> {
         let mut sums = vec![0.0; self.width];
         for &unit in units {
             let cells = sums.iter_mut().zip(self.row(unit));
             cells.for_each(|(sum, error)| *sum += error);
         }
-        let spread = match self.needs_spread() {
-            true => self.spread(units.iter().copied()),
-            false => Vec::new(),
-        };
+        let spread = self.spread(units.iter().copied());
         self.metric(&sums, units.len(), &spread)
     }
 }

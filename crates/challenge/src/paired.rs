@@ -138,10 +138,8 @@ fn exchanges(
     seed: Seed,
 ) -> Result<Vec<f64>, ChallengeError> {
     let n = truth.len();
-    // Of numbers, the metrics that are no means over units look at the mean alone, so that quantiles can stand beside a normal
-    // distribution.
-    let (mut both, second) = (first.by_moments(), second.by_moments());
-    both.append(&second)?;
+    let mut both = first.clone();
+    both.append(second)?;
     let score = |units: &[usize]| metric.score(&both.select(units), truth).ok();
     Ok((0..count as u64)
         .into_par_iter()
@@ -166,10 +164,7 @@ fn exchanged_squares(
     count: usize,
     seed: Seed,
 ) -> Vec<f64> {
-    let spread = match first.needs_spread() {
-        true => first.spread(0..units),
-        false => Vec::new(),
-    };
+    let spread = first.spread(0..units);
     (0..count as u64)
         .into_par_iter()
         .filter_map(|i| {
