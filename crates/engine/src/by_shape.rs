@@ -6,62 +6,27 @@ use candor_core::{Distribution, Targets, class_ious};
 
 use crate::by_part::{PartScore, PartTable, worst_first};
 
-/// Probabilities of classes, a row a unit, and the class that each is of.
-struct Told<'a> {
-    classes: usize,
-    probabilities: &'a [f32],
-    truth: &'a [u32],
-}
-
-impl<'a> Told<'a> {
-    fn of(said: &'a Distribution, truth: &'a Targets) -> Option<Told<'a>> {
-        match (said, truth) {
-            (
-                Distribution::Categorical {
-                    classes,
-                    probabilities,
-                },
-                Targets::Classes(truth),
-            ) => Some(Told {
-                classes: *classes,
-                probabilities,
-                truth,
-            }),
-            _ => None,
-        }
-    }
-
-    /// The likeliest of some classes, the first of equals.
-    fn likeliest(&self, unit: usize, among: impl Iterator<Item = u32>) -> u32 {
-        let row = &self.probabilities[unit * self.classes..(unit + 1) * self.classes];
-        let value = |class: u32| row.get(class as usize).copied().unwrap_or(f32::MIN);
-        among
-            .reduce(|best, class| {
-                if value(class) > value(best) {
-                    class
-                } else {
-                    best
-                }
-            })
-            .unwrap_or(u32::MAX)
-    }
-}
-
 /// The intersection over union of each class, the worst first.
 pub(crate) fn by_class(
     said: &Distribution,
     truth: &Targets,
     names: &[String],
 ) -> Option<PartTable> {
-    let told = Told::of(said, truth)?;
-    let classes = 0..told.classes as u32;
-    let said = (0..told.truth.len()).map(|unit| told.likeliest(unit, classes.clone()));
-    let ious = class_ious(told.classes, said, told.truth.iter().copied());
-    let parts = names.iter().zip(ious).zip(classes.clone());
-    let parts = parts.filter_map(|((name, iou), class)| {
+    let (Some(said), Targets::Classes(truth)) = (said.classes(), truth) else {
+        return None;
+    };
+    let mut units = vec![0; names.len()];
+    for &class in truth {
+        if let Some(units) = units.get_mut(class as usize) {
+            *units += 1;
+        }
+    }
+    let ious = class_ious(names.len(), said, truth.iter().copied());
+    let parts = names.iter().zip(units).zip(ious);
+    let parts = parts.filter_map(|((name, units), iou)| {
         Some(PartScore {
             name: name.clone(),
-            units: told.truth.iter().filter(|&&of| of == class).count(),
+            units,
             score: iou?,
         })
     });
@@ -98,7 +63,27 @@ pub(crate) fn by_category(
     shapes: &[(usize, &str)],
     parts: &BTreeMap<&str, BTreeSet<u32>>,
 ) -> Option<PartTable> {
-    let told = Told::of(said, truth)?;
+    let (
+        Distribution::Categorical {
+            classes,
+            probabilities,
+        },
+        Targets::Classes(truth),
+    ) = (said, truth)
+    else {
+        return None;
+    };
+    // The likeliest of some labels, the first of equals.
+    let likeliest = |unit: usize, among: &BTreeSet<u32>| {
+        let row = &probabilities[unit * classes..(unit + 1) * classes];
+        let value = |label: u32| row.get(label as usize).copied().unwrap_or(f32::MIN);
+        let labels = among.iter().copied();
+        let best = labels.reduce(|best, label| match value(label) > value(best) {
+            true => label,
+            false => best,
+        });
+        best.unwrap_or(u32::MAX)
+    };
     let mut units: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
     for (unit, &(shape, category)) in shapes.iter().enumerate() {
         units.entry((category, shape)).or_default().push(unit);
@@ -107,11 +92,8 @@ pub(crate) fn by_category(
     let mut found: BTreeMap<&str, (usize, Vec<f64>)> = BTreeMap::new();
     for ((category, _), units) in &units {
         let known = parts.get(category)?;
-        let said = units
-            .iter()
-            .map(|&unit| told.likeliest(unit, known.iter().copied()));
-        let truth = units.iter().map(|&unit| told.truth[unit]);
-        let ious = class_ious(told.classes, said, truth);
+        let said = units.iter().map(|&unit| likeliest(unit, known));
+        let ious = class_ious(*classes, said, units.iter().map(|&unit| truth[unit]));
         let of_parts = known.iter().map(|&label| ious.get(label as usize).copied());
         let ious: Vec<f64> = of_parts.map(|iou| iou.flatten().unwrap_or(1.0)).collect();
         let own = found.entry(category).or_default();
@@ -131,7 +113,7 @@ pub(crate) fn by_category(
     let categories = found
         .iter()
         .map(|(name, (units, shapes))| row(name, *units, shapes));
-    let mut rows = vec![row("all shapes", told.truth.len(), &all)];
+    let mut rows = vec![row("all shapes", truth.len(), &all)];
     rows.extend(worst_first(categories.collect(), |iou| -iou));
     (found.len() > 1).then(|| PartTable {
         what: "category, shape by shape".to_owned(),

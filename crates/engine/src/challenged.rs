@@ -294,10 +294,10 @@ impl ChallengeResult {
     }
 }
 
-/// Seconds that judging may take however short the training was.
+/// Seconds that may be spent on what can be judged more or less thoroughly, however short the training was.
 const LEAST_SECONDS: f64 = 5.0;
 
-/// The clock of what can be judged more or less thoroughly. Where time is limited, judging takes at most as long as the training that it judges.
+/// The clock of what can be judged more or less thoroughly: where time is limited, as much as the training took, at most.
 fn judging_clock(clock: &Clock, seconds: f64) -> Clock {
     match clock.remaining() {
         Some(_) => clock.within(Duration::from_secs_f64(seconds.max(LEAST_SECONDS))),
