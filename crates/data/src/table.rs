@@ -2,6 +2,7 @@ use candor_core::did_you_mean;
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
+use crate::read::text_column::TextColumn;
 
 /// Columns of equal length, as read: nothing is dropped, repaired or scaled.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,6 +37,31 @@ pub enum Values {
 impl Values {
     /// The code of a missing text.
     pub const MISSING: u32 = u32::MAX;
+
+    /// A column of texts; `None` is a missing cell.
+    pub fn texts<S: AsRef<str>>(cells: impl IntoIterator<Item = Option<S>>) -> Values {
+        let mut column = TextColumn::default();
+        for cell in cells {
+            column.push(cell.as_ref().map(S::as_ref));
+        }
+        column.finish()
+    }
+
+    /// These cells, and below them others: numbers below numbers, else all as texts.
+    pub fn followed_by(self, more: &Values) -> Values {
+        match (self, more) {
+            (Values::Numeric(mut values), Values::Numeric(more)) => {
+                values.extend(more);
+                Values::Numeric(values)
+            }
+            (values, more) => {
+                let cells = |values: &Values| -> Vec<Option<String>> {
+                    (0..values.len()).map(|row| values.text(row)).collect()
+                };
+                Values::texts([cells(&values), cells(more)].concat())
+            }
+        }
+    }
 
     /// The number of rows.
     pub fn len(&self) -> usize {
@@ -246,4 +272,31 @@ pub(crate) fn known_column(
         suggestion: did_you_mean(column, names),
         known: names.to_vec(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_numbers_below_numbers_and_become_texts_below_texts() {
+        let numbers = Values::Numeric(vec![1.0, f64::NAN]);
+        assert_eq!(
+            Values::Numeric(vec![0.5]).followed_by(&Values::Numeric(vec![2.0])),
+            Values::Numeric(vec![0.5, 2.0])
+        );
+        let texts = Values::texts([Some("b"), None, Some("1")]);
+        let both = texts.followed_by(&numbers);
+        assert_eq!(
+            both,
+            Values::texts([Some("b"), None, Some("1"), Some("1"), None])
+        );
+        assert_eq!(
+            numbers
+                .followed_by(&Values::texts([Some("b")]))
+                .text(2)
+                .as_deref(),
+            Some("b")
+        );
+    }
 }

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::io::Write;
 
 use candor::core::Modality;
@@ -64,34 +63,21 @@ fn column(name: &str, rows: &[Map<String, Value>], lists: bool) -> Result<Column
                 .collect(),
         )
     } else {
-        let mut codes = Vec::with_capacity(cells.len());
-        let mut places = HashMap::new();
-        let mut dictionary = Vec::new();
-        for (i, cell) in cells.iter().enumerate() {
-            let text = match cell {
-                Value::Null => {
-                    codes.push(Values::MISSING);
-                    continue;
-                }
-                Value::String(text) => text.trim().to_owned(),
-                Value::Bool(_) | Value::Number(_) => cell.to_string(),
-                Value::Array(_) if lists => cell.to_string(),
-                Value::Array(_) | Value::Object(_) => {
-                    return Err(Refusal::bad(
-                        format!(
-                            "row {}, column `{name}`: neither number, text nor null",
-                            i + 1
-                        ),
-                        "send one value a cell",
-                    ));
-                }
-            };
-            codes.push(*places.entry(text).or_insert_with_key(|text| {
-                dictionary.push(text.clone());
-                dictionary.len() as u32 - 1
-            }));
-        }
-        Values::Text { codes, dictionary }
+        let text = |(i, cell): (usize, &&Value)| match cell {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.trim().to_owned())),
+            Value::Bool(_) | Value::Number(_) => Ok(Some(cell.to_string())),
+            Value::Array(_) if lists => Ok(Some(cell.to_string())),
+            Value::Array(_) | Value::Object(_) => Err(Refusal::bad(
+                format!(
+                    "row {}, column `{name}`: neither number, text nor null",
+                    i + 1
+                ),
+                "send one value a cell",
+            )),
+        };
+        let texts = cells.iter().enumerate().map(text);
+        Values::texts(texts.collect::<Result<Vec<_>, _>>()?)
     };
     Ok(Column {
         name: name.to_owned(),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use candor_baselines::Matrix;
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
 use candor_data::{
-    Column, ReadOptions, Role, Schema, Source, Split, Table, Values, duplicates_across, read_table,
+    Column, ReadOptions, Role, Schema, Source, Split, Table, duplicates_across, read_table,
 };
 use candor_table::{
     TableEncoder, TableLearner, TableUnits, column_shuffled, columns_shuffled_apart,
@@ -191,16 +191,9 @@ pub(super) fn joined(table: Table, more: &Table) -> Result<Table, EngineError> {
                 problem: format!("the file of test rows has no column `{}`", column.name),
             });
         };
-        let values = match (column.values, &other.values) {
-            (Values::Numeric(mut values), Values::Numeric(rest)) => {
-                values.extend(rest);
-                Values::Numeric(values)
-            }
-            (values, rest) => as_texts(&values, rest),
-        };
         Ok(Column {
             name: column.name,
-            values,
+            values: column.values.followed_by(&other.values),
         })
     };
     Ok(Table {
@@ -210,21 +203,4 @@ pub(super) fn joined(table: Table, more: &Table) -> Result<Table, EngineError> {
             .map(join)
             .collect::<Result<_, _>>()?,
     })
-}
-
-fn as_texts(first: &Values, second: &Values) -> Values {
-    let mut places = std::collections::HashMap::new();
-    let mut dictionary = Vec::new();
-    let mut code = |text: Option<String>| match text {
-        None => Values::MISSING,
-        Some(text) => *places.entry(text).or_insert_with_key(|text| {
-            dictionary.push(text.clone());
-            (dictionary.len() - 1) as u32
-        }),
-    };
-    let cells = (0..first.len())
-        .map(|row| first.text(row))
-        .chain((0..second.len()).map(|row| second.text(row)));
-    let codes = cells.map(&mut code).collect();
-    Values::Text { codes, dictionary }
 }

@@ -8,7 +8,7 @@ use candor_data::{
     files_in_folders, fingerprint_bytes, read_table, time_values,
 };
 
-use crate::ts::{CLASS, LENGTH, texts};
+use crate::ts::{CLASS, LENGTH};
 use crate::wav::{self, Recording, resampled};
 use crate::{SequenceError, SeriesSet};
 
@@ -330,7 +330,7 @@ pub fn read_recordings(
     let mut columns = vec![
         Column {
             name: FILE.to_owned(),
-            values: texts(found.files.iter().map(|f| Some(f.name.clone())).collect()),
+            values: Values::texts(found.files.iter().map(|f| Some(&f.name))),
         },
         Column {
             name: LENGTH.to_owned(),
@@ -340,7 +340,7 @@ pub fn read_recordings(
     if found.classes {
         columns.push(Column {
             name: CLASS.to_owned(),
-            values: texts(found.files.iter().map(|f| f.class.clone()).collect()),
+            values: Values::texts(found.files.iter().map(|f| f.class.as_ref())),
         });
     }
     let mut notes = found.notes;

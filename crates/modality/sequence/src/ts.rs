@@ -490,7 +490,7 @@ impl<'a> Parser<'a> {
             LabelKind::Classes(_) => {
                 columns.push(Column {
                     name: CLASS.to_owned(),
-                    values: texts(self.classes),
+                    values: Values::texts(self.classes),
                 });
                 Some(CLASS.to_owned())
             }
@@ -515,21 +515,6 @@ impl<'a> Parser<'a> {
             table: Table { columns },
         })
     }
-}
-
-/// Texts as a column.
-pub(crate) fn texts(cells: Vec<Option<String>>) -> Values {
-    let mut dictionary: Vec<String> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    let codes = cells.into_iter().map(|cell| match cell {
-        None => Values::MISSING,
-        Some(text) => *places.entry(text).or_insert_with_key(|text| {
-            dictionary.push(text.clone());
-            (dictionary.len() - 1) as u32
-        }),
-    });
-    let codes = codes.collect();
-    Values::Text { codes, dictionary }
 }
 
 fn span(shortest: f64, longest: f64) -> String {

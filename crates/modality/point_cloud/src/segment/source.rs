@@ -17,7 +17,7 @@ use super::tiles::{self, Block};
 use super::{Frame, PointUnits, Scan};
 use crate::source::{
     Archive, ArrayFile, arrays_fingerprint, holds_shapes, is_of_arrays, is_shape, is_shape_name,
-    labels_points, shape_of_file, unreadable,
+    labels_points, shape_of_file, shapes_or_arrays, unreadable,
 };
 use crate::{CloudError, Fault, Geometry, PointLabels};
 
@@ -49,12 +49,12 @@ impl PointSource {
             if published::is_s3dis(path) {
                 return Some(PointSource::S3dis(owned));
             }
-            let found = files_in_folders(path, "shapes", &is_shape).ok()?;
+            let (found, arrays) = shapes_or_arrays(path)?;
             if found.classes && !asked {
                 return None;
             }
             if found.files.is_empty() {
-                return labels_points(path).then_some(PointSource::Arrays(owned));
+                return (arrays && labels_points(path)).then_some(PointSource::Arrays(owned));
             }
             let mut first = found.files.iter().take(LOOKED_AT);
             let told = first.any(|file| labelled(&file.path, asked));
@@ -73,10 +73,10 @@ impl PointSource {
         let owned = path.to_owned();
         PointSource::detect(path, true).or_else(|| {
             if path.is_dir() {
-                let found = files_in_folders(path, "shapes", &is_shape).ok()?;
+                let (found, arrays) = shapes_or_arrays(path)?;
                 return match found.files.is_empty() {
                     false => Some(PointSource::Files(owned)),
-                    true => holds_shapes(path).then_some(PointSource::Arrays(owned)),
+                    true => (arrays && holds_shapes(path)).then_some(PointSource::Arrays(owned)),
                 };
             }
             if is_of_arrays(path) {
@@ -250,10 +250,7 @@ pub(super) fn list(source: &PointSource) -> Result<Listing, CloudError> {
                 let category = category.filter(|values| matches!(values, Values::Text { .. }));
                 let tested = file.tested(&archive).into_iter().enumerate();
                 let listed = tested.map(|(shape, test)| Listed {
-                    name: match found.len() {
-                        1 => format!("shape {shape}"),
-                        _ => format!("{} {shape}", file.name),
-                    },
+                    name: file.name_of(shape),
                     path: file.path.clone(),
                     place: Some((archives.len(), shape)),
                     category: category.and_then(|values| values.text(shape)),

@@ -50,6 +50,8 @@ pub(crate) struct ArrayFile {
     pub name: String,
     pub path: PathBuf,
     test: bool,
+    /// Whether it is one of several.
+    of_several: bool,
 }
 
 impl ArrayFile {
@@ -61,6 +63,7 @@ impl ArrayFile {
                 name: name.to_string_lossy().into_owned(),
                 path: path.to_owned(),
                 test: false,
+                of_several: false,
             }]);
         }
         let found = files_in_folders(path, "arrays", &|_, path| is_hdf5_name(path))?;
@@ -68,15 +71,25 @@ impl ArrayFile {
             let mut words = name.split(|c: char| !c.is_alphabetic());
             words.find_map(part_named).unwrap_or(false)
         };
+        let of_several = found.files.len() > 1;
         let files = found.files.into_iter().map(|file| ArrayFile {
             test: file.test || tested(&file.name),
+            of_several,
             name: file.name,
             path: file.path,
         });
         Ok(files.collect())
     }
 
-    /// Which of so many shapes of it are tested on.
+    /// What a shape of it is called.
+    pub fn name_of(&self, shape: usize) -> String {
+        match self.of_several {
+            true => format!("{} {shape}", self.name),
+            false => format!("shape {shape}"),
+        }
+    }
+
+    /// Which of its shapes are tested on.
     pub fn tested(&self, archive: &Archive) -> Vec<bool> {
         let all = vec![self.test; archive.len()];
         archive.test.clone().unwrap_or(all)
@@ -84,14 +97,18 @@ impl ArrayFile {
 
     /// How many shapes it holds, where that can be told without reading them.
     pub fn shapes(&self) -> Option<usize> {
-        let shapes = hdf5_shapes(&self.path);
-        POINTS
-            .iter()
-            .find_map(|name| match *shapes.get(*name)?.as_slice() {
-                [shapes, _, 3] => Some(shapes),
-                _ => None,
-            })
+        shapes_in(&hdf5_shapes(&self.path))
     }
+}
+
+/// How many shapes `[shapes, points, 3]` there are in arrays of such shapes.
+fn shapes_in(arrays: &BTreeMap<String, Vec<usize>>) -> Option<usize> {
+    let known = POINTS.iter().filter_map(|name| arrays.get(*name));
+    let mut counts = known.filter_map(|shape| match shape[..] {
+        [shapes, _, 3] => Some(shapes),
+        _ => None,
+    });
+    counts.next()
 }
 
 /// Whether a file is one of arrays, by its name.
@@ -113,8 +130,7 @@ pub(crate) fn holds_shapes(path: &Path) -> bool {
     };
     if is_hdf5_name(&path) {
         let shapes = hdf5_shapes(&path);
-        let dense = |name: &&str| matches!(shapes.get(*name).map(Vec::as_slice), Some([_, _, 3]));
-        return POINTS.iter().any(dense)
+        return shapes_in(&shapes).is_some()
             || (shapes.contains_key(VERTICES[0]) && shapes.contains_key(VERTEX_OFFSETS));
     }
     let names = array_names(&path);
@@ -125,14 +141,11 @@ pub(crate) fn holds_shapes(path: &Path) -> bool {
 
 /// Whether arrays say of each point what it is part of.
 pub(crate) fn labels_points(path: &Path) -> bool {
-    let Some(path) = &telling(path) else {
+    let Some(path) = &telling(path).filter(|path| holds_shapes(path)) else {
         return false;
     };
     let names = array_names(path);
     let has = |known: &[&str]| known.iter().any(|name| names.iter().any(|n| n == name));
-    if !holds_shapes(path) {
-        return false;
-    }
     // Labels under other names may be of shapes or of points, which their number tells.
     (has(&POINT_LABELS) || has(&LABELS))
         && Archive::read(path).is_ok_and(|archive| archive.labels_points())
@@ -270,23 +283,11 @@ pub(super) fn joined(columns: &[(&str, Option<Column>)]) -> Result<Option<Column
             "`{file}` has not the labels of the files before it"
         ));
     }
-    let mut known = columns.iter().filter_map(|(_, column)| column.as_ref());
-    let Some(first) = known.next() else {
-        return Ok(None);
-    };
-    let mut joined = first.clone();
-    for column in known {
-        let own = &column.values;
-        match (&mut joined.values, own) {
-            (Values::Numeric(all), Values::Numeric(own)) => all.extend(own),
-            (all, own) => {
-                let before = (0..all.len()).map(|row| all.text(row));
-                let cells = before.chain((0..own.len()).map(|row| own.text(row)));
-                *all = super::texts(cells.collect());
-            }
-        }
-    }
-    Ok(Some(joined))
+    let columns = columns.iter().filter_map(|(_, column)| column.clone());
+    Ok(columns.reduce(|before, column| Column {
+        values: before.values.followed_by(&column.values),
+        ..before
+    }))
 }
 
 fn dense(name: &str, array: &Array) -> Result<(Vec<f64>, Vec<usize>), String> {
@@ -398,12 +399,10 @@ fn triangles(
 
 fn labels(name: &str, array: &Array, shapes: usize, path: &Path) -> Result<Column, String> {
     // `[shapes, 1]` is common, too.
-    let [count, ref further @ ..] = *array.shape.as_slice() else {
-        return Err(format!("array `{name}` should have one axis"));
+    let count = match array.shape[..] {
+        [count, ref further @ ..] if further.iter().all(|&length| length == 1) => count,
+        _ => return Err(format!("array `{name}` should have one axis")),
     };
-    if further.iter().any(|&length| length != 1) {
-        return Err(format!("array `{name}` should have one axis"));
-    }
     if count != shapes {
         return Err(format!(
             "array `{name}` is of {count} shapes, there are {shapes}"
@@ -411,7 +410,7 @@ fn labels(name: &str, array: &Array, shapes: usize, path: &Path) -> Result<Colum
     }
     let texts = |texts: Vec<Option<String>>| Column {
         name: "class".to_owned(),
-        values: super::texts(texts),
+        values: Values::texts(texts),
     };
     Ok(match &array.values {
         ArrayValues::Real(values) => Column {

@@ -27,13 +27,15 @@ mod unreadable;
 mod words;
 mod xyz;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use candor_core::{Finding, Seed};
 use candor_data::{
-    Column, ReadOptions, SourceFacts, Table, Values, files_in_folders, fingerprint_bytes,
+    Column, FilesInFolders, ReadOptions, SourceFacts, Table, Values, files_in_folders,
+    fingerprint_bytes, is_hdf5_name,
 };
 use rayon::prelude::*;
 
@@ -73,14 +75,14 @@ impl CloudSource {
         let owned = path.to_owned();
         let name = path.file_name()?.to_string_lossy().into_owned();
         if path.is_dir() {
-            let found = files_in_folders(path, "shapes", &format::is_shape).ok()?;
+            let (found, arrays) = shapes_or_arrays(path)?;
             // Shapes may lie beside their materials and pictures of them; a shape among many other files does not make a folder one of shapes.
             let shapes = found.files.len();
             if shapes > 0 {
                 let many = found.others <= MOST_OTHERS * shapes;
                 return many.then_some(CloudSource::Files(owned));
             }
-            return holds_shapes(path).then_some(CloudSource::Arrays(owned));
+            return (arrays && holds_shapes(path)).then_some(CloudSource::Arrays(owned));
         }
         if !path.is_file() {
             return None;
@@ -162,6 +164,17 @@ pub struct ReadClouds {
     pub findings: Vec<Finding>,
     /// Points that are kept of each shape at most.
     pub kept: usize,
+}
+
+/// The shapes of a folder, and whether there are files of arrays, too; `None` when it cannot be looked through.
+pub(crate) fn shapes_or_arrays(path: &Path) -> Option<(FilesInFolders, bool)> {
+    let arrays = Cell::new(false);
+    let wanted = |name: &str, path: &Path| {
+        arrays.set(arrays.get() || is_hdf5_name(path));
+        format::is_shape(name, path)
+    };
+    let found = files_in_folders(path, "shapes", &wanted).ok()?;
+    Some((found, arrays.get()))
 }
 
 /// Files that are no shapes, for each that is one, in a folder of shapes at most.
@@ -263,7 +276,7 @@ pub(crate) fn shape_of_file(path: &Path) -> ((u64, String), Result<Geometry, Fau
 fn from_files(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudError> {
     let mut found = match path.is_dir() {
         true => files_in_folders(path, "shapes", &format::is_shape)?,
-        false => candor_data::FilesInFolders {
+        false => FilesInFolders {
             files: vec![candor_data::FileInFolder {
                 name: path
                     .file_name()
@@ -308,7 +321,7 @@ fn from_files(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudEr
     if found.classes {
         columns.columns.push(Column {
             name: "class".to_owned(),
-            values: texts(found.files.iter().map(|f| f.class.clone()).collect()),
+            values: Values::texts(found.files.iter().map(|f| f.class.as_ref())),
         });
     }
     let listed = Listed {
@@ -378,10 +391,7 @@ fn from_arrays(path: &Path, options: &CloudOptions) -> Result<ReadClouds, CloudE
             let cloud = made(archive.shape(shape), points, options.seed);
             (0, String::new(), cloud)
         }));
-        names.extend((0..archive.len()).map(|shape| match several {
-            true => format!("{} {shape}", file.name),
-            false => format!("shape {shape}"),
-        }));
+        names.extend((0..archive.len()).map(|shape| file.name_of(shape)));
         tests.extend(file.tested(&archive));
         targets.push((file.name.as_str(), archive.target.take()));
     }
@@ -514,7 +524,7 @@ fn finish(
     }
     let mut columns = vec![Column {
         name: "shape".to_owned(),
-        values: texts(listed.names.into_iter().map(Some).collect()),
+        values: Values::texts(listed.names.into_iter().map(Some)),
     }];
     columns.extend(listed.columns.columns);
     unique(&mut columns);
@@ -550,22 +560,5 @@ fn unique(columns: &mut [Column]) {
         {
             columns[place].name.push('_');
         }
-    }
-}
-
-/// A column of texts.
-fn texts(cells: Vec<Option<String>>) -> Values {
-    let mut places: HashMap<String, u32> = HashMap::new();
-    let mut dictionary = Vec::new();
-    let codes = cells.into_iter().map(|cell| match cell {
-        None => Values::MISSING,
-        Some(text) => *places.entry(text).or_insert_with_key(|text| {
-            dictionary.push(text.clone());
-            dictionary.len() as u32 - 1
-        }),
-    });
-    Values::Text {
-        codes: codes.collect(),
-        dictionary,
     }
 }

@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use tar::Archive;
 
 use crate::SequenceError;
-use crate::ts::{CLASS, texts as column_of};
+use crate::ts::CLASS;
 
 /// Texts of a folder or an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,12 +307,12 @@ fn arranged(path: &Path, files: BTreeMap<String, String>, notes: Vec<String>) ->
     let labelled = classes.iter().any(Option::is_some);
     let mut columns = vec![Column {
         name: NAME.to_owned(),
-        values: column_of(names),
+        values: Values::texts(names),
     }];
     if labelled {
         columns.push(Column {
             name: CLASS.to_owned(),
-            values: column_of(classes),
+            values: Values::texts(classes),
         });
     }
     ReadTexts {
