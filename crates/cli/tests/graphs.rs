@@ -396,6 +396,33 @@ fn a_folder_of_many_graphs_becomes_a_model_of_graphs() {
     let said = candor(at, &["explain", "r", "more", "--unit", "bare"]);
     assert_eq!(said.status, 2);
     assert!(said.err.contains("no node"), "{}", said.err);
+    // Graphs of something else: stars, long chains and crowds, of elements that were never seen.
+    let (mut table, mut nodes, mut edges) = (
+        "id,kind\n".to_owned(),
+        "graph,id,element\n".to_owned(),
+        "graph,source,target\n".to_owned(),
+    );
+    for graph in 0..30 {
+        writeln!(table, "f{graph},").unwrap();
+        let count = 30 + graph;
+        for node in 0..count {
+            writeln!(nodes, "f{graph},{node},{}", ["Fe", "U"][node % 2]).unwrap();
+            let joined: &[usize] = match graph % 3 {
+                0 => &[0],
+                1 => &[node.saturating_sub(1)],
+                _ => &[node / 2, node / 3, node / 5],
+            };
+            for to in joined.iter().filter(|to| **to != node) {
+                writeln!(edges, "f{graph},{node},{to}").unwrap();
+            }
+        }
+    }
+    std::fs::create_dir(at.join("foreign")).unwrap();
+    for (name, text) in [("graphs", table), ("nodes", nodes), ("edges", edges)] {
+        std::fs::write(at.join(format!("foreign/{name}.csv")), text).unwrap();
+    }
+    parts_known_from_foreign(at, "r", "rings", "foreign");
+
     // A table of rows is no folder of graphs.
     let said = candor(at, &["predict", "r", "more/graphs.csv"]);
     assert_eq!(said.status, 2, "{}", said.out);

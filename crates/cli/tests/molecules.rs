@@ -409,3 +409,40 @@ fn what_is_no_table_of_molecules_stays_a_table_or_says_what_to_do() {
         assert!(said.err.contains(part), "{name}: {}", said.err);
     }
 }
+
+#[test]
+fn one_network_of_molecules_may_doubt_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("molecules.csv"), csv("")).unwrap();
+    for method in ["laplace", "dropout"] {
+        let fit = [
+            "fit",
+            "molecules.csv",
+            "--trials",
+            "3",
+            "--steps",
+            "60",
+            "--out",
+            method,
+        ];
+        let fit = candor(at, &[&fit[..], &["--uncertainty", method]].concat());
+        assert!(fit.status <= 1, "{}", fit.err);
+        let answers = support::answers(at, method, "molecules.csv");
+        assert!(!answers.is_empty());
+        for answer in answers {
+            let part = |name: &str| answer[name].as_f64().unwrap();
+            assert!(
+                part("epistemic") > 0.0 && part("aleatoric") > 0.0,
+                "{answer}"
+            );
+        }
+    }
+    let evidential = candor(at, &["fit", "molecules.csv", "--uncertainty", "evidential"]);
+    assert_eq!(evidential.status, 2);
+    assert!(
+        evidential.err.contains("collapse on small data"),
+        "{}",
+        evidential.err
+    );
+}

@@ -211,6 +211,14 @@ fn pictures_that_make_no_task_end_with_status_2_and_say_what_to_do() {
     shapes(&at.join("shapes"), 3);
     std::fs::create_dir_all(at.join("one/cross")).unwrap();
     std::fs::create_dir(at.join("empty")).unwrap();
+    shapes(&at.join("more"), 8);
+    let thinned = candor(at, &["fit", "more", "--uncertainty", "dropout"]);
+    assert_eq!(thinned.status, 2);
+    assert!(
+        thinned.err.contains("ensemble, laplace, evidential only"),
+        "{}",
+        thinned.err
+    );
     let picture = bmp(|_, _| 7);
     for i in 0..20 {
         std::fs::write(at.join(format!("one/cross/{i}.bmp")), &picture).unwrap();

@@ -9,13 +9,24 @@ use crate::Pass;
 ///
 /// # Reference
 /// Srivastava et al., JMLR 15, 2014 (inverted scaling).
-pub fn dropout(x: Tensor<3>, rate: f64, pass: &mut Pass) -> Tensor<3> {
-    if rate <= 0.0 {
+pub fn dropout<const D: usize>(x: Tensor<D>, rate: f64, pass: &mut Pass) -> Tensor<D> {
+    dropout_of(x, D - 1, rate, pass)
+}
+
+/// [`dropout`] where the features are another axis than the last.
+pub fn dropout_of<const D: usize>(
+    x: Tensor<D>,
+    features: usize,
+    rate: f64,
+    pass: &mut Pass,
+) -> Tensor<D> {
+    if rate <= 0.0 || x.dims().contains(&0) {
         return x;
     }
     if let Some(stream) = pass.thinning() {
-        let width = x.dims()[2];
-        let mask = Tensor::ones([1, 1, width], &x.device());
+        let mut shape = [1; D];
+        shape[features] = x.dims()[features];
+        let mask = Tensor::ones(shape, &x.device());
         return x * candor_kernels::dropout(mask, rate, stream.next_u64());
     }
     let Some(stream) = pass.stream() else {
@@ -40,7 +51,7 @@ mod tests {
         for (rate, kept) in [(0.0, 1.0), (0.1, 1.0 / 0.9), (0.5, 2.0), (0.75, 4.0)] {
             let mut stream = Seed(0).stream("dropout", &[]);
             // An odd number, so that the last draw of 64 bits is used by half.
-            let ones = Tensor::ones([3, 67, 101], &Device::flex());
+            let ones: Tensor<3> = Tensor::ones([3, 67, 101], &Device::flex());
             let y = floats(dropout(ones, rate, &mut Pass::training(&mut stream)));
             let dropped = y.iter().filter(|v| **v == 0.0).count() as f64;
             let others = y.iter().filter(|v| **v != 0.0);
@@ -56,12 +67,21 @@ mod tests {
 
     #[test]
     fn a_thinned_network_drops_the_same_features_of_all_units() {
-        let mut stream = Seed(0).stream("thinned", &[]);
         let ones = Tensor::ones([2, 5, 64], &Device::flex());
-        let y = floats(dropout(ones, 0.5, &mut Pass::thinned(&mut stream)));
+        let thinned = |x: Tensor<3>, features| -> Tensor<3> {
+            let mut stream = Seed(0).stream("thinned", &[]);
+            dropout_of(x, features, 0.5, &mut Pass::thinned(&mut stream))
+        };
+        let y = floats(thinned(ones.clone(), 2));
         let (first, dropped) = (&y[..64], y[..64].iter().filter(|v| **v == 0.0).count());
         assert!((10..54).contains(&dropped), "{dropped}");
         assert!(y.chunks(64).all(|row| row == first));
+        let along = thinned(ones.clone().swap_dims(1, 2), 1).swap_dims(1, 2);
+        assert_eq!(floats(along), y);
+        assert_eq!(
+            floats(dropout(ones, 0.5, &mut Pass::evaluation())),
+            [1.0; 640]
+        );
     }
 
     #[test]
@@ -76,7 +96,7 @@ mod tests {
         let mask = |seed: u64| {
             let mut stream = Seed(seed).stream("dropout", &[]);
             let mut pass = Pass::training(&mut stream);
-            let ones = Tensor::ones([1, 8, 8], &Device::flex());
+            let ones: Tensor<3> = Tensor::ones([1, 8, 8], &Device::flex());
             let first = floats(dropout(ones.clone(), 0.5, &mut pass));
             (first, floats(dropout(ones, 0.5, &mut pass)))
         };

@@ -128,6 +128,11 @@ impl HeadConfig {
 }
 
 impl Head {
+    /// How many members it has, and how many numbers each sees.
+    pub fn shape(&self) -> (usize, usize) {
+        self.linear.shape()
+    }
+
     /// Embeddings `[members, units, input]` to raw parameters `[members, units, outputs]`.
     pub fn forward(&self, embedding: Tensor<3>) -> Tensor<3> {
         self.linear.forward(embedding)
@@ -154,6 +159,22 @@ impl HeadKind {
                 label_smoothing,
             },
             Task::Regression => HeadKind::Gaussian { width, beta: 0.5 },
+        }
+    }
+
+    /// The head of evidential networks, with what evidence costs (lambda; usually 1 for classes and 0.01 for numbers). Labels have none.
+    pub fn evidential(target: &Target, price: Option<f64>) -> Option<HeadKind> {
+        let width = target.width();
+        match target.task {
+            Task::Binary | Task::Multiclass => Some(HeadKind::Dirichlet {
+                classes: width,
+                strength: price.unwrap_or(1.0),
+            }),
+            Task::Regression => Some(HeadKind::NormalInverseGamma {
+                width,
+                strength: price.unwrap_or(0.01),
+            }),
+            Task::Multilabel => None,
         }
     }
 

@@ -33,7 +33,7 @@ pub use attention::{AttentionBlock, AttentionBlockConfig};
 pub use batch_statistics::BatchStatistics;
 pub use categorical_embedding::{CategoricalEmbedding, CategoricalEmbeddingConfig};
 pub use convolution::{After, Convolution, ConvolutionConfig, FoldedConvolution};
-pub use dropout::dropout;
+pub use dropout::{dropout, dropout_of};
 pub use head::{Head, HeadConfig, HeadKind, QUANTILE_LEVELS};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use linear::{Linear, LinearConfig};

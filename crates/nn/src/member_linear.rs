@@ -40,6 +40,12 @@ impl MemberLinearConfig {
 }
 
 impl MemberLinear {
+    /// How many maps there are, and how many numbers each takes.
+    pub fn shape(&self) -> (usize, usize) {
+        let [members, input, _] = self.weight.dims();
+        (members, input)
+    }
+
     /// `[members, units, input]` to `[members, units, output]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         x.matmul(self.weight.val()) + self.bias.val()

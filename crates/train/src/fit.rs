@@ -3,7 +3,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use candor_core::{Clock, Distribution, Seed, Stop, Targets};
+use candor_core::{Clock, Distribution, Seed, Stop, Targets, UncertaintyMethod};
 use candor_kernels::KernelError;
 use candor_nn::{BatchStatistics, HeadKind, Pass, Weights, WeightsError};
 use rand::seq::SliceRandom;
@@ -12,8 +12,8 @@ use thiserror::Error;
 
 use crate::optimizer::Stepper;
 use crate::{
-    Assignment, Batches, FittedMember, Member, MemberError, Network, Recipe, TargetScale, predict,
-    watched_loss,
+    Assignment, Batches, Doubt, DoubtingNetwork, FittedMember, Member, MemberError, Network,
+    Recipe, TargetScale, predict, watched_loss,
 };
 
 /// What training watches.
@@ -340,10 +340,15 @@ pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
 }
 
 /// Trains the network that `build` makes on the units of an assignment, as [`fit`] does: targets are learned in the units of `scale`, and `restored` brings
-/// what is said of validation units back before the metric judges it. Gives the network with the best weights, without gradients.
+/// what is said of validation units back before the metric judges it. Gives the network with the best weights, without gradients, which says by
+/// `method` what it does not know.
 ///
 /// # Errors
-/// When the network cannot be built, there is nothing to train on, training diverges, or it is stopped too early.
+/// When the network cannot be built, there is nothing to train on, training diverges, it is stopped too early, or the method does not fit the network.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a part of what a training is"
+)]
 pub fn fit_assigned<N: Network, B: Batches<Batch = N::Batch>>(
     assignment: &Assignment,
     build: impl Fn(&Device) -> Result<N, MemberError>,
@@ -351,8 +356,9 @@ pub fn fit_assigned<N: Network, B: Batches<Batch = N::Batch>>(
     scale: &TargetScale,
     restored: impl Fn(Distribution) -> Distribution,
     head: &HeadKind,
+    method: UncertaintyMethod,
     recipe: &Recipe,
-) -> Result<(N, Trained), MemberError> {
+) -> Result<(DoubtingNetwork<N>, Trained), MemberError> {
     let truth = assignment.targets.select(assignment.validation);
     let loss = |predicted: &Distribution| {
         watched_loss(assignment.metric, &restored(predicted.clone()), &truth)
@@ -371,8 +377,11 @@ pub fn fit_assigned<N: Network, B: Batches<Batch = N::Batch>>(
         assignment.seed,
         assignment.clock,
     )?;
-    let network = trained.network(build(&Device::flex())?)?;
-    Ok((network, trained))
+    let device = Device::flex();
+    let network = trained.network(build(&device)?)?;
+    let (targets, units, seed) = (assignment.targets, assignment.train, assignment.seed);
+    let doubt = Doubt::fit(method, &network, data, targets, units, head, seed, &device)?;
+    Ok((DoubtingNetwork { network, doubt }, trained))
 }
 
 /// Units that the moments of evaluation rest on, at most.

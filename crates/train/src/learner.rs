@@ -4,7 +4,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use candor_core::{Clock, Distribution, Metric, Seed, Stop, Target, Targets, UncertaintyMethod};
 use candor_design::{Design, Space};
-use candor_nn::Weights;
+use candor_nn::{HeadKind, Weights};
 use rand::seq::SliceRandom;
 use serde::Serialize;
 use serde_json::Value;
@@ -228,6 +228,36 @@ pub struct Assignment<'a> {
     pub clock: &'a Clock,
 }
 
+impl Assignment<'_> {
+    /// How a network shall say what it does not know: what the design asks for under the name `uncertainty`.
+    ///
+    /// # Errors
+    /// When it asks for what is not there.
+    pub fn uncertainty(&self) -> Result<UncertaintyMethod, MemberError> {
+        let asked = self.design.get("uncertainty").and_then(Value::as_str);
+        let method = asked.map_or(Ok(UncertaintyMethod::default()), str::parse);
+        method.map_err(MemberError::Design)
+    }
+
+    /// The head of a network that says so what it does not know: evidential or the usual one, with smoothed labels.
+    ///
+    /// # Errors
+    /// When evidential networks are asked for several labels.
+    pub fn head(
+        &self,
+        method: UncertaintyMethod,
+        label_smoothing: f64,
+    ) -> Result<HeadKind, MemberError> {
+        if method != UncertaintyMethod::Evidential {
+            return Ok(HeadKind::for_target(self.target, label_smoothing));
+        }
+        HeadKind::evidential(self.target, None).ok_or_else(|| {
+            let why = "evidential networks of several labels have no published form";
+            MemberError::Design(why.into())
+        })
+    }
+}
+
 /// A trained member and how it went.
 pub struct FittedMember {
     /// The member.
@@ -238,6 +268,14 @@ pub struct FittedMember {
     pub warnings: Vec<String>,
     /// Whether time ran out before training was complete.
     pub stopped_early: bool,
+}
+
+impl FittedMember {
+    /// The same with something more to say, if there is.
+    pub fn warned(mut self, warning: Option<String>) -> FittedMember {
+        self.warnings.extend(warning);
+        self
+    }
 }
 
 /// What the pipeline asks of a modality once its source is read, curated and split.

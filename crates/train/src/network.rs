@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use candor_nn::Pass;
+use candor_nn::{Head, Pass};
 use rand_chacha::ChaCha8Rng;
 
 /// What a network says of a batch.
@@ -20,6 +20,11 @@ pub trait Network: Module {
     /// One pass over a batch. In evaluation it must be a pure function of the batch, and no unit may
     /// influence another.
     fn forward(&self, batch: &Self::Batch, pass: &mut Pass) -> Output;
+
+    /// The layer that makes raw parameters of embeddings, if that is how the network ends: what some ways of doubt rest on.
+    fn last_layer(&self) -> Option<&Head> {
+        None
+    }
 
     /// What the weights cost by themselves, added to the loss of every step: the squared norm of some of them, say. `None`: nothing.
     fn penalty(&self) -> Option<Tensor<1>> {

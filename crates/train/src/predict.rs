@@ -2,7 +2,7 @@ use burn::tensor::{Device, Tensor};
 use candor_core::{Distribution, PredictionError};
 use candor_nn::{HeadKind, Pass};
 
-use crate::{Batches, Network, TargetScale};
+use crate::{Batches, Features, MemberPrediction, Network};
 
 /// Predictions of one trained network.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +31,75 @@ impl NetworkPrediction {
         Distribution::mixture(&members)
     }
 
-    /// The same in the target's own units.
-    pub fn unscale(mut self, scale: &TargetScale) -> NetworkPrediction {
-        let members = self.members.into_iter();
-        self.members = members.map(|m| scale.unscale(m)).collect();
-        for own in self.aleatoric.iter_mut().flatten() {
-            scale.unscale_variances(own);
+    /// The same as `restore` makes it of what each member says: in the target's own units, with the odds of the data. The share of its doubt
+    /// that a member finds in the data stays as it is.
+    pub fn restored(self, restore: impl Fn(Distribution) -> Distribution) -> NetworkPrediction {
+        let mut aleatoric = self.aleatoric;
+        let restored = |(place, member): (usize, Distribution)| {
+            let Some(own) = aleatoric.as_mut().and_then(|all| all.get_mut(place)) else {
+                return restore(member);
+            };
+            let before = whole_doubt(&member);
+            let member = restore(member);
+            for (own, (before, after)) in own.iter_mut().zip(before.zip(whole_doubt(&member))) {
+                if before > 0.0 {
+                    *own = (f64::from(*own) * after / before) as f32;
+                }
+            }
+            member
+        };
+        NetworkPrediction {
+            members: self.members.into_iter().enumerate().map(restored).collect(),
+            aleatoric,
+            ..self
         }
-        self
+    }
+
+    /// The mean of several looks at the same units by the same network, member by member. At least one look.
+    ///
+    /// # Errors
+    /// Never for predictions made by one network.
+    pub fn mean(
+        looks: impl IntoIterator<Item = NetworkPrediction>,
+    ) -> Result<NetworkPrediction, PredictionError> {
+        let mut looks = looks.into_iter();
+        let mut mean = looks.next().ok_or(PredictionError::NoMembers)?;
+        let mut said: Vec<Vec<Distribution>> = mean.members.into_iter().map(|m| vec![m]).collect();
+        for look in looks {
+            for (all, member) in said.iter_mut().zip(look.members) {
+                all.push(member);
+            }
+            add(&mut mean.embedding, &look.embedding);
+            let own = mean.aleatoric.iter_mut().flatten();
+            for (sum, own) in own.zip(look.aleatoric.iter().flatten()) {
+                add(sum, own);
+            }
+        }
+        let share = said.first().map_or(1.0, |all| 1.0 / all.len() as f32);
+        let sums = mean.aleatoric.iter_mut().flatten();
+        for sum in sums.chain([&mut mean.embedding]) {
+            sum.iter_mut().for_each(|value| *value *= share);
+        }
+        let mixed = said.iter().map(|all| match all.as_slice() {
+            [one] => Ok(one.clone()),
+            many => Distribution::mixture(&many.iter().map(|m| (1.0, m)).collect::<Vec<_>>()),
+        });
+        mean.members = mixed.collect::<Result<_, _>>()?;
+        Ok(mean)
+    }
+
+    /// As what a member says, with the prepared input `[units, input_width]` beside it.
+    pub fn described(self, input_width: usize, input: Vec<f32>) -> MemberPrediction {
+        MemberPrediction {
+            members: self.members,
+            aleatoric: self.aleatoric,
+            features: Some(Features {
+                width: self.width,
+                embedding: self.embedding,
+                input_width,
+                input,
+            }),
+        }
     }
 
     /// What a network says of the units at `indices`, in batches: `answer` makes of the raw parameters and the embeddings of one
@@ -83,6 +144,32 @@ impl NetworkPrediction {
             width,
         }
     }
+}
+
+fn add(sum: &mut [f32], more: &[f32]) {
+    sum.iter_mut().zip(more).for_each(|(sum, m)| *sum += m);
+}
+
+/// All doubt in what a member says: entropies in nats of classes, one a unit, and of labels; variances of numbers.
+fn whole_doubt(said: &Distribution) -> std::vec::IntoIter<f64> {
+    let entropy = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    let doubt: Vec<f64> = match said {
+        Distribution::Categorical {
+            classes,
+            probabilities,
+        } => probabilities
+            .chunks((*classes).max(1))
+            .map(|row| row.iter().map(|p| entropy(f64::from(*p))).sum())
+            .collect(),
+        Distribution::Bernoulli { probabilities, .. } => probabilities
+            .iter()
+            .map(|p| entropy(f64::from(*p)) + entropy(1.0 - f64::from(*p)))
+            .collect(),
+        Distribution::Gaussian { variance, .. } => variance.iter().map(|v| f64::from(*v)).collect(),
+        // No member that tells quantiles doubts itself.
+        Distribution::Quantiles { .. } => Vec::new(),
+    };
+    doubt.into_iter()
 }
 
 /// Predicts the units at `indices`, in batches, without gradients.

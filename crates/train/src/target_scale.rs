@@ -76,15 +76,6 @@ impl TargetScale {
         distribution
     }
 
-    /// Variances `[units, width]` in the target's own units; entropies of classes and labels have none and stay.
-    pub(crate) fn unscale_variances(&self, variances: &mut [f32]) {
-        let width = self.0.len();
-        for (i, variance) in variances.iter_mut().enumerate().filter(|_| width > 0) {
-            let (_, sd) = self.0[i % width];
-            *variance *= sd * sd;
-        }
-    }
-
     /// Why this scale cannot be used, if so: it may come from a damaged file.
     ///
     /// # Errors

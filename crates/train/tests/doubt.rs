@@ -3,7 +3,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use candor_core::{Distribution, Seed, UncertaintyMethod};
+use candor_core::{Distribution, Seed, Targets, UncertaintyMethod};
 use candor_nn::{Head, HeadConfig, HeadKind, Pass, Weights, dropout};
 use candor_train::{
     Batches, Doubt, Network, NetworkPrediction, Output, SelfDoubt, ThinnedNetworks,
@@ -29,9 +29,16 @@ impl Network for OnlyHead {
             embedding,
         }
     }
+
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
+    }
 }
 
 struct Rows(Vec<[f32; WIDTH]>);
+
+/// Targets of units whose values do not matter.
+const ALL_KNOWN: Targets = Targets::Classes(Vec::new());
 
 impl Batches for Rows {
     type Batch = Tensor<3>;
@@ -72,8 +79,8 @@ fn doubted(
     units: &[usize],
 ) -> (OnlyHead, Doubt) {
     let network = network(kind, 0.3);
-    let (head, seed, device) = (&network.head, Seed(1), Device::flex());
-    let doubt = Doubt::fit(method, &network, head, data, units, kind, seed, &device).unwrap();
+    let (seed, device, known) = (Seed(1), Device::flex(), &ALL_KNOWN);
+    let doubt = Doubt::fit(method, &network, data, known, units, kind, seed, &device).unwrap();
     (network, doubt)
 }
 
@@ -306,8 +313,8 @@ fn what_is_saved_loads_bit_for_bit_and_what_is_damaged_is_refused() {
     };
     let network = network(&kind, 0.0);
     let (method, device) = (UncertaintyMethod::Laplace, Device::flex());
-    let (head, seed) = (&network.head, Seed(0));
-    let refused = Doubt::fit(method, &network, head, &data, &units, &kind, seed, &device);
+    let (seed, known) = (Seed(0), &ALL_KNOWN);
+    let refused = Doubt::fit(method, &network, &data, known, &units, &kind, seed, &device);
     assert!(refused.unwrap_err().to_string().contains("does not fit"));
 }
 
@@ -324,13 +331,22 @@ fn constant_and_broken_embeddings_give_finite_doubt_and_errors() {
         let broken = Rows(vec![[f32::NAN; WIDTH]; 20]);
         let network = self::network(&kind, 0.0);
         let (method, device) = (UncertaintyMethod::Laplace, Device::flex());
-        let (head, seed) = (&network.head, Seed(0));
+        let (seed, known) = (Seed(0), &ALL_KNOWN);
         let refused = Doubt::fit(
-            method, &network, head, &broken, &units, &kind, seed, &device,
+            method, &network, &broken, known, &units, &kind, seed, &device,
         );
         let problem = refused.unwrap_err().to_string();
         assert!(problem.contains("not finite"), "{problem}");
-        let nothing = Doubt::fit(method, &network, head, &constant, &[], &kind, seed, &device);
+        let nothing = Doubt::fit(
+            method,
+            &network,
+            &constant,
+            known,
+            &[],
+            &kind,
+            seed,
+            &device,
+        );
         assert!(nothing.unwrap_err().to_string().contains("nothing"));
     }
 }

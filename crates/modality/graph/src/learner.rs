@@ -1,12 +1,13 @@
 use burn::tensor::Device;
 use candor_baselines::Matrix;
-use candor_core::{Seed, Task};
+use candor_core::{Seed, Task, UncertaintyMethod};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, TargetScale, Units, fit_assigned, predict,
+    Assignment, DoubtingNetwork, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, SavedDoubt, SavedMember, TargetScale, ThinnedNetworks, Units, fit_assigned,
+    predict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,12 +68,13 @@ impl GraphLearner {
             design,
             preparation,
             head,
+            doubt,
         } = description
         else {
             return Ok(None);
         };
         let device = Device::flex().autodiff();
-        let network = loaded(&design, &preparation, &head, numbers, &device)?;
+        let network = loaded(&design, &preparation, &head, &doubt, numbers, &device)?.network;
         let units = units.get::<GraphUnits>()?;
         preparation
             .check_features(&units.features)
@@ -234,6 +236,10 @@ impl Learner for GraphLearner {
         ]
     }
 
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &UncertaintyMethod::ALL
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let nodes_only = |what: &str| {
             let problem = format!("{what} says something of nodes, not of whole graphs");
@@ -274,8 +280,10 @@ impl Learner for GraphLearner {
                 design,
                 preparation,
                 head,
+                doubt,
             } => {
-                let network = loaded(&design, &preparation, &head, numbers, &Device::flex())?;
+                let device = Device::flex();
+                let network = loaded(&design, &preparation, &head, &doubt, numbers, &device)?;
                 Ok(Box::new(NetworkMember {
                     design,
                     preparation,
@@ -300,6 +308,8 @@ enum Description {
         design: GraphDesign,
         preparation: Preparation,
         head: HeadKind,
+        #[serde(default)]
+        doubt: SavedDoubt,
     },
 }
 
@@ -429,7 +439,7 @@ struct NetworkMember {
     design: GraphDesign,
     preparation: Preparation,
     head: HeadKind,
-    network: GraphNetwork,
+    network: DoubtingNetwork<GraphNetwork>,
 }
 
 impl Member for NetworkMember {
@@ -438,7 +448,7 @@ impl Member for NetworkMember {
     }
 
     fn parameters(&self) -> u64 {
-        Weights::of(&self.network).count() as u64
+        Weights::of(&self.network.network).count() as u64
     }
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
@@ -447,32 +457,23 @@ impl Member for NetworkMember {
             .check_features(&units.features)
             .map_err(MemberError::Malformed)?;
         let data = prepared(&self.design, &self.preparation, units);
-        let predicted = predict(&self.network, &data, indices, &self.head, &Device::flex());
+        let predicted = self.network.predict(&data, indices, &self.head);
         let scale = self.preparation.target_scale();
         let (input_width, input) = data.described(indices);
-        Ok(MemberPrediction {
-            aleatoric: None,
-            members: predicted
-                .members
-                .into_iter()
-                .map(|member| scale.unscale(member))
-                .collect(),
-            features: Some(Features {
-                width: predicted.width,
-                embedding: predicted.embedding,
-                input_width,
-                input,
-            }),
-        })
+        Ok(predicted
+            .restored(|said| scale.unscale(said))
+            .described(input_width, input))
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
+        let (weights, doubt) = self.network.save();
         let description = Description::Network {
             design: self.design.clone(),
             preparation: self.preparation.clone(),
             head: self.head.clone(),
+            doubt,
         };
-        SavedMember::of_network(&description, &self.network)
+        SavedMember::of_weights(&description, &weights)
     }
 }
 
@@ -512,18 +513,16 @@ fn loaded(
     design: &GraphDesign,
     preparation: &Preparation,
     head: &HeadKind,
+    doubt: &SavedDoubt,
     numbers: &[u8],
     device: &Device,
-) -> Result<GraphNetwork, MemberError> {
+) -> Result<DoubtingNetwork<GraphNetwork>, MemberError> {
     let malformed = MemberError::Malformed;
     design.check().map_err(malformed)?;
     preparation.check().map_err(malformed)?;
     head.check().map_err(malformed)?;
-    let weights = Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
     let network = build(design, preparation, head, Seed(0), device).map_err(malformed)?;
-    weights
-        .load_into(network)
-        .map_err(|e| malformed(e.to_string()))
+    DoubtingNetwork::load(network, doubt, numbers, head)
 }
 
 fn fit_network(
@@ -539,7 +538,7 @@ fn fit_network(
         design.by_rows,
     );
     let (nodes, edges) = (units.graph.nodes(), units.graph.edges().len());
-    let (design, recipe) = match units.starts {
+    let (mut design, recipe) = match units.starts {
         None => {
             let design = design.within(memory, nodes, edges, preparation.width());
             let recipe = design.recipe(assignment.train.len());
@@ -550,8 +549,13 @@ fn fit_network(
             design.recipe_of_graphs(assignment.train.len()),
         ),
     };
+    let method = assignment.uncertainty()?;
+    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
+        design.dropout = rate;
+        why
+    });
     let design = &design;
-    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
+    let head = assignment.head(method, design.label_smoothing)?;
     if units.starts.is_some() && design.readout == Readout::Sum {
         let device = Device::flex();
         let network = build(design, &preparation, &head, assignment.seed, &device);
@@ -572,12 +576,14 @@ fn fit_network(
         scale,
         |said| scale.unscale(said),
         &head,
+        method,
         &recipe,
     )?;
-    Ok(trained.member(NetworkMember {
+    let member = NetworkMember {
         design: design.clone(),
         preparation,
         head,
         network,
-    }))
+    };
+    Ok(trained.member(member).warned(raised))
 }

@@ -1,11 +1,11 @@
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use candor_kernels::relu;
-use candor_nn::{Head, HeadConfig, HeadKind, Pass};
+use candor_nn::{Head, HeadConfig, HeadKind, Pass, dropout};
 use candor_train::{Network, Output};
 use rand_chacha::ChaCha8Rng;
 
-use crate::body::{Affine, Gcnii, Stack, dropped, personalised};
+use crate::body::{Affine, Gcnii, Stack, personalised};
 use crate::prepare::{GraphBatch, Input};
 use crate::{Body, GraphDesign};
 
@@ -65,7 +65,7 @@ impl Layers {
                 let mut x = x.clone();
                 let mut h = None;
                 for layer in layers {
-                    let made = dropped(relu(layer.forward(&x)), design.dropout, pass);
+                    let made = dropout(relu(layer.forward(&x)), design.dropout, pass);
                     x = Input::Dense(made.clone());
                     h = Some(made);
                 }
@@ -175,6 +175,10 @@ impl Network for GraphNetwork {
             embedding: embedding.unsqueeze(),
             raw: raw.unsqueeze(),
         }
+    }
+
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
     }
 
     fn penalty(&self) -> Option<Tensor<1>> {

@@ -3,11 +3,11 @@ use std::collections::HashSet;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use candor_kernels::relu;
-use candor_nn::{Head, HeadConfig, HeadKind, Pass};
+use candor_nn::{Head, HeadConfig, HeadKind, Pass, dropout};
 use candor_train::{Batches, Network, Output};
 use rand_chacha::ChaCha8Rng;
 
-use crate::body::{Affine, dropped, personalised};
+use crate::body::{Affine, personalised};
 use crate::network::{Layers, penalty};
 use crate::pair_numbers::{Neighbours, PAIR_NUMBERS, pair_numbers};
 use crate::pairs::places_of;
@@ -98,7 +98,7 @@ impl Network for PairNetwork {
             Some(decoder) => {
                 let both = Tensor::cat(vec![product, batch.numbers.clone()], 1);
                 let made = relu(decoder.forward(&Input::Dense(both)));
-                (made.clone(), dropped(made, design.dropout, pass))
+                (made.clone(), dropout(made, design.dropout, pass))
             }
         };
         Output {

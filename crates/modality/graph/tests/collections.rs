@@ -9,6 +9,9 @@ use candor_train::{Assignment, FittedMember, Learner, Member};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
+#[path = "../../../train/tests/support/doubting.rs"]
+mod doubting;
+
 const GRAPHS: usize = 90;
 
 /// Six nodes in a ring (class 0), or each joined with each (class 1), with a chain of one to three nodes at the first; features say nothing.
@@ -322,4 +325,16 @@ fn sums_over_nodes_count_them() {
     let (rings, sizes) = counted(true);
     let wrong = error(&*fitted(design, &rings, &sizes), &rings, &sizes);
     assert!(wrong < 16.0, "{wrong}");
+}
+
+#[test]
+fn networks_that_doubt_themselves_do_so_for_each_graph_and_come_back_from_files() {
+    let (units, targets) = rings(0);
+    let learner = GraphLearner::new(Task::Binary, Unit::Graph).unwrap();
+    let networks = designs().into_iter().take(6);
+    let designs: Vec<Design> = networks.map(|d| d.with("dropout", 0.3)).collect();
+    let fit = |design: &Design| fitted(design, &units, &targets, Task::Binary);
+    let methods = learner.uncertainty_methods();
+    let all = units.clone().units();
+    doubting::every_method(&learner, methods, &designs, &fit, &all, 1e-3);
 }

@@ -8,6 +8,9 @@ use candor_graph::{Body, Graph, GraphLearner, GraphUnits, NodeFeatures, SparseFe
 use candor_train::{Assignment, FittedMember, Learner, Member};
 use rand::RngExt;
 
+#[path = "../../../train/tests/support/doubting.rs"]
+mod doubting;
+
 const NODES: usize = 120;
 
 fn blocks() -> (GraphUnits, Targets) {
@@ -461,4 +464,19 @@ fn doubt_of_the_model_falls_with_data_and_doubt_of_the_data_is_their_noise() {
     let noisy = parts_of_doubt(1200, 640, 1.0);
     let ratio = (noisy.1 / many.1).sqrt();
     assert!((1.8..2.2).contains(&ratio), "{many:?} {noisy:?}");
+}
+
+#[test]
+fn networks_that_doubt_themselves_do_so_for_each_node_and_come_back_from_files() {
+    let (units, targets) = blocks();
+    let learner = GraphLearner::new(Task::Binary, Unit::Node).unwrap();
+    let networks = designs().into_iter().filter(|d| {
+        let model = d.get("model").and_then(|m| m.as_str()).unwrap_or_default();
+        Body::NAMES.contains(&model)
+    });
+    let designs: Vec<Design> = networks.map(|d| d.with("dropout", 0.3)).collect();
+    let fit = |design: &Design| fitted(design, &units, &targets);
+    let methods = learner.uncertainty_methods();
+    let all = units.clone().units();
+    doubting::every_method(&learner, methods, &designs, &fit, &all, 1e-3);
 }

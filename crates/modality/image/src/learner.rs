@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use candor_core::{Distribution, Metric, Seed, Targets, Task};
+use candor_core::{Metric, Seed, Targets, Task, UncertaintyMethod};
 use candor_data::{ImageSize, Images};
 use candor_design::{Design, DesignError, Space};
-use candor_nn::{HeadKind, Weights};
+use candor_nn::HeadKind;
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    Recipe, SavedMember, Units, fit_assigned, predict,
+    Assignment, DoubtingNetwork, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, NetworkPrediction, Recipe, SavedDoubt, SavedMember, Units, fit_assigned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -171,6 +171,15 @@ impl Learner for ImageLearner {
         })
     }
 
+    /// No body for pictures drops features, so that none can be thinned.
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &[
+            UncertaintyMethod::Ensemble,
+            UncertaintyMethod::Laplace,
+            UncertaintyMethod::Evidential,
+        ]
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let images = ImageUnits::of(assignment.units, self.size)?;
         match descriptor_of(assignment.design) {
@@ -200,19 +209,17 @@ impl Learner for ImageLearner {
                 design,
                 preparation,
                 head,
+                doubt,
             } => {
                 preparation.check().map_err(MemberError::Malformed)?;
                 head.check().map_err(MemberError::Malformed)?;
                 let plan =
                     Plan::new(&design, preparation.size, head).map_err(MemberError::Malformed)?;
-                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
-                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
                 let network = plan.build(Seed(0), &Device::flex());
-                let network = weights.load_into(network).map_err(malformed)?;
                 Ok(Box::new(NetworkMember {
+                    network: DoubtingNetwork::load(network, &doubt, numbers, &plan.head)?,
                     plan,
                     preparation,
-                    network,
                 }))
             }
         }
@@ -232,6 +239,8 @@ enum Description {
         design: Design,
         preparation: Preparation,
         head: HeadKind,
+        #[serde(default)]
+        doubt: SavedDoubt,
     },
 }
 
@@ -379,7 +388,7 @@ impl Plan {
 struct NetworkMember {
     plan: Plan,
     preparation: Preparation,
-    network: ImageNetwork,
+    network: DoubtingNetwork<ImageNetwork>,
 }
 
 impl Member for NetworkMember {
@@ -402,49 +411,41 @@ impl Member for NetworkMember {
             )
         };
         let said = |pictures: PreparedImages| {
-            let device = Device::flex();
-            predict(&self.network, &pictures, indices, &self.plan.head, &device)
+            let head = &self.plan.head;
+            self.network.predict(&pictures, indices, head)
         };
-        let mut predicted = said(prepared());
-        if self.plan.read.augmentation.flip {
-            // It has learned that both show the same, so that both may be asked.
-            let mirrored = said(prepared().mirrored()).members;
-            for (member, mirrored) in predicted.members.iter_mut().zip(&mirrored) {
-                *member = Distribution::mixture(&[(0.5, member), (0.5, mirrored)])
-                    .map_err(|e| MemberError::Training(e.to_string()))?;
-            }
-        }
+        // It has learned that a mirrored picture shows the same, so that both may be asked.
+        let mirrored = self.plan.read.augmentation.flip;
+        let looks = [false, true].into_iter().take(1 + usize::from(mirrored));
+        let looks = looks.map(|mirrored| match mirrored {
+            true => said(prepared().mirrored()),
+            false => said(prepared()),
+        });
+        let mean =
+            NetworkPrediction::mean(looks).map_err(|e| MemberError::Training(e.to_string()))?;
         let scale = &self.preparation.target_scale;
         let (input_width, input) = self.preparation.small(images, indices);
-        Ok(MemberPrediction {
-            aleatoric: None,
-            members: predicted
-                .members
-                .into_iter()
-                .map(|member| scale.unscale(member))
-                .collect(),
-            features: Some(Features {
-                width: predicted.width,
-                embedding: predicted.embedding,
-                input_width,
-                input,
-            }),
-        })
+        Ok(mean
+            .restored(|said| scale.unscale(said))
+            .described(input_width, input))
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
+        let (weights, doubt) = self.network.save();
         let description = Description::Network {
             design: self.plan.design.clone(),
             preparation: self.preparation.clone(),
             head: self.plan.head.clone(),
+            doubt,
         };
-        SavedMember::of_network(&description, &self.network)
+        SavedMember::of_weights(&description, &weights)
     }
 }
 
 fn fit_network(images: &Images, assignment: &Assignment) -> Result<FittedMember, MemberError> {
     let read = ImageDesign::read(assignment.design).map_err(MemberError::Design)?;
-    let head = HeadKind::for_target(assignment.target, read.label_smoothing);
+    let method = assignment.uncertainty()?;
+    let head = assignment.head(method, read.label_smoothing)?;
     let plan = Plan::new(assignment.design, images.size(), head).map_err(MemberError::Design)?;
     let preparation = Preparation::fit(images, assignment.targets, assignment.train);
     let augmentation = plan.read.augmentation;
@@ -456,6 +457,7 @@ fn fit_network(images: &Images, assignment: &Assignment) -> Result<FittedMember,
         &preparation.target_scale,
         |said| preparation.target_scale.unscale(said),
         &plan.head,
+        method,
         &plan.recipe(assignment.train.len()),
     )?;
     Ok(trained.member(NetworkMember {

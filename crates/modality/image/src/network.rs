@@ -101,6 +101,10 @@ impl Network for ImageNetwork {
         self.forward_seen(pictures, pass, |_, _| ())
     }
 
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
+    }
+
     fn normalises_by_batch(&self) -> bool {
         true
     }

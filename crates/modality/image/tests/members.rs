@@ -11,6 +11,9 @@ use candor_train::{Assignment, FittedMember, Learner, Member, MemberError, Units
 use rand::RngExt;
 use serde_json::{Value, json};
 
+#[path = "../../../train/tests/support/doubting.rs"]
+mod doubting;
+
 const SIZE: ImageSize = ImageSize {
     channels: 1,
     height: 8,
@@ -352,4 +355,18 @@ fn pictures_that_are_all_alike_are_learnt_without_fault() {
         .fit(&designs()[0].clone().with("cutout", true))
         .unwrap();
     assert!(problem.score(&*fitted.member).is_finite());
+}
+
+#[test]
+fn networks_that_doubt_themselves_do_so_for_each_picture_and_come_back_from_files() {
+    let problem = Problem {
+        clock: Clock::unlimited().with_steps(Some(30)),
+        ..Problem::classes(24)
+    };
+    let learner = ImageLearner::new(SIZE, Task::Multiclass).unwrap();
+    let first = designs().swap_remove(0);
+    let designs = [first.clone(), first.with("flip", true)];
+    let fit = |design: &Design| problem.fit(design).unwrap();
+    let methods = learner.uncertainty_methods();
+    doubting::every_method(&learner, methods, &designs, &fit, &problem.units, 1e-3);
 }

@@ -1,11 +1,11 @@
 use burn::tensor::Device;
-use candor_core::{Seed, Task};
+use candor_core::{Seed, Task, UncertaintyMethod};
 use candor_design::{Design, DesignError, Space};
-use candor_nn::{HeadKind, Weights};
+use candor_nn::HeadKind;
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, fit_assigned, predict,
+    Assignment, DoubtingNetwork, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, SavedDoubt, SavedMember, ThinnedNetworks, Units, fit_assigned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -106,6 +106,10 @@ impl Learner for MoleculeLearner {
         ]
     }
 
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &UncertaintyMethod::ALL
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let molecules = MoleculeUnits::of_units(assignment.units, self.features)?;
         let model = assignment.design.get("model").and_then(Value::as_str);
@@ -137,19 +141,17 @@ impl Learner for MoleculeLearner {
                 design,
                 preparation,
                 head,
+                doubt,
             } => {
                 preparation.check().map_err(MemberError::Malformed)?;
                 head.check().map_err(MemberError::Malformed)?;
                 let plan = Plan::new(design, preparation.features, head);
                 let plan = plan.map_err(MemberError::Malformed)?;
-                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
-                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
                 let network = plan.build(Seed(0), &Device::flex());
-                let network = weights.load_into(network).map_err(malformed)?;
                 Ok(Box::new(NetworkMember {
+                    network: DoubtingNetwork::load(network, &doubt, numbers, &plan.head)?,
                     plan,
                     preparation,
-                    network,
                 }))
             }
         }
@@ -184,6 +186,8 @@ enum Description {
         design: MoleculeDesign,
         preparation: Preparation,
         head: HeadKind,
+        #[serde(default)]
+        doubt: SavedDoubt,
     },
 }
 
@@ -294,7 +298,7 @@ impl Plan {
 struct NetworkMember {
     plan: Plan,
     preparation: Preparation,
-    network: MoleculeNetwork,
+    network: DoubtingNetwork<MoleculeNetwork>,
 }
 
 impl Member for NetworkMember {
@@ -309,28 +313,24 @@ impl Member for NetworkMember {
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let molecules = MoleculeUnits::of_units(units, self.preparation.features)?;
         let prepared = PreparedMolecules::new(molecules, &self.preparation);
-        let device = Device::flex();
-        let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
-        let restored = |said| self.preparation.restored(said);
-        Ok(MemberPrediction {
-            aleatoric: None,
-            members: predicted.members.into_iter().map(restored).collect(),
-            features: Some(Features {
-                width: predicted.width,
-                embedding: predicted.embedding,
-                input_width: DESCRIPTORS,
-                input: self.preparation.standardised(molecules, indices),
-            }),
-        })
+        let predicted = self.network.predict(&prepared, indices, &self.plan.head);
+        Ok(predicted
+            .restored(|said| self.preparation.restored(said))
+            .described(
+                DESCRIPTORS,
+                self.preparation.standardised(molecules, indices),
+            ))
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
+        let (weights, doubt) = self.network.save();
         let description = Description::Network {
             design: self.plan.design.clone(),
             preparation: self.preparation.clone(),
             head: self.plan.head.clone(),
+            doubt,
         };
-        SavedMember::of_network(&description, &self.network)
+        SavedMember::of_weights(&description, &weights)
     }
 }
 
@@ -338,11 +338,16 @@ fn fit_network(
     molecules: &MoleculeUnits,
     assignment: &Assignment,
 ) -> Result<FittedMember, MemberError> {
-    let design: MoleculeDesign = assignment
+    let mut design: MoleculeDesign = assignment
         .design
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
-    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
+    let method = assignment.uncertainty()?;
+    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
+        design.dropout = rate;
+        why
+    });
+    let head = assignment.head(method, design.label_smoothing)?;
     let plan = Plan::new(design, molecules.features(), head).map_err(MemberError::Design)?;
     let balance = ClassBalance::fit(assignment.targets, assignment.train, plan.design.balance);
     let preparation = Preparation {
@@ -357,11 +362,13 @@ fn fit_network(
         &preparation.target_scale,
         |said| preparation.restored(said),
         &plan.head,
+        method,
         &plan.design.recipe(assignment.train.len()),
     )?;
-    Ok(trained.member(NetworkMember {
+    let member = NetworkMember {
         plan,
         preparation,
         network,
-    }))
+    };
+    Ok(trained.member(member).warned(raised))
 }

@@ -111,6 +111,10 @@ impl Network for MoleculeNetwork {
             embedding,
         }
     }
+
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
+    }
 }
 
 /// Parameters of a network, counted without building it.

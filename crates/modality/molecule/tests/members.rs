@@ -10,6 +10,9 @@ use candor_train::{Assignment, FittedMember, Learner, Member, MemberError, Units
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
+#[path = "../../../train/tests/support/doubting.rs"]
+mod doubting;
+
 /// Chains and rings with all pairs of some groups at their ends.
 fn strings() -> Vec<String> {
     // Each as it is written before and after what it is bound to.
@@ -425,4 +428,17 @@ fn molecules_without_bonds_and_without_atoms_are_learnt_without_fault() {
             assert!(problem.score(&*fitted.member, &problem.train).is_finite());
         }
     }
+}
+
+#[test]
+fn networks_that_doubt_themselves_do_so_for_each_molecule_and_come_back_from_files() {
+    let problem = Problem::counting();
+    let learner = MoleculeLearner::new(AtomFeatures::default(), Task::Regression).unwrap();
+    let designs: Vec<Design> = designs()
+        .into_iter()
+        .map(|d| d.with("epochs", 5).with("dropout", 0.1))
+        .collect();
+    let fit = |design: &Design| problem.fit(design).unwrap();
+    let methods = learner.uncertainty_methods();
+    doubting::every_method(&learner, methods, &designs, &fit, &problem.units, 1e-3);
 }

@@ -1,11 +1,12 @@
 use burn::tensor::Device;
-use candor_core::{Seed, Task};
+use candor_core::{Seed, Task, UncertaintyMethod};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, fit_assigned, predict,
+    Assignment, DoubtingNetwork, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, NetworkPrediction, SavedDoubt, SavedMember, ThinnedNetworks, Units,
+    fit_assigned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +14,6 @@ use serde_json::Value;
 use crate::columns::matrix;
 use crate::intrinsic::DESCRIPTORS;
 use crate::nearest_shape::NearestShape;
-use crate::votes::mean_of_votes;
 use crate::{
     BodyKind, CloudDesign, CloudNetwork, CloudUnits, Preparation, PreparedClouds, Rotation, Seen,
     space,
@@ -128,6 +128,10 @@ impl Learner for CloudLearner {
         designs
     }
 
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &UncertaintyMethod::ALL
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let clouds = CloudUnits::of(assignment.units)?;
         match assignment.design.get("model").and_then(Value::as_str) {
@@ -159,15 +163,14 @@ impl Learner for CloudLearner {
                 design,
                 preparation,
                 head,
+                doubt,
             } => {
                 preparation.check().map_err(MemberError::Malformed)?;
                 head.check().map_err(MemberError::Malformed)?;
                 design.check().map_err(MemberError::Malformed)?;
                 let plan = Plan { design, head };
-                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
-                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
                 let network = plan.build(Seed(0), &Device::flex());
-                let network = weights.load_into(network).map_err(malformed)?;
+                let network = DoubtingNetwork::load(network, &doubt, numbers, &plan.head)?;
                 Ok(Box::new(NetworkMember::new(plan, preparation, network)))
             }
         }
@@ -188,6 +191,8 @@ enum Description {
         design: CloudDesign,
         preparation: Preparation,
         head: HeadKind,
+        #[serde(default)]
+        doubt: SavedDoubt,
     },
 }
 
@@ -267,16 +272,20 @@ impl Plan {
 struct NetworkMember {
     plan: Plan,
     preparation: Preparation,
-    network: CloudNetwork,
+    network: DoubtingNetwork<CloudNetwork>,
     parameters: u64,
 }
 
 impl NetworkMember {
-    fn new(plan: Plan, preparation: Preparation, network: CloudNetwork) -> NetworkMember {
+    fn new(
+        plan: Plan,
+        preparation: Preparation,
+        network: DoubtingNetwork<CloudNetwork>,
+    ) -> NetworkMember {
         NetworkMember {
             plan,
             preparation,
-            parameters: Weights::of(&network).count() as u64,
+            parameters: Weights::of(&network.network).count() as u64,
             network,
         }
     }
@@ -293,50 +302,42 @@ impl Member for NetworkMember {
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
         let clouds = CloudUnits::of(units)?;
-        let device = Device::flex();
         let design = &self.plan.design;
         let look = |vote: usize| {
             let prepared = PreparedClouds::new(clouds, &self.preparation, design).voting(vote);
-            predict(&self.network, &prepared, indices, &self.plan.head, &device)
+            self.network.predict(&prepared, indices, &self.plan.head)
         };
-        if indices.is_empty() {
-            return Ok(MemberPrediction {
-                aleatoric: None,
-                members: look(0).members,
-                features: None,
-            });
-        }
-        let (said, embedding, width) =
-            mean_of_votes(design.votes, look).map_err(|e| MemberError::Training(e.to_string()))?;
-        Ok(MemberPrediction {
-            aleatoric: None,
-            members: vec![self.preparation.target_scale.unscale(said)],
-            features: Some(Features {
-                width,
-                embedding,
-                input_width: DESCRIPTORS,
-                input: self.preparation.standardised(clouds, indices),
-            }),
-        })
+        let mean = NetworkPrediction::mean((0..design.votes.max(1)).map(look))
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        Ok(mean
+            .restored(|said| self.preparation.target_scale.unscale(said))
+            .described(DESCRIPTORS, self.preparation.standardised(clouds, indices)))
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
+        let (weights, doubt) = self.network.save();
         let description = Description::Network {
             design: self.plan.design.clone(),
             preparation: self.preparation.clone(),
             head: self.plan.head.clone(),
+            doubt,
         };
-        SavedMember::of_network(&description, &self.network)
+        SavedMember::of_weights(&description, &weights)
     }
 }
 
 fn fit_network(clouds: &CloudUnits, assignment: &Assignment) -> Result<FittedMember, MemberError> {
-    let design: CloudDesign = assignment
+    let mut design: CloudDesign = assignment
         .design
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
     design.check().map_err(MemberError::Design)?;
-    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
+    let method = assignment.uncertainty()?;
+    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
+        design.dropout = rate;
+        why
+    });
+    let head = assignment.head(method, design.label_smoothing)?;
     let plan = Plan { design, head };
     let preparation = Preparation::fit(clouds, assignment.targets, assignment.train);
     let data = PreparedClouds::new(clouds, &preparation, &plan.design);
@@ -347,7 +348,9 @@ fn fit_network(clouds: &CloudUnits, assignment: &Assignment) -> Result<FittedMem
         &preparation.target_scale,
         |said| preparation.target_scale.unscale(said),
         &plan.head,
+        method,
         &plan.design.recipe(assignment.train.len()),
     )?;
-    Ok(trained.member(NetworkMember::new(plan, preparation, network)))
+    let member = NetworkMember::new(plan, preparation, network);
+    Ok(trained.member(member).warned(raised))
 }

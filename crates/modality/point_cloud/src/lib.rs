@@ -25,7 +25,6 @@ mod prepare;
 mod segment;
 mod source;
 mod symmetric;
-mod votes;
 
 pub use augmentation::{Augmentation, Rotation};
 pub use batch::{CloudBatch, Points};

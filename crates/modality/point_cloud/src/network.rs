@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use candor_nn::{Head, HeadConfig, HeadKind, Pass};
+use candor_nn::{Head, HeadConfig, HeadKind, Pass, dropout};
 use candor_train::{Network, Output};
 use rand_chacha::ChaCha8Rng;
 
@@ -72,13 +72,8 @@ impl Network for CloudNetwork {
             embedding,
         }
     }
-}
 
-/// [`candor_nn::dropout`] of plain rows.
-pub(crate) fn dropout(x: Tensor<2>, rate: f64, pass: &mut Pass) -> Tensor<2> {
-    let [rows, width] = x.dims();
-    if rate == 0.0 || rows * width == 0 {
-        return x;
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
     }
-    candor_nn::dropout(x.reshape([1, rows, width]), rate, pass).reshape([rows, width])
 }

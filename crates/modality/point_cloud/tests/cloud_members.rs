@@ -9,6 +9,9 @@ use candor_train::{Assignment, FittedMember, Learner, Member, MemberError, Units
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
+#[path = "../../../train/tests/support/doubting.rs"]
+mod doubting;
+
 /// Tori and boxes of noise, none like another.
 fn shape(number: u64, count: usize) -> Vec<f32> {
     let mut rng = Seed(number).stream("shape", &[]);
@@ -282,4 +285,17 @@ fn shapes_of_two_points_and_shapes_that_are_not_there_are_answered() {
         assert_eq!(said.len(), 6);
         assert!(said.iter().all(|p| p.is_finite()), "{said:?}");
     }
+}
+
+#[test]
+fn networks_that_doubt_themselves_do_so_for_each_shape_and_come_back_from_files() {
+    let problem = Problem::briefly(12);
+    let learner = CloudLearner::new(Task::Multiclass).unwrap();
+    let designs: Vec<Design> = designs()
+        .into_iter()
+        .map(|d| d.with("dropout", 0.2))
+        .collect();
+    let fit = |design: &Design| problem.fit(design).unwrap();
+    let methods = learner.uncertainty_methods();
+    doubting::every_method(&learner, methods, &designs, &fit, &problem.units, 1e-3);
 }

@@ -1,11 +1,11 @@
 use burn::tensor::Device;
-use candor_core::{Seed, Task};
+use candor_core::{Seed, Task, UncertaintyMethod};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, fit_assigned, predict,
+    Assignment, DoubtingNetwork, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, SavedDoubt, SavedMember, ThinnedNetworks, Units, fit_assigned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -143,6 +143,10 @@ impl Learner for SequenceLearner {
         ]
     }
 
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &UncertaintyMethod::ALL
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let series = SequenceUnits::of_units(assignment.units, self.channels)?;
         match assignment.design.get("model").and_then(Value::as_str) {
@@ -181,19 +185,17 @@ impl Learner for SequenceLearner {
                 design,
                 preparation,
                 head,
+                doubt,
             } => {
                 preparation.check().map_err(MemberError::Malformed)?;
                 head.check().map_err(MemberError::Malformed)?;
                 let plan = Plan::new(design, &preparation, head).map_err(MemberError::Malformed)?;
-                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
-                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
                 let network = plan.build(Seed(0), &Device::flex());
-                let network = weights.load_into(network).map_err(malformed)?;
                 Ok(Box::new(NetworkMember {
-                    parameters: weights.count() as u64,
+                    parameters: Weights::of(&network).count() as u64,
+                    network: DoubtingNetwork::load(network, &doubt, numbers, &plan.head)?,
                     plan,
                     preparation,
-                    network,
                 }))
             }
         }
@@ -232,6 +234,8 @@ enum Description {
         design: SequenceDesign,
         preparation: Preparation,
         head: HeadKind,
+        #[serde(default)]
+        doubt: SavedDoubt,
     },
 }
 
@@ -363,7 +367,7 @@ impl Plan {
 struct NetworkMember {
     plan: Plan,
     preparation: Preparation,
-    network: SequenceNetwork,
+    network: DoubtingNetwork<SequenceNetwork>,
     parameters: u64,
 }
 
@@ -380,37 +384,36 @@ impl Member for NetworkMember {
         let channels = self.preparation.scaler.channels.len();
         let series = SequenceUnits::of_units(units, channels)?;
         let prepared = PreparedSequences::new(series, &self.preparation, false);
-        let device = Device::flex();
-        let predicted = predict(&self.network, &prepared, indices, &self.plan.head, &device);
-        let restored = |said| self.preparation.restored(said);
-        Ok(MemberPrediction {
-            aleatoric: None,
-            members: predicted.members.into_iter().map(restored).collect(),
-            features: Some(Features {
-                width: predicted.width,
-                embedding: predicted.embedding,
-                input_width: descriptor_width(channels),
-                input: self.preparation.standardised(series, indices),
-            }),
-        })
+        let predicted = self.network.predict(&prepared, indices, &self.plan.head);
+        let input = self.preparation.standardised(series, indices);
+        Ok(predicted
+            .restored(|said| self.preparation.restored(said))
+            .described(descriptor_width(channels), input))
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
+        let (weights, doubt) = self.network.save();
         let description = Description::Network {
             design: self.plan.design.clone(),
             preparation: self.preparation.clone(),
             head: self.plan.head.clone(),
+            doubt,
         };
-        SavedMember::of_network(&description, &self.network)
+        SavedMember::of_weights(&description, &weights)
     }
 }
 
 fn fit_network(series: &SeriesSet, assignment: &Assignment) -> Result<FittedMember, MemberError> {
-    let design: SequenceDesign = assignment
+    let mut design: SequenceDesign = assignment
         .design
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
-    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
+    let method = assignment.uncertainty()?;
+    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
+        design.dropout = rate;
+        why
+    });
+    let head = assignment.head(method, design.label_smoothing)?;
     let preparation =
         Preparation::fit(series, assignment.targets, assignment.train, design.scaling);
     let plan = Plan::new(design, &preparation, head).map_err(MemberError::Design)?;
@@ -422,13 +425,15 @@ fn fit_network(series: &SeriesSet, assignment: &Assignment) -> Result<FittedMemb
         &preparation.target_scale,
         |said| preparation.restored(said),
         &plan.head,
+        method,
         &plan.design.recipe(assignment.train.len()),
     )?;
     let parameters = trained.weights.count() as u64;
-    Ok(trained.member(NetworkMember {
+    let member = NetworkMember {
         parameters,
         plan,
         preparation,
         network,
-    }))
+    };
+    Ok(trained.member(member).warned(raised))
 }

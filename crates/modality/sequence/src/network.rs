@@ -54,6 +54,10 @@ impl Network for SequenceNetwork {
         }
     }
 
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
+    }
+
     fn normalises_by_batch(&self) -> bool {
         self.body.normalises_by_batch()
     }

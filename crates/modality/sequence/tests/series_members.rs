@@ -16,6 +16,9 @@ use candor_train::{Assignment, Batches, FittedMember, Learner, Member, MemberErr
 use rand::RngExt;
 use serde_json::{Value, json};
 
+#[path = "../../../train/tests/support/doubting.rs"]
+mod doubting;
+
 /// Series of two channels, of several lengths; a bump in the first is early or late, which is the class.
 fn bumps(count: usize) -> SeriesSet {
     let mut rng = Seed(3).stream("series", &[]);
@@ -402,4 +405,20 @@ fn hand_made_networks_are_in_the_space_and_names_differ() {
         names.dedup();
         assert_eq!(names.len(), designs.len());
     }
+}
+
+#[test]
+fn networks_that_doubt_themselves_do_so_for_each_series_and_come_back_from_files() {
+    let problem = Problem {
+        clock: Clock::unlimited().with_steps(Some(30)),
+        ..Problem::of_bumps()
+    };
+    let learner = SequenceLearner::new(2, Task::Binary).unwrap();
+    let designs: Vec<Design> = networks()
+        .into_iter()
+        .map(|d| d.with("dropout", 0.2))
+        .collect();
+    let fit = |design: &Design| problem.fit(design).unwrap();
+    let methods = learner.uncertainty_methods();
+    doubting::every_method(&learner, methods, &designs, &fit, &problem.units, 1e-3);
 }

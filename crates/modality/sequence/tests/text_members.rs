@@ -8,6 +8,9 @@ use candor_train::{Assignment, FittedMember, Learner, Member, MemberError, Units
 use rand::RngExt;
 use serde_json::{Value, json};
 
+#[path = "../../../train/tests/support/doubting.rs"]
+mod doubting;
+
 /// Sentences of common words, among which one tells the class.
 fn texts(count: usize) -> Vec<String> {
     let mut rng = Seed(3).stream("texts", &[]);
@@ -238,4 +241,23 @@ fn hand_made_designs_are_in_the_space() {
             assert_eq!(learner.space().check(&made.design).unwrap(), made.design);
         }
     }
+}
+
+#[test]
+fn networks_that_doubt_themselves_do_so_for_each_text_and_come_back_from_files() {
+    let problem = Problem {
+        clock: Clock::unlimited().with_steps(Some(30)),
+        ..Problem::of_words()
+    };
+    let learner = TextLearner::new(Task::Binary).unwrap();
+    let fit = |design: &Design| problem.fit(design).unwrap();
+    let methods = learner.uncertainty_methods();
+    doubting::every_method(
+        &learner,
+        methods,
+        &designs()[..2],
+        &fit,
+        &problem.units,
+        1e-3,
+    );
 }

@@ -9,8 +9,8 @@ use candor_core::{Clock, Distribution, Seed, Stop, Targets, Task, UncertaintyMet
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_train::{
-    Assignment, Doubt, Features, FittedMember, HandMade, Learner, Member, MemberError,
-    MemberPrediction, SavedDoubt, SavedMember, SelfDoubt, ThinnedNetworks, Units, fit_assigned,
+    Assignment, DoubtingNetwork, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, SavedDoubt, SavedMember, ThinnedNetworks, Units, fit_assigned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -282,20 +282,12 @@ impl Learner for TableLearner {
                 design.check().map_err(malformed)?;
                 preparation.check().map_err(malformed)?;
                 head.check().map_err(malformed)?;
-                let weights =
-                    Weights::from_safetensors(numbers).map_err(|e| malformed(e.to_string()))?;
                 let network = build(&design, &preparation, &head, Seed(0), &Device::flex());
-                let network = weights
-                    .load_into(network)
-                    .map_err(|e| malformed(e.to_string()))?;
-                let members = design.inner_members();
-                let doubt = Doubt::load(&doubt, &weights, members, design.width, &head)?;
                 Ok(Box::new(NetworkMember {
+                    network: DoubtingNetwork::load(network, &doubt, numbers, &head)?,
                     design,
                     preparation,
                     head,
-                    network,
-                    doubt,
                 }))
             }
         }
@@ -441,8 +433,7 @@ struct NetworkMember {
     design: NetworkDesign,
     preparation: Preparation,
     head: HeadKind,
-    network: TableNetwork,
-    doubt: Doubt,
+    network: DoubtingNetwork<TableNetwork>,
 }
 
 impl Member for NetworkMember {
@@ -451,7 +442,7 @@ impl Member for NetworkMember {
     }
 
     fn parameters(&self) -> u64 {
-        Weights::of(&self.network).count() as u64
+        Weights::of(&self.network.network).count() as u64
     }
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
@@ -461,30 +452,20 @@ impl Member for NetworkMember {
             .map_err(MemberError::Malformed)?;
         let prepared = prepared(&self.design, &self.preparation, &matrix);
         let rows: Vec<usize> = (0..indices.len()).collect();
-        let (network, head, device) = (&self.network, &self.head, Device::flex());
-        let predicted = self.doubt.predict(network, &prepared, &rows, head, &device);
-        let predicted = predicted.unscale(&self.preparation.target_scale);
+        let predicted = self.network.predict(&prepared, &rows, &self.head);
         let (input_width, input) = self.preparation.distances_input(&matrix, &rows);
-        let features = Features {
-            width: predicted.width,
-            embedding: predicted.embedding,
-            input_width,
-            input,
-        };
-        Ok(MemberPrediction {
-            members: predicted.members,
-            aleatoric: predicted.aleatoric,
-            features: Some(features),
-        })
+        Ok(predicted
+            .restored(|said| self.preparation.target_scale.unscale(said))
+            .described(input_width, input))
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
-        let mut weights = Weights::of(&self.network);
+        let (weights, doubt) = self.network.save();
         let description = Description::Network {
             design: Box::new(self.design.clone()),
             preparation: self.preparation.clone(),
             head: self.head.clone(),
-            doubt: self.doubt.save(&mut weights),
+            doubt,
         };
         SavedMember::of_weights(&description, &weights)
     }
@@ -528,15 +509,10 @@ fn fit_network(
 ) -> Result<FittedMember, MemberError> {
     let matrix = &assignment.units.get::<TableUnits>()?.matrix;
     let mut design = design.clone();
-    let mut warnings = Vec::new();
-    let least = ThinnedNetworks::LEAST_RATE;
-    if design.uncertainty == UncertaintyMethod::Dropout && design.dropout < least {
-        warnings.push(format!(
-            "a network that shall be thinned needs dropout: it was trained with a rate of {least} instead of {}",
-            design.dropout
-        ));
-        design.dropout = least;
-    }
+    let raised = ThinnedNetworks::raised(design.uncertainty, design.dropout).map(|(rate, why)| {
+        design.dropout = rate;
+        why
+    });
     let design = &design;
     let preparation = Preparation::fit(matrix, assignment.targets, assignment.train);
     let data = prepared(design, &preparation, matrix);
@@ -548,27 +524,16 @@ fn fit_network(
         &preparation.target_scale,
         |said| preparation.target_scale.unscale(said),
         &head,
+        design.uncertainty,
         &design.recipe(assignment.train.len()),
     )?;
-    let doubt = Doubt::fit(
-        design.uncertainty,
-        &network,
-        network.head(),
-        &data,
-        assignment.train,
-        &head,
-        assignment.seed,
-        &Device::flex(),
-    )?;
-    let fitted = trained.member(NetworkMember {
+    let member = NetworkMember {
         design: design.clone(),
         preparation,
         head,
         network,
-        doubt,
-    });
-    warnings.extend(fitted.warnings);
-    Ok(FittedMember { warnings, ..fitted })
+    };
+    Ok(trained.member(member).warned(raised))
 }
 
 fn fit_baseline(

@@ -169,22 +169,16 @@ impl NetworkDesign {
     /// The predictive distribution and its loss for a target.
     pub fn head(&self, target: &Target) -> HeadKind {
         let quantiles = self.distribution == NumberDistribution::Quantile;
-        let width = target.width();
-        match (target.task, self.uncertainty) {
-            (Task::Binary | Task::Multiclass, UncertaintyMethod::Evidential) => {
-                HeadKind::Dirichlet {
-                    classes: width,
-                    strength: self.evidence_price.unwrap_or(1.0),
+        let evidential = (self.uncertainty == UncertaintyMethod::Evidential)
+            .then(|| HeadKind::evidential(target, self.evidence_price));
+        match (target.task, self.uncertainty, evidential.flatten()) {
+            (_, _, Some(evidential)) => evidential,
+            (Task::Regression, UncertaintyMethod::Ensemble, None) if quantiles => {
+                HeadKind::Quantile {
+                    width: target.width(),
+                    levels: QUANTILE_LEVELS.to_vec(),
                 }
             }
-            (Task::Regression, UncertaintyMethod::Evidential) => HeadKind::NormalInverseGamma {
-                width,
-                strength: self.evidence_price.unwrap_or(0.01),
-            },
-            (Task::Regression, UncertaintyMethod::Ensemble) if quantiles => HeadKind::Quantile {
-                width,
-                levels: QUANTILE_LEVELS.to_vec(),
-            },
             _ => HeadKind::for_target(target, self.label_smoothing),
         }
     }
@@ -356,14 +350,13 @@ impl Network for TableNetwork {
             embedding,
         }
     }
+
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
+    }
 }
 
 impl TableNetwork {
-    /// The last layer.
-    pub(crate) fn head(&self) -> &Head {
-        &self.head
-    }
-
     /// `[1, units, input]`: all columns side by side.
     fn encode(&self, batch: &TableBatch) -> Tensor<3> {
         let mut parts = self.embedded_columns(batch);

@@ -1,6 +1,6 @@
 use burn::tensor::Device;
-use candor_core::Distribution;
-use candor_nn::{Head, HeadKind, Pass, Weights};
+use candor_core::{Distribution, Targets};
+use candor_nn::{HeadKind, Pass, Weights};
 
 use super::SelfDoubt;
 use super::symmetric::{Spectrum, spectrum};
@@ -64,19 +64,22 @@ struct Curvature {
 }
 
 impl LastLayerLaplace {
-    /// Measures the curvature on the units that the network learned from.
+    /// Measures the curvature on the units that the network learned from, `targets` being those of all units: labels that are not known tell nothing.
     ///
     /// # Errors
-    /// When there are no units, the head is not one that this fits, or predictions are no numbers.
+    /// When there are no units, the network does not end with a [`candor_nn::Head`] or with one that this does not fit, or predictions are no numbers.
     pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         network: &N,
-        last_layer: &Head,
         data: &B,
+        targets: &Targets,
         units: &[usize],
         head: &HeadKind,
         device: &Device,
     ) -> Result<LastLayerLaplace, MemberError> {
         let refuse = |why: &str| MemberError::Training(format!("Laplace's approximation: {why}"));
+        let last_layer = network
+            .last_layer()
+            .ok_or_else(|| refuse("the network has no last layer of its own"))?;
         let outputs = match head {
             HeadKind::Softmax { classes, .. } => *classes,
             HeadKind::Sigmoid { width, .. }
@@ -101,7 +104,9 @@ impl LastLayerLaplace {
             for (m, sums) in sums.iter_mut().enumerate() {
                 let raw = raw_of(&seen.raw, m);
                 let rows = embedding[m * units * width..][..units * width].chunks_exact(width);
-                sums.add(head, &head.distribution(raw), rows);
+                sums.add(head, &head.distribution(raw), rows, &|unit, label| {
+                    is_known(targets, chunk[unit], label)
+                });
             }
         }
         let curvatures: Vec<Curvature> = sums
@@ -215,6 +220,17 @@ impl SelfDoubt for LastLayerLaplace {
     }
 }
 
+/// Whether a label of a unit is known.
+fn is_known(targets: &Targets, unit: usize, label: usize) -> bool {
+    match targets {
+        Targets::Labels { width, values } => {
+            let value = values.get(unit * width + label);
+            value.is_some_and(Option::is_some)
+        }
+        Targets::Classes(_) | Targets::Values { .. } => true,
+    }
+}
+
 /// Sums over units from which the curvature follows.
 struct Sums {
     width: usize,
@@ -248,6 +264,7 @@ impl Sums {
         head: &HeadKind,
         said: &Distribution,
         rows: impl Iterator<Item = &'r [f32]>,
+        known: &dyn Fn(usize, usize) -> bool,
     ) {
         // Of absolute errors the information about the middle is 1 / b², that is 2 over the variance.
         let information = if matches!(head, HeadKind::Laplace { .. }) {
@@ -264,7 +281,11 @@ impl Sums {
                     probabilities,
                 } => {
                     let p = f64::from(probabilities[unit * width + output]);
-                    p * (1.0 - p)
+                    if known(unit, output) {
+                        p * (1.0 - p)
+                    } else {
+                        0.0
+                    }
                 }
                 Distribution::Gaussian {
                     width, variance, ..

@@ -1,14 +1,16 @@
 //! How one network says what it does not know: what the pipeline's default, an ensemble, learns from several.
 
+mod doubting;
 mod laplace;
 mod symmetric;
 mod thinned;
 
 use burn::tensor::Device;
-use candor_core::{Seed, UncertaintyMethod};
-use candor_nn::{Head, HeadKind, Weights};
+use candor_core::{Seed, Targets, UncertaintyMethod};
+use candor_nn::{HeadKind, Weights};
 use serde::{Deserialize, Serialize};
 
+pub use doubting::DoubtingNetwork;
 pub use laplace::LastLayerLaplace;
 pub use thinned::ThinnedNetworks;
 
@@ -57,10 +59,10 @@ pub enum SavedDoubt {
 }
 
 impl Doubt {
-    /// What the method adds to a trained network. `units` are those that it learned from.
+    /// What the method adds to a trained network. `units` are those that it learned from, `targets` those of all units.
     ///
     /// # Errors
-    /// When the method does not fit the network's head.
+    /// When the method does not fit the network or its head.
     #[expect(
         clippy::too_many_arguments,
         reason = "each is a part of what a trained network is"
@@ -68,8 +70,8 @@ impl Doubt {
     pub fn fit<N: Network, B: Batches<Batch = N::Batch>>(
         method: UncertaintyMethod,
         network: &N,
-        last_layer: &Head,
         data: &B,
+        targets: &Targets,
         units: &[usize],
         head: &HeadKind,
         seed: Seed,
@@ -78,7 +80,7 @@ impl Doubt {
         Ok(match method {
             UncertaintyMethod::Ensemble | UncertaintyMethod::Evidential => Doubt::OfHead,
             UncertaintyMethod::Laplace => Doubt::Laplace(LastLayerLaplace::fit(
-                network, last_layer, data, units, head, device,
+                network, data, targets, units, head, device,
             )?),
             UncertaintyMethod::Dropout => Doubt::Thinned(ThinnedNetworks {
                 passes: ThinnedNetworks::PASSES,
@@ -101,7 +103,7 @@ impl Doubt {
         }
     }
 
-    /// Reads what [`Doubt::save`] wrote. `members`: those inside the network; `width`: what its last layer sees.
+    /// Reads what [`Doubt::save`] wrote of a network that ends with so many `members` that see `width` numbers each.
     ///
     /// # Errors
     /// When it is damaged, or does not fit the head or the network.

@@ -1,5 +1,5 @@
 use burn::tensor::Device;
-use candor_core::Seed;
+use candor_core::{Seed, UncertaintyMethod};
 use candor_nn::{HeadKind, Pass};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,18 @@ impl ThinnedNetworks {
     /// How many unless said otherwise: the error of the mean is then a fifth of one network's.
     pub const PASSES: usize = 25;
     /// The least rate of dropout with which a network is trained that shall be thinned: without dropout it has no doubt.
-    pub const LEAST_RATE: f64 = 0.05;
+    const LEAST_RATE: f64 = 0.05;
+    /// The rate of dropout with which a network is trained that shall be thinned, if that is not what its design says, with what to say of it.
+    pub fn raised(method: UncertaintyMethod, rate: f64) -> Option<(f64, String)> {
+        let least = ThinnedNetworks::LEAST_RATE;
+        (method == UncertaintyMethod::Dropout && rate < least).then(|| {
+            let why = format!(
+                "a network that shall be thinned needs dropout: it was trained with a rate of {least} instead of {rate}"
+            );
+            (least, why)
+        })
+    }
+
     /// How many a saved network may ask for.
     pub(super) const MOST_PASSES: usize = 1_000;
 }

@@ -1,7 +1,6 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use candor_kernels::weighted_sparse_product;
-use candor_nn::Pass;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -68,15 +67,4 @@ pub fn uniform<const D: usize>(
     let draw = |_| (stream.random::<f32>() * 2.0 - 1.0) * bound;
     let values: Vec<f32> = (0..count).map(draw).collect();
     Param::from_data(TensorData::new(values, shape), device)
-}
-
-/// Sets numbers to zero with probability `rate` in training, and scales the others up.
-pub fn dropped(x: Tensor<2>, rate: f64, pass: &mut Pass) -> Tensor<2> {
-    match pass.stream().filter(|_| rate > 0.0) {
-        Some(stream) => {
-            let key = rand::Rng::next_u64(stream);
-            candor_kernels::dropout(x, rate, key)
-        }
-        None => x,
-    }
 }

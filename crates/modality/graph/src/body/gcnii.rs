@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::relu;
-use candor_nn::Pass;
+use candor_nn::{Pass, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::affine::{Affine, dropped};
+use super::affine::Affine;
 use super::propagated;
 use crate::prepare::Input;
 use crate::{GraphDesign, Messages};
@@ -51,7 +51,7 @@ impl Gcnii {
         let start = relu(self.input.forward(x));
         let mut h = start.clone();
         for (number, layer) in (1..).zip(&self.layers) {
-            let mixed = propagated(messages, dropped(h, self.dropout, pass)) * (1.0 - self.alpha)
+            let mixed = propagated(messages, dropout(h, self.dropout, pass)) * (1.0 - self.alpha)
                 + start.clone() * self.alpha;
             let beta = (self.theta / f64::from(number) + 1.0).ln();
             let weight = layer.weight();
@@ -59,7 +59,7 @@ impl Gcnii {
             let identity = Tensor::<2>::eye(width, &weight.device());
             h = relu(mixed.matmul(identity * (1.0 - beta) + weight * beta));
         }
-        dropped(h, self.dropout, pass)
+        dropout(h, self.dropout, pass)
     }
 
     /// The weights of the layers, and those of the input.

@@ -11,7 +11,7 @@ mod readout;
 mod sage;
 mod stack;
 
-pub use affine::{Affine, dropped};
+pub use affine::Affine;
 pub use appnp::personalised;
 pub use gcnii::Gcnii;
 pub use graph_norm::Graphs;

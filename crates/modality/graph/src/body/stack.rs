@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::relu;
-use candor_nn::{LayerNorm, LayerNormConfig, Pass};
+use candor_nn::{LayerNorm, LayerNormConfig, Pass, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::affine::{Affine, dropped};
+use super::affine::Affine;
 use super::gatv2::Gatv2Layer;
 use super::gcn::{self, GcnLayer};
 use super::gin::{self, GinLayer};
@@ -161,7 +161,7 @@ impl Stack {
             if let Some(norm) = self.graph_norms.get(number) {
                 h = norm.forward(h, graphs);
             }
-            let mut h = dropped(relu(h), design.dropout, pass);
+            let mut h = dropout(relu(h), design.dropout, pass);
             if let (Residual::Skip, 1.., Input::Dense(given)) = (design.residual, number, &current)
             {
                 h = h + given.clone();

@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::{Gate, relu};
-use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass};
+use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::{LearnedEdges, Senders, Shape, dropped, gated_halves, linear, map};
+use super::{LearnedEdges, Senders, Shape, gated_halves, linear, map};
 
 /// Steps of a walk over given edges.
 const STEPS: usize = 2;
@@ -102,7 +102,7 @@ impl GraphWavenet {
                     .as_ref()
                     .map(|shares| LearnedEdges::sent(shares, &gated)),
             );
-            let mixed = dropped(map(&layer.mix, Tensor::cat(parts, 3)), self.dropout, pass);
+            let mixed = dropout(map(&layer.mix, Tensor::cat(parts, 3)), self.dropout, pass);
             let sum = mixed + later;
             let dims = sum.dims();
             let normed = layer

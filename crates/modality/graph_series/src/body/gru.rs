@@ -1,10 +1,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use candor_kernels::{gru, relu};
-use candor_nn::{Linear, Pass};
+use candor_nn::{Linear, Pass, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Senders, Shape, dropped, linear, uniform};
+use super::{Senders, Shape, linear, uniform};
 
 /// A gated recurrent unit over the window of each series, the same for all, then steps over the edges.
 ///
@@ -65,7 +65,7 @@ impl NodeGru {
             let mut parts = vec![h.clone()];
             parts.extend(self.senders.sent(&h, 1));
             let sent = relu(super::map(mix, Tensor::cat(parts, 3)));
-            h = h + dropped(sent, self.dropout, pass);
+            h = h + dropout(sent, self.dropout, pass);
         }
         h.reshape([series, windows, width])
     }

@@ -12,8 +12,8 @@ mod stid;
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use candor_kernels::{Gate, gated};
-use candor_nn::{Linear, LinearConfig, Pass};
-use rand::{Rng, RngExt};
+use candor_nn::{Linear, LinearConfig};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 pub use dcrnn::Dcrnn;
@@ -78,15 +78,4 @@ pub(crate) fn uniform<const D: usize>(
     let draw = |_| (stream.random::<f32>() * 2.0 - 1.0) * bound;
     let values: Vec<f32> = (0..count).map(draw).collect();
     Param::from_data(TensorData::new(values, shape), device)
-}
-
-/// Sets numbers to zero with probability `rate` in training, and scales the others up.
-pub(crate) fn dropped<const D: usize>(x: Tensor<D>, rate: f64, pass: &mut Pass) -> Tensor<D> {
-    match pass.stream().filter(|_| rate > 0.0) {
-        Some(stream) => {
-            let key = stream.next_u64();
-            candor_kernels::dropout(x, rate, key)
-        }
-        None => x,
-    }
 }

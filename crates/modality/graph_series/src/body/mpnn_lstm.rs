@@ -1,10 +1,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use candor_kernels::{lstm, relu, weighted_sparse_product};
-use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass};
+use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::{MovingEdges, Senders, Shape, dropped, linear, uniform};
+use super::{MovingEdges, Senders, Shape, linear, uniform};
 
 /// Message passing over the edges of each moment, then a long short-term memory over the moments: for edges that change with time, as people between
 /// regions. Where edges stay, they are the same at all moments.
@@ -92,7 +92,7 @@ impl MpnnLstm {
             let mixed = layer.mix.forward(Tensor::cat(vec![h, sent], 1).unsqueeze());
             let normed = layer.norm.forward(relu(mixed));
             let [_, _, width] = normed.dims();
-            h = dropped(normed, self.dropout, pass).reshape([rows, width]);
+            h = dropout(normed, self.dropout, pass).reshape([rows, width]);
             seen.push(h.clone());
         }
         let seen = Tensor::cat(seen, 1);

@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::{Gate, relu};
-use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass};
+use candor_nn::{LayerNorm, LayerNormConfig, Linear, Pass, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Senders, Shape, dropped, gated_halves, linear, map};
+use super::{Senders, Shape, gated_halves, linear, map};
 
 /// Moments of a convolution.
 const MOMENTS: usize = 3;
@@ -72,7 +72,7 @@ impl Stgcn {
             let normed = block
                 .norm
                 .forward(h.reshape([series, windows * moments, width]));
-            h = dropped(
+            h = dropout(
                 normed.reshape([series, windows, moments, width]),
                 self.dropout,
                 pass,

@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::relu;
-use candor_nn::{Linear, Pass};
+use candor_nn::{Linear, Pass, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Shape, dropped, linear};
+use super::{Shape, linear};
 
 /// The whole window as one input, and layers whose input is added to what they make. What node and what time it is, which the paper embeds, all
 /// networks here are told by their context.
@@ -48,7 +48,7 @@ impl Stid {
         let x = x.reshape([series, windows, history * channels]);
         let mut h = self.first.forward(Tensor::cat(vec![x, told], 2));
         for block in &self.blocks {
-            let inner = dropped(relu(block.inner.forward(h.clone())), self.dropout, pass);
+            let inner = dropout(relu(block.inner.forward(h.clone())), self.dropout, pass);
             h = h + block.outer.forward(inner);
         }
         h

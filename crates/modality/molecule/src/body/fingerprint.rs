@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::relu;
-use candor_nn::{Pass, SparseLinear, SparseLinearConfig};
+use candor_nn::{Pass, SparseLinear, SparseLinearConfig, dropout};
 use rand_chacha::ChaCha8Rng;
 
-use super::{BodyConfig, dropout, fits};
+use super::{BodyConfig, fits};
 use crate::MoleculeGraph;
 use crate::fingerprint::FINGERPRINT_BITS;
 

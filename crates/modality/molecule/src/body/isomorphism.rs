@@ -3,10 +3,11 @@ use burn::tensor::{Device, Tensor};
 use candor_kernels::relu;
 use candor_nn::{
     LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass, SparseLinear, SparseLinearConfig,
+    dropout,
 };
 use rand_chacha::ChaCha8Rng;
 
-use super::{BodyConfig, dropout, fits};
+use super::{BodyConfig, fits};
 use crate::MoleculeGraph;
 use crate::features::BOND_WIDTH;
 

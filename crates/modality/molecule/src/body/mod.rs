@@ -87,15 +87,6 @@ impl Body {
     }
 }
 
-/// [`candor_nn::dropout`] of plain rows.
-pub(crate) fn dropout(x: Tensor<2>, rate: f64, pass: &mut Pass) -> Tensor<2> {
-    let [rows, width] = x.dims();
-    if rate == 0.0 || rows * width == 0 {
-        return x;
-    }
-    candor_nn::dropout(x.reshape([1, rows, width]), rate, pass).reshape([rows, width])
-}
-
 /// What a layer gives that was made for the features of its graph.
 pub(crate) fn fits<T>(result: Result<T, candor_kernels::KernelError>) -> T {
     result.unwrap_or_else(|e| unreachable!("the body was made for these features: {e}"))

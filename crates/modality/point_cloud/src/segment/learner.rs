@@ -6,7 +6,7 @@ use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
     Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    Recipe, SavedMember, Units, Validation, fit, predict, watched_loss,
+    NetworkPrediction, Recipe, SavedMember, Units, Validation, fit, predict, watched_loss,
 };
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,6 @@ use serde_json::Value;
 use super::prepare::input_width;
 use super::{PointPreparation, PointUnits, PreparedPoints, SegmentNetwork};
 use crate::design::{OF_CLASSES, of_body};
-use crate::votes::mean_of_votes;
 use crate::{BodyKind, CloudDesign, Rotation, Seen};
 
 /// Trains and reads the models of points: networks, and classical baselines on what the surroundings of a point are like.
@@ -414,18 +413,15 @@ impl NetworkMember {
     }
 
     /// What is said of all points of some scans, and their embeddings: the mean over the votes.
-    fn said(
-        &self,
-        points: &PointUnits,
-        scans: &[usize],
-    ) -> Result<(Distribution, Vec<f32>, usize), MemberError> {
+    fn said(&self, points: &PointUnits, scans: &[usize]) -> Result<NetworkPrediction, MemberError> {
         let device = Device::flex();
         let look = |vote: usize| {
             let data = PreparedPoints::new(points, &self.preparation, &self.design, &[]);
             let data = data.voting(vote);
             predict(&self.network, &data, scans, &self.head, &device)
         };
-        mean_of_votes(self.design.votes, look).map_err(|e| MemberError::Training(e.to_string()))
+        NetworkPrediction::mean((0..self.design.votes.max(1)).map(look))
+            .map_err(|e| MemberError::Training(e.to_string()))
     }
 
     fn told(
@@ -441,7 +437,9 @@ impl NetworkMember {
         let mut whole: Option<(Distribution, Vec<f32>, usize)> = None;
         for some in by_scan.chunks(SCANS_AT_ONCE) {
             let scans: Vec<usize> = some.iter().map(|(scan, _)| *scan).collect();
-            let (said, embedding, width) = self.said(points, &scans)?;
+            let seen = self.said(points, &scans)?;
+            let (said, embedding, width) =
+                (seen.mixture().map_err(failed)?, seen.embedding, seen.width);
             // Rows of what was said stand scan by scan.
             let (mut from, mut rows, mut asked) = (0, Vec::new(), Vec::new());
             for (scan, units) in some {

@@ -2,13 +2,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::relu;
 use candor_nn::{
-    Head, HeadConfig, HeadKind, LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass,
+    Head, HeadConfig, HeadKind, LayerNorm, LayerNormConfig, Linear, LinearConfig, Pass, dropout,
 };
 use candor_train::{Network, Output};
 use rand_chacha::ChaCha8Rng;
 
 use crate::body::{PointLayer, SegmentBody, mapped, normalised, rows_of};
-use crate::network::dropout;
 use crate::{CloudBatch, CloudDesign};
 
 /// Scans as a network takes them, and which of their points it is asked about.

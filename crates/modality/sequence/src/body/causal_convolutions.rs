@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use candor_kernels::relu;
-use candor_nn::{After, Convolution, ConvolutionConfig, Pass, dropout};
+use candor_nn::{After, Convolution, ConvolutionConfig, Pass, dropout_of};
 use rand_chacha::ChaCha8Rng;
 
 use crate::design::SequenceDesign;
@@ -96,11 +96,8 @@ impl CausalConvolutions {
         let mut x: Tensor<4> = batch.values.clone().unsqueeze_dim(2);
         for block in &self.blocks {
             let inner = block.first.forward(x.clone(), pass);
-            let [units, width, rows, moments] = inner.dims();
-            let dropped = dropout(inner.reshape([units, width, moments]), self.dropout, pass);
-            let inner = block
-                .second
-                .forward(dropped.reshape([units, width, rows, moments]), pass);
+            let inner = dropout_of(inner, 1, self.dropout, pass);
+            let inner = block.second.forward(inner, pass);
             let around = match &block.bridge {
                 Some(bridge) => bridge.forward(x, pass),
                 None => x,

@@ -1,12 +1,12 @@
 use burn::tensor::Device;
 use candor_baselines::{FeatureKind, Matrix};
-use candor_core::{Seed, Stop, Task};
+use candor_core::{Seed, Stop, Task, UncertaintyMethod};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_table::{TableLearner, TableUnits};
 use candor_train::{
-    Assignment, Features, FittedMember, HandMade, Learner, Member, MemberError, MemberPrediction,
-    SavedMember, Units, fit_assigned, predict,
+    Assignment, DoubtingNetwork, FittedMember, HandMade, Learner, Member, MemberError,
+    MemberPrediction, SavedDoubt, SavedMember, ThinnedNetworks, Units, fit_assigned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -104,6 +104,10 @@ impl Learner for TextLearner {
         designs
     }
 
+    fn uncertainty_methods(&self) -> &'static [UncertaintyMethod] {
+        &UncertaintyMethod::ALL
+    }
+
     fn fit(&self, assignment: &Assignment) -> Result<FittedMember, MemberError> {
         let texts = assignment.units.get::<TextUnits>()?;
         match assignment.design.get("model").and_then(Value::as_str) {
@@ -129,20 +133,18 @@ impl Learner for TextLearner {
                 design,
                 preparation,
                 head,
+                doubt,
             } => {
                 design.check().map_err(MemberError::Malformed)?;
                 preparation.check().map_err(MemberError::Malformed)?;
                 head.check().map_err(MemberError::Malformed)?;
-                let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
-                let weights = Weights::from_safetensors(numbers).map_err(malformed)?;
                 let network = build(&design, &preparation, &head, Seed(0), &Device::flex());
-                let network = weights.load_into(network).map_err(malformed)?;
                 Ok(Box::new(NetworkMember {
-                    parameters: weights.count() as u64,
+                    parameters: Weights::of(&network).count() as u64,
+                    network: DoubtingNetwork::load(network, &doubt, numbers, &head)?,
                     design,
                     preparation,
                     head,
-                    network,
                 }))
             }
         }
@@ -175,6 +177,8 @@ enum Description {
         design: TextDesign,
         preparation: TextPreparation,
         head: HeadKind,
+        #[serde(default)]
+        doubt: SavedDoubt,
     },
 }
 
@@ -273,7 +277,7 @@ struct NetworkMember {
     design: TextDesign,
     preparation: TextPreparation,
     head: HeadKind,
-    network: TextNetwork,
+    network: DoubtingNetwork<TextNetwork>,
     parameters: u64,
 }
 
@@ -304,43 +308,36 @@ impl Member for NetworkMember {
             texts,
             preparation: &self.preparation,
         };
-        let predicted = predict(
-            &self.network,
-            &prepared,
-            indices,
-            &self.head,
-            &Device::flex(),
-        );
-        let restored = |said| self.preparation.restored(said);
-        Ok(MemberPrediction {
-            aleatoric: None,
-            members: predicted.members.into_iter().map(restored).collect(),
-            features: Some(Features {
-                width: predicted.width,
-                embedding: predicted.embedding,
-                input_width: DESCRIPTORS,
-                input: self.preparation.standardised(texts, indices),
-            }),
-        })
+        let predicted = self.network.predict(&prepared, indices, &self.head);
+        Ok(predicted
+            .restored(|said| self.preparation.restored(said))
+            .described(DESCRIPTORS, self.preparation.standardised(texts, indices)))
     }
 
     fn save(&self) -> Result<SavedMember, MemberError> {
+        let (weights, doubt) = self.network.save();
         let description = Description::Network {
             design: self.design.clone(),
             preparation: self.preparation.clone(),
             head: self.head.clone(),
+            doubt,
         };
-        SavedMember::of_network(&description, &self.network)
+        SavedMember::of_weights(&description, &weights)
     }
 }
 
 fn fit_network(texts: &TextUnits, assignment: &Assignment) -> Result<FittedMember, MemberError> {
-    let design: TextDesign = assignment
+    let mut design: TextDesign = assignment
         .design
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
     design.check().map_err(MemberError::Design)?;
-    let head = HeadKind::for_target(assignment.target, design.label_smoothing);
+    let method = assignment.uncertainty()?;
+    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
+        design.dropout = rate;
+        why
+    });
+    let head = assignment.head(method, design.label_smoothing)?;
     let preparation = TextPreparation::fit(texts, assignment.targets, assignment.train);
     let data = PreparedTexts {
         texts,
@@ -353,14 +350,16 @@ fn fit_network(texts: &TextUnits, assignment: &Assignment) -> Result<FittedMembe
         &preparation.target_scale,
         |said| preparation.restored(said),
         &head,
+        method,
         &design.recipe(assignment.train.len()),
     )?;
     let parameters = trained.weights.count() as u64;
-    Ok(trained.member(NetworkMember {
+    let member = NetworkMember {
         parameters,
         network,
         design,
         preparation,
         head,
-    }))
+    };
+    Ok(trained.member(member).warned(raised))
 }

@@ -326,6 +326,10 @@ impl Network for TextNetwork {
         }
     }
 
+    fn last_layer(&self) -> Option<&Head> {
+        Some(&self.head)
+    }
+
     fn normalises_by_batch(&self) -> bool {
         !self.filters.is_empty()
     }
