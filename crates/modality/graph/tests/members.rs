@@ -10,6 +10,8 @@ use rand::RngExt;
 
 #[path = "../../../train/tests/support/doubting.rs"]
 mod doubting;
+#[path = "../../../train/tests/support/split.rs"]
+mod split;
 
 const NODES: usize = 120;
 
@@ -388,82 +390,48 @@ fn numbers_and_labels_are_predicted_too() {
     }
 }
 
-/// What five networks say of nodes that none learned from: the variance between their means, and the mean of their variances.
-fn parts_of_doubt(nodes: usize, learned: usize, noise: f64) -> (f64, f64) {
-    let (units, targets) = numbers(nodes, noise);
-    let order: Vec<usize> = (0..nodes).map(|i| (i * 77) % nodes).collect();
-    let (train, held_out) = order.split_at(learned);
-    let design = Design::new()
-        .with("model", "sage")
-        .with("epochs", 600)
-        .with("dropout", 0.0)
-        .with("weight_decay", 0.0)
-        .with("width", 16);
-    let target = Target {
-        task: Task::Regression,
-        names: vec!["y".into()],
-        classes: vec![],
+#[test]
+fn the_doubt_of_nodes_is_split_as_it_should_be() {
+    let of = |noise: f32| {
+        let (units, targets) = numbers(1_200, f64::from(noise));
+        split::Problem {
+            learner: Box::new(GraphLearner::new(Task::Regression, Unit::Node).unwrap()),
+            units: units.units(),
+            targets,
+            each: 1,
+            design: Design::new()
+                .with("model", "sage")
+                .with("epochs", 600)
+                .with("dropout", 0.0)
+                .with("weight_decay", 0.0)
+                .with("width", 16),
+        }
     };
-    let said: Vec<(Vec<f32>, Vec<f32>)> = (0..5)
-        .map(|seed| {
-            let member = GraphLearner::new(Task::Regression, Unit::Node)
-                .unwrap()
-                .fit(&Assignment {
-                    design: &design,
-                    units: &units.clone().units(),
-                    targets: &targets,
-                    target: &target,
-                    metric: Metric::LogLoss,
-                    train,
-                    validation: &[],
-                    seed: Seed(seed),
-                    clock: &Clock::unlimited(),
-                })
-                .unwrap()
-                .member;
-            match member
-                .predict(&units.clone().units(), held_out)
-                .unwrap()
-                .mixture()
-                .unwrap()
-            {
-                Distribution::Gaussian { mean, variance, .. } => (mean, variance),
-                other => panic!("{other:?}"),
-            }
-        })
-        .collect();
-    let members = said.len() as f64;
-    let of_node = |node: usize| {
-        let mean = said
-            .iter()
-            .map(|(mean, _)| f64::from(mean[node]))
-            .sum::<f64>()
-            / members;
-        let between = said
-            .iter()
-            .map(|(m, _)| (f64::from(m[node]) - mean).powi(2))
-            .sum::<f64>();
-        let inside = said.iter().map(|(_, v)| f64::from(v[node])).sum::<f64>();
-        (between / members, inside / members)
+    let sizes = split::Sizes {
+        learned: 40,
+        watched: 0,
+        held: 560,
+        steps: 600,
     };
-    let (between, inside) = (0..held_out.len())
-        .map(of_node)
-        .fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    let count = held_out.len() as f64;
-    (between / count, inside / count)
+    split::the_split_is_real(&of, 0.5, sizes);
 }
 
 #[test]
-fn doubt_of_the_model_falls_with_data_and_doubt_of_the_data_is_their_noise() {
-    let [few, more, many] = [40, 160, 640].map(|learned| parts_of_doubt(1200, learned, 0.5));
-    assert!(
-        more.0 < 0.5 * few.0 && many.0 < 0.5 * more.0,
-        "{few:?} {more:?} {many:?}"
-    );
-    assert!((many.1.sqrt() / 0.5 - 1.0).abs() < 0.1, "{many:?}");
-    let noisy = parts_of_doubt(1200, 640, 1.0);
-    let ratio = (noisy.1 / many.1).sqrt();
-    assert!((1.8..2.2).contains(&ratio), "{many:?} {noisy:?}");
+fn classes_of_nodes_without_a_rule_are_learned_by_heart_and_say_nothing_of_others() {
+    let (units, targets) = blocks_of(600);
+    let problem = split::Problem {
+        learner: Box::new(GraphLearner::new(Task::Binary, Unit::Node).unwrap()),
+        units: units.units(),
+        targets,
+        each: 1,
+        design: Design::new()
+            .with("model", "sage")
+            .with("epochs", 600)
+            .with("dropout", 0.0)
+            .with("weight_decay", 0.0)
+            .with("width", 32),
+    };
+    split::coins_are_learned_by_heart(problem, 60, 600);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use candor_molecule::{
     AtomFeatures, Limits, Molecule, MoleculeLearner, MoleculeUnits, atom_weights, atoms_masked,
 };
 use candor_train::{Assignment, FittedMember, Learner, Member, MemberError, Units};
-use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
 #[path = "../../../train/tests/support/doubting.rs"]
@@ -217,46 +216,6 @@ fn equal_molecules_get_one_prediction() {
         let most = differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(most < 1e-4, "{design}: {most}");
     }
-}
-
-#[test]
-fn members_disagree_less_the_more_they_learned_from() {
-    let mut problem = Problem::counting();
-    let mut order: Vec<usize> = (0..problem.units.len()).collect();
-    order.shuffle(&mut Seed(11).stream("order", &[]));
-    let held_out: Vec<usize> = order.split_off(192);
-    problem.validation = Vec::new();
-    let design = &designs()[0];
-    let mut doubts = Vec::new();
-    for count in [12, 48, 192] {
-        problem.train = order[..count].to_vec();
-        let means: Vec<Vec<f32>> = (0..4)
-            .map(|member| {
-                let fitted = problem.fit_with(design, Seed(member)).unwrap();
-                let said = fitted.member.predict(&problem.units, &held_out);
-                match said.unwrap().mixture().unwrap() {
-                    Distribution::Gaussian { mean, .. } => mean,
-                    other => panic!("numbers have a normal distribution, not {other:?}"),
-                }
-            })
-            .collect();
-        doubts.push(variance_between(&means));
-    }
-    assert!(
-        doubts[1] < 0.7 * doubts[0] && doubts[2] < 0.7 * doubts[1],
-        "{doubts:?}"
-    );
-}
-
-/// The variance over members of what they say of a unit, the mean over units.
-fn variance_between(means: &[Vec<f32>]) -> f64 {
-    let units = means[0].len();
-    let of_unit = |unit: usize| {
-        let said: Vec<f64> = means.iter().map(|mean| f64::from(mean[unit])).collect();
-        let mean = said.iter().sum::<f64>() / said.len() as f64;
-        said.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / said.len() as f64
-    };
-    (0..units).map(of_unit).sum::<f64>() / units as f64
 }
 
 #[test]
