@@ -365,8 +365,9 @@ impl ConformalPValue {
 
 /// Several banks with one score and one p-value.
 ///
-/// The score of a unit is the greatest over the banks of its distance in units of that bank's typical
-/// distance (the 95 % quantile between training rows): a unit is as strange as it is in the space where
+/// Distances are in units of a bank's typical distance (the 95 % quantile between training rows). Those in the embeddings of several networks are
+/// averaged: what one network finds usual by chance, another does not. The score of a unit is the greatest of that mean and of the distances
+/// in inputs: a unit is as strange as it is in the space where
 /// it is strangest. The typical distances come from training rows alone, so the combined score is a fixed
 /// function when it is calibrated, and its p-value is as valid as that of a single bank, without
 /// any correction for the number of banks.
@@ -432,15 +433,25 @@ fn combined(banks: &[KnnBank], rows: &[&[f32]]) -> Result<Vec<f64>, ChallengeErr
         });
     };
     let units = first_rows.len() / first.width;
-    let mut greatest = vec![0.0f64; units];
+    let (mut mean, mut greatest) = (vec![0.0f64; units], vec![0.0f64; units]);
+    let embeddings = banks.iter().filter(|bank| bank.space == Space::Direction);
+    let share = 1.0 / embeddings.count().max(1) as f64;
     for (bank, rows) in banks.iter().zip(rows) {
         let scores = bank.score(rows)?;
         check_length(DETECTOR, "units in each set of rows", units, scores.len())?;
-        for (greatest, score) in greatest.iter_mut().zip(scores) {
-            *greatest = greatest.max(score / bank.typical);
+        for ((mean, greatest), score) in mean.iter_mut().zip(&mut greatest).zip(scores) {
+            let score = score / bank.typical;
+            match bank.space {
+                Space::Direction => *mean += share * score,
+                Space::Standardised { .. } => *greatest = greatest.max(score),
+            }
         }
     }
-    Ok(greatest)
+    Ok(mean
+        .into_iter()
+        .zip(greatest)
+        .map(|(mean, greatest)| mean.max(greatest))
+        .collect())
 }
 
 #[cfg(test)]

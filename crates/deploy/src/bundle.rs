@@ -3,7 +3,6 @@ use std::fs;
 use std::path::{Component, Path};
 
 use candor_challenge::OodDetector;
-use candor_train::SavedMember;
 use serde_json::Value;
 
 use crate::manifest::Manifest;
@@ -39,25 +38,8 @@ pub struct BundleMember {
     pub numbers: Vec<u8>,
     /// Its detector of strange inputs, if it has one.
     pub detector: Option<OodDetector>,
-}
-
-impl BundleMember {
-    /// A member as it was saved.
-    pub fn new(
-        name: String,
-        weight: f64,
-        saved: SavedMember,
-        detector: Option<OodDetector>,
-    ) -> Self {
-        BundleMember {
-            name,
-            weight,
-            description: saved.description,
-            extension: saved.extension.to_owned(),
-            numbers: saved.numbers,
-            detector,
-        }
-    }
+    /// Places of other members whose embeddings the detector looks at, too.
+    pub witnesses: Vec<usize>,
 }
 
 impl Bundle {
@@ -92,6 +74,7 @@ impl Bundle {
                 description,
                 numbers,
                 detector,
+                witnesses: member.witnesses.clone(),
             });
         }
         files.insert("model-card.md".to_owned(), self.card.clone().into_bytes());
@@ -171,10 +154,19 @@ impl Bundle {
                 extension,
                 numbers: take(&entry.numbers)?,
                 detector,
+                witnesses: entry.witnesses.clone(),
             });
         }
         let card = String::from_utf8_lossy(&take("model-card.md")?).into_owned();
         check_weights(folder, &members)?;
+        let mut witnesses = members.iter().flat_map(|m| &m.witnesses);
+        if witnesses.any(|place| *place >= members.len()) {
+            return Err(damaged(
+                folder,
+                MANIFEST,
+                "a detector looks at a member that is not there",
+            ));
+        }
         Ok(Bundle {
             parts: manifest.parts,
             members,

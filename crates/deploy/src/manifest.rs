@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{Conformal, FileSum};
 
 /// The format written here. Grows when a reader must know.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a bundle holds beside its members.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct MemberEntry {
     pub numbers: String,
     /// The file of its detector of strange inputs, if it has one.
     pub detector: Option<String>,
+    /// Places of other members whose embeddings the detector looks at, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<usize>,
 }
 
 /// `bundle.json`.

@@ -2,7 +2,7 @@ use candor_challenge::{
     AdaptiveIntervals, ConformalPValue, OodDetector, Reason, Uncertainty, Voice,
 };
 use candor_core::{Distribution, QuantileFunction, Task, UncertaintyMethod};
-use candor_train::{Learner, Member, MemberError, MemberPrediction, Units};
+use candor_train::{Features, Learner, Member, MemberError, MemberPrediction, Units};
 
 use crate::{Answer, Bundle, Conformal, DeployError, Parts, Prediction, Strangeness};
 
@@ -16,6 +16,8 @@ pub struct LoadedMember {
     pub member: Box<dyn Member>,
     /// Its detector of strange inputs, if it has one.
     pub detector: Option<OodDetector>,
+    /// Places of other members whose embeddings the detector looks at, too, in the order of its banks.
+    pub witnesses: Vec<usize>,
 }
 
 /// A loaded model.
@@ -48,6 +50,7 @@ impl Predictor {
                 weight: m.weight,
                 member,
                 detector: m.detector,
+                witnesses: m.witnesses,
             }),
             Err(source) => Err(DeployError::Member {
                 name: m.name,
@@ -196,15 +199,24 @@ impl Predictor {
 
     fn listen(&self, units: &Units, rows: &[usize]) -> Result<Voices, DeployError> {
         let mut said: Vec<Said> = Vec::new();
-        let mut detected: Vec<(&OodDetector, Vec<f64>)> = Vec::new();
+        let mut seen: Vec<Option<Features>> = Vec::with_capacity(self.members.len());
         for member in &self.members {
-            let prediction = predict(member, units, rows)?;
-            if let (Some(detector), Some(features)) = (&member.detector, &prediction.features) {
-                let scores = detector.score(&[&features.embedding, &features.input])?;
-                detected.push((detector, scores));
-            }
+            let mut prediction = predict(member, units, rows)?;
+            seen.push(prediction.features.take());
             if member.weight > 0.0 {
                 said.extend(voices(member, prediction));
+            }
+        }
+        let mut detected: Vec<(&OodDetector, Vec<f64>)> = Vec::new();
+        for (member, own) in self.members.iter().zip(&seen) {
+            if let (Some(detector), Some(own)) = (&member.detector, own) {
+                let others = member
+                    .witnesses
+                    .iter()
+                    .filter_map(|&w| seen.get(w)?.as_ref());
+                let mut spaces: Vec<&[f32]> = vec![&own.embedding, &own.input];
+                spaces.extend(others.map(|other| other.embedding.as_slice()));
+                detected.push((detector, detector.score(&spaces)?));
             }
         }
         let voices: Vec<Voice> = said.iter().map(Said::voice).collect();

@@ -505,6 +505,7 @@ impl<'a> Judge<'a> {
                     .learner()
                     .load(&kept.description, &kept.numbers)?,
                 detector: None,
+                witnesses: Vec::new(),
             });
         }
         Ok(Some(mixture(

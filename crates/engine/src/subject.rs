@@ -135,6 +135,11 @@ pub trait Subject: Send + Sync {
         0
     }
 
+    /// Training units, at most, to whose nearest the distance of a unit is measured that may be strange: more see more, and cost in proportion.
+    fn prototypes(&self) -> usize {
+        5_000
+    }
+
     /// Share of the time that choosing and judging a model need.
     fn judging_share(&self) -> f64 {
         0.05

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use candor_challenge::{
@@ -28,8 +29,10 @@ const CANDIDATES: usize = 40;
 const QUANTILE_UNITS: usize = 1_000;
 /// Folds whose members look for strange inputs.
 const DETECTORS: usize = 8;
-/// Most training units of a detector, and most held-out units that it is calibrated on.
-const DETECTOR_UNITS: usize = 2_000;
+/// Most networks whose embeddings a detector looks at beside those of the best.
+const WITNESSES: usize = 3;
+/// Most held-out units that a detector is calibrated on.
+const DETECTOR_HELD_OUT: usize = 2_000;
 /// Probability that the promise on wrong answers is broken.
 const DELTA: f64 = 0.05;
 
@@ -232,6 +235,8 @@ impl Designed {
                 .map_or(0.0, |(_, w)| *w)
         };
         let best_network = (0..candidates.len()).find(|&i| candidates[i].standing.network);
+        // Where members of networks stand, by fold; those of the best first.
+        let mut networks: BTreeMap<usize, Vec<(usize, &KeptMember)>> = BTreeMap::new();
         for (i, candidate) in candidates.iter().enumerate() {
             let weight = weight_of(i);
             let detects = best_network == Some(i);
@@ -240,13 +245,12 @@ impl Designed {
             }
             let folds = self.prepared.deployed_folds(candidate.members.len());
             for (fold, kept) in candidate.members.iter().take(folds) {
-                let detector = if detects && *fold < DETECTORS {
-                    self.detector(*fold, kept, seed.derive("detector", &[*fold as u64]))?
-                } else {
-                    None
-                };
-                if weight == 0.0 && detector.is_none() {
+                if weight == 0.0 && *fold >= DETECTORS {
                     continue;
+                }
+                if candidate.standing.network && *fold < DETECTORS {
+                    let of_fold = networks.entry(*fold).or_default();
+                    of_fold.push((members.len(), kept));
                 }
                 let name = format!("{}, fold {}", candidate.standing.name, fold + 1);
                 members.push(BundleMember {
@@ -255,9 +259,18 @@ impl Designed {
                     description: kept.description.clone(),
                     extension: kept.extension.clone(),
                     numbers: kept.numbers.clone(),
-                    detector,
+                    detector: None,
+                    witnesses: Vec::new(),
                 });
             }
+        }
+        for (fold, mut networks) in networks {
+            networks.truncate(1 + WITNESSES);
+            let seed = seed.derive("detector", &[fold as u64]);
+            let kept: Vec<&KeptMember> = networks.iter().map(|(_, kept)| *kept).collect();
+            let member = &mut members[networks[0].0];
+            member.detector = self.detector(fold, &kept, seed)?;
+            member.witnesses = networks[1..].iter().map(|(place, _)| *place).collect();
         }
         let (parts, calibration) = self.calibrate(context, candidates, chosen, &members)?;
         Bundle {
@@ -304,36 +317,40 @@ impl Designed {
         ))
     }
 
-    /// A detector on one member's embeddings of its own training units, calibrated on its fold's validation units.
+    /// A detector on what networks of one fold see of its training units, calibrated on its validation units: the embedding and the input of
+    /// the first, and the embeddings of the others.
     fn detector(
         &self,
         fold: usize,
-        kept: &KeptMember,
+        networks: &[&KeptMember],
         seed: Seed,
     ) -> Result<Option<OodDetector>, EngineError> {
         let prepared = &self.prepared;
-        let member = prepared
-            .subject
-            .learner()
-            .load(&kept.description, &kept.numbers)?;
-        let parts = &prepared.split.folds[fold];
-        let features = |rows: &[usize], purpose| -> Result<Option<Features>, EngineError> {
-            let rows = sample(rows, DETECTOR_UNITS, seed.derive(purpose, &[]));
-            Ok(member.predict(prepared.subject.units(), &rows)?.features)
-        };
-        let (Some(known), Some(held_out)) = (
-            features(&parts.train, "known")?,
-            features(&parts.validation, "held out")?,
-        ) else {
-            return Ok(None);
-        };
-        let (k, most) = (KnnBank::NEIGHBOURS, DETECTOR_UNITS);
-        let banks = vec![
-            KnnBank::fit(&known.embedding, known.width, k, most, seed)?,
-            KnnBank::fit_standardised(&known.input, known.input_width, k, most, seed)?,
-        ];
-        let held_out: [&[f32]; 2] = [&held_out.embedding, &held_out.input];
-        Ok(Some(OodDetector::calibrate(banks, &held_out)?))
+        let (parts, subject) = (&prepared.split.folds[fold], &prepared.subject);
+        let most = subject.prototypes();
+        let known = sample(&parts.train, most, seed.derive("known", &[]));
+        let seed_of_held_out = seed.derive("held out", &[]);
+        let held_out = sample(&parts.validation, DETECTOR_HELD_OUT, seed_of_held_out);
+        let k = KnnBank::NEIGHBOURS;
+        let (mut banks, mut seen) = (Vec::new(), Vec::new());
+        for (place, kept) in networks.iter().enumerate() {
+            let member = subject.learner().load(&kept.description, &kept.numbers)?;
+            let features = |rows: &[usize]| -> Result<Option<Features>, EngineError> {
+                Ok(member.predict(subject.units(), rows)?.features)
+            };
+            let (Some(known), Some(held_out)) = (features(&known)?, features(&held_out)?) else {
+                return Ok(None);
+            };
+            banks.push(KnnBank::fit(&known.embedding, known.width, k, most, seed)?);
+            seen.push(held_out.embedding);
+            if place == 0 {
+                let (input, width) = (&known.input, known.input_width);
+                banks.push(KnnBank::fit_standardised(input, width, k, most, seed)?);
+                seen.push(held_out.input);
+            }
+        }
+        let seen: Vec<&[f32]> = seen.iter().map(Vec::as_slice).collect();
+        Ok(Some(OodDetector::calibrate(banks, &seen)?))
     }
 
     /// Temperature, sets, gates: on the calibration part where there is one (one half for the temperature, the other for
@@ -464,6 +481,7 @@ impl Designed {
                 weight: m.weight,
                 member: learner.load(&m.description, &m.numbers)?,
                 detector: None,
+                witnesses: Vec::new(),
             })
         };
         members.iter().map(load).collect()

@@ -299,6 +299,11 @@ impl Subject for PointSubject {
         2
     }
 
+    fn prototypes(&self) -> usize {
+        // Scans are asked about by the million points.
+        2_000
+    }
+
     fn judging_share(&self) -> f64 {
         // Whole scans are computed for whatever is asked of their points.
         0.2

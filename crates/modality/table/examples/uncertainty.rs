@@ -10,8 +10,10 @@
 //! taken, and the price of evidence likewise; training stops early on a tenth of the training rows. The ensemble is five networks of that
 //! design, each with a seed and a held-out tenth of its own. The likelihood is that of one normal distribution with the mixture's mean and
 //! variance, in the target's own units: as told (`nll`), and with variances times the factor that is right on the held-out tenths, each told by
-//! the network that did not learn from it (`scaled_nll`), as `candor fit` does it. One row a method and split is appended to the file at once; splits that are there are not computed
-//! again. One thread.
+//! the network that did not learn from it (`scaled_nll`), as `candor fit` does it. Evidential networks tell Student distributions, of which Candor
+//! serves the normal ones of the same means and variances; published figures are of the former (`student_nll`). One row a method and split is appended to the
+//! file at once; splits that are there are not computed again. `--methods evidential` runs these alone, and `--designs rows.csv` takes each split's
+//! design from an earlier file. One thread.
 //!
 //! `cubic`: `y = x³ + noise of 3`, from 20 and from 1,000 points between -4 and 4 (Hernández-Lobato & Adams 2015): how well the doubt of the
 //! model parts points outside from points inside. `digits`: classes 0 to 6 are known; 7 to 9, and shuffled pixels, are strange.
@@ -29,8 +31,9 @@ use candor_challenge::{CalibrationError, Recalibration, Uncertainty, Voice};
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task, UncertaintyMethod};
 use candor_data::{ReadOptions, Source, read_table};
 use candor_design::Design;
+use candor_nn::Weights;
 use candor_table::{TableLearner, TableUnits};
-use candor_train::{Assignment, FittedMember, Learner, MemberPrediction, Units};
+use candor_train::{Assignment, FittedMember, Learner, Member, MemberPrediction, Units};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
@@ -161,12 +164,22 @@ fn best<T: Clone>(of: &[T], mut loss: impl FnMut(&T) -> Outcome<f64>) -> Outcome
     Ok(best.ok_or("no choice has a finite loss")?.1.clone())
 }
 
+const METHODS: [&str; 5] = [
+    "one network",
+    "ensemble",
+    "laplace",
+    "dropout",
+    "evidential",
+];
+
 /// What a method says of the test rows, with seconds of training and of prediction.
 struct Told {
     method: &'static str,
     said: Vec<MemberPrediction>,
     /// What makes its variances or probabilities right on the rows that its networks held out.
     repair: Recalibration,
+    /// Of evidential networks of a number: degrees of freedom of the Student distributions of the test rows.
+    freedom: Option<Vec<f64>>,
     training: f64,
     predicting: f64,
     choice: String,
@@ -196,9 +209,10 @@ impl Told {
     }
 }
 
-/// All methods on one split with the design `chosen`; `folds` are of the training rows.
+/// The methods that are asked for on one split with the design `chosen`; `folds` are of the training rows.
 fn methods(
     problem: &Problem,
+    asked_for: &dyn Fn(&str) -> bool,
     chosen: &Value,
     prices: &[f64],
     folds: &[Vec<usize>],
@@ -206,13 +220,7 @@ fn methods(
     seed: Seed,
 ) -> Outcome<Vec<Told>> {
     let mut all = Vec::new();
-    for name in [
-        "one network",
-        "ensemble",
-        "laplace",
-        "dropout",
-        "evidential",
-    ] {
+    for name in METHODS.into_iter().filter(|name| asked_for(name)) {
         let method = name.parse().unwrap_or(UncertaintyMethod::Ensemble);
         let mut asked = chosen.clone();
         asked["uncertainty"] = json!(method.name());
@@ -230,7 +238,7 @@ fn methods(
         let design = design(&asked)?;
         let count = if name == "ensemble" { MEMBERS } else { 1 };
         let (mut said, mut training, mut predicting) = (Vec::new(), 0.0, 0.0);
-        let mut held_out: Option<Distribution> = None;
+        let (mut held_out, mut freedom): (Option<Distribution>, _) = (None, None);
         for member in 0..count {
             let started = Instant::now();
             let own = seed.derive("member", &[member as u64]);
@@ -239,6 +247,9 @@ fn methods(
             let started = Instant::now();
             said.push(fitted.member.predict(&problem.units, test)?);
             predicting += started.elapsed().as_secs_f64();
+            if method == UncertaintyMethod::Evidential && !problem.target.task.is_classification() {
+                freedom = Some(degrees_of_freedom(problem, &*fitted.member, test)?);
+            }
             let of_fold = fitted.member.predict(&problem.units, &folds[member])?;
             match &mut held_out {
                 Some(held_out) => held_out.append(&of_fold.mixture()?)?,
@@ -251,12 +262,83 @@ fn methods(
             method: name,
             said,
             repair: Recalibration::fit(&held_out, &truth)?,
+            freedom,
             training,
             predicting,
             choice: asked.to_string().replace('"', "").replace(',', ";"),
         });
     }
     Ok(all)
+}
+
+/// Degrees of freedom of the Student distributions that an evidential network of a number tells, `2 alpha`. What is served of them are means and
+/// variances alone: so a copy of the network is asked whose output for the mean is that for alpha.
+fn degrees_of_freedom(problem: &Problem, member: &dyn Member, rows: &[usize]) -> Outcome<Vec<f64>> {
+    const OUTPUTS: usize = 4;
+    const ALPHA: usize = 2;
+    let saved = member.save()?;
+    let mut weights = Weights::from_safetensors(&saved.numbers)?;
+    for name in ["head.linear.weight", "head.linear.bias"] {
+        let (shape, values) = weights.get(name).ok_or("no head")?;
+        let (shape, mut values) = (shape.to_vec(), values.to_vec());
+        let lines = values.chunks_exact_mut(OUTPUTS);
+        lines.for_each(|line| line[0] = line[ALPHA]);
+        weights.put(name.into(), shape, values);
+    }
+    let copy = problem
+        .learner
+        .load(&saved.description, &weights.to_safetensors()?)?;
+    let Distribution::Gaussian { mean, .. } = copy.predict(&problem.units, rows)?.mixture()? else {
+        return Err("not numbers".into());
+    };
+    let scale = &saved.description["preparation"]["target_scale"];
+    let scale: Vec<(f64, f64)> = serde_json::from_value(scale.clone())?;
+    let (centre, sd) = *scale.first().ok_or("no scale")?;
+    let alpha = |raw: f64| raw.exp().ln_1p() + 1e-6 + 1.5;
+    let raw = mean.iter().map(|m| (f64::from(*m) - centre) / sd);
+    Ok(raw.map(|raw| 2.0 * alpha(raw)).collect())
+}
+
+/// The mean negative log-likelihood of Student distributions of these means, variances and degrees of freedom.
+fn student_nll(said: &Distribution, freedom: &[f64], truth: &Targets) -> Outcome<f64> {
+    let (Distribution::Gaussian { mean, variance, .. }, Targets::Values { values, .. }) =
+        (said, truth)
+    else {
+        return Err("not numbers".into());
+    };
+    let cells = mean.iter().zip(variance).zip(freedom).zip(values);
+    let each = cells.map(|(((mean, variance), freedom), value)| {
+        let squared_scale = f64::from(*variance) * (freedom - 2.0) / freedom;
+        let error = f64::from(value - mean);
+        let over = (error * error / (freedom * squared_scale)).ln_1p();
+        let normaliser = ln_gamma(0.5 * freedom) - ln_gamma(0.5 * (freedom + 1.0));
+        let width = (freedom * std::f64::consts::PI * squared_scale).ln();
+        normaliser + 0.5 * width + 0.5 * (freedom + 1.0) * over
+    });
+    Ok(each.sum::<f64>() / mean.len() as f64)
+}
+
+/// By Stirling's series, eight steps further on.
+fn ln_gamma(x: f64) -> f64 {
+    let shift: f64 = (0..8).map(|i| (x + f64::from(i)).ln()).sum();
+    let z = x + 8.0;
+    let series = 1.0 / (12.0 * z) - 1.0 / (360.0 * z.powi(3)) + 1.0 / (1260.0 * z.powi(5));
+    (z - 0.5) * z.ln() - z + 0.5 * (2.0 * std::f64::consts::PI).ln() + series - shift
+}
+
+/// The design of a split as the rows of an earlier run tell it.
+fn design_of(rows: &str, set: &str, split: usize) -> Option<Value> {
+    let start = format!("{set},{split},one network,");
+    let row = rows.lines().find(|line| line.starts_with(&start))?;
+    let (_, told) = row.split_once('{')?;
+    let (told, _) = told.split_once('}')?;
+    let pairs = told.split(';').filter_map(|pair| pair.split_once(':'));
+    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    Some(
+        pairs
+            .map(|(name, text)| (name.to_owned(), value(text)))
+            .collect(),
+    )
 }
 
 fn unzipped(path: &Path) -> Outcome<String> {
@@ -289,7 +371,13 @@ fn read_set(folder: &Path) -> Outcome<(Matrix, Targets, Vec<Vec<usize>>)> {
     Ok((matrix, targets, tests))
 }
 
-fn uci(data: &Path, sets: &[String], splits: &[usize], out: &Path) -> Outcome<()> {
+fn uci(
+    data: &Path,
+    sets: &[String],
+    splits: &[usize],
+    (asked_for, designs): (&dyn Fn(&str) -> bool, Option<&str>),
+    out: &Path,
+) -> Outcome<()> {
     let known = std::fs::read_to_string(out).unwrap_or_default();
     let done = |set: &str, split: usize| {
         let start = format!("{set},{split},");
@@ -300,7 +388,7 @@ fn uci(data: &Path, sets: &[String], splits: &[usize], out: &Path) -> Outcome<()
         .append(true)
         .open(out)?;
     if known.is_empty() {
-        let columns = "set,split,method,nll,scaled_nll,rmse,crps,training_seconds,predicting_seconds,tuning_seconds,test_rows,choice";
+        let columns = "set,split,method,nll,scaled_nll,rmse,crps,training_seconds,predicting_seconds,tuning_seconds,test_rows,choice,student_nll";
         writeln!(file, "{columns}")?;
     }
     for set in sets {
@@ -317,17 +405,25 @@ fn uci(data: &Path, sets: &[String], splits: &[usize], out: &Path) -> Outcome<()
             let seed = Seed(split as u64);
             let folds = folds(&train, seed);
             let started = Instant::now();
-            let chosen = best(&candidates(), |candidate| {
-                judged(&problem, &design(candidate)?, &folds, seed)
-            })?;
+            let chosen = match designs.and_then(|rows| design_of(rows, set, split)) {
+                Some(known) => known,
+                None => best(&candidates(), |candidate| {
+                    judged(&problem, &design(candidate)?, &folds, seed)
+                })?,
+            };
             let tuning = started.elapsed().as_secs_f64();
             let mut lines = String::new();
-            for told in methods(&problem, &chosen, &PRICES, &folds, test, seed)? {
+            for told in methods(&problem, asked_for, &chosen, &PRICES, &folds, test, seed)? {
                 let said = told.mixture()?;
                 let score = |metric| problem.score(metric, &said, test);
+                let student = told
+                    .freedom
+                    .as_ref()
+                    .map(|freedom| student_nll(&said, freedom, &problem.targets.select(test)));
+                let student = student.transpose()?.map(|nll| format!("{nll:.5}"));
                 writeln!(
                     lines,
-                    "{set},{split},{},{:.5},{:.5},{:.6},{:.6},{:.2},{:.4},{tuning:.2},{},{}",
+                    "{set},{split},{},{:.5},{:.5},{:.6},{:.6},{:.2},{:.4},{tuning:.2},{},{},{}",
                     told.method,
                     score(Metric::Nll)?,
                     problem.score(Metric::Nll, &told.repair.apply(&said)?, test)?,
@@ -337,6 +433,7 @@ fn uci(data: &Path, sets: &[String], splits: &[usize], out: &Path) -> Outcome<()
                     told.predicting,
                     test.len(),
                     told.choice,
+                    student.unwrap_or_default(),
                 )?;
             }
             file.write_all(lines.as_bytes())?;
@@ -383,7 +480,15 @@ fn cubic(seeds: u64) -> Outcome<()> {
             let problem = Problem::new(matrix, targets, 0)?;
             let folds = folds(&(0..points).collect::<Vec<_>>(), seed);
             let test: Vec<usize> = (points..problem.units.len()).collect();
-            for told in methods(&problem, &plain(64), &[0.01], &folds, &test, seed)? {
+            for told in methods(
+                &problem,
+                &|_| true,
+                &plain(64),
+                &[0.01],
+                &folds,
+                &test,
+                seed,
+            )? {
                 let Uncertainty {
                     aleatoric,
                     epistemic,
@@ -445,6 +550,7 @@ fn digits(seeds: u64) -> Outcome<()> {
         let test = [held_out, &near[..], &far[..]].concat();
         for told in methods(
             &problem,
+            &|_| true,
             &plain(128),
             &[1.0],
             &folds(train, seed),
@@ -503,7 +609,14 @@ fn work(arguments: &[String]) -> Outcome<()> {
             let sets: Vec<String> = sets.split(',').map(str::to_owned).collect();
             let splits = numbers(&option("--splits").unwrap_or_else(|| "0-19".into()))?;
             let out = option("--out").unwrap_or_else(|| "uci.csv".into());
-            uci(Path::new(data), &sets, &splits, Path::new(&out))
+            let wanted = option("--methods");
+            let wanted: Option<Vec<&str>> = wanted.as_deref().map(|all| all.split(',').collect());
+            let asked_for =
+                |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(&name));
+            let designs = option("--designs").map(std::fs::read_to_string);
+            let designs = designs.transpose()?;
+            let asked = (&asked_for as &dyn Fn(&str) -> bool, designs.as_deref());
+            uci(Path::new(data), &sets, &splits, asked, Path::new(&out))
         }
         Some("cubic") => cubic(seeds),
         Some("digits") => digits(seeds),
