@@ -202,7 +202,7 @@ pub(crate) struct FitArgs {
     /// Who proposes designs: auto, random, sobol, evolution, tpe, local_search or controller; auto when not given.
     #[arg(long, value_parser = parse::<SamplerKind>)]
     pub sampler: Option<SamplerKind>,
-    /// How networks say what they do not know: ensemble (several networks), or one network with laplace, dropout or evidential; ensemble when
+    /// How networks say what they do not know: ensemble (several networks), or one network with laplace, dropout, evidential or snapshots; ensemble when
     /// not given. What each means, and where it is refused, is in the guide.
     #[arg(long, value_name = "METHOD", value_parser = parse::<UncertaintyMethod>)]
     pub uncertainty: Option<UncertaintyMethod>,

@@ -215,7 +215,9 @@ fn pictures_that_make_no_task_end_with_status_2_and_say_what_to_do() {
     let thinned = candor(at, &["fit", "more", "--uncertainty", "dropout"]);
     assert_eq!(thinned.status, 2);
     assert!(
-        thinned.err.contains("ensemble, laplace, evidential only"),
+        thinned
+            .err
+            .contains("ensemble, laplace, evidential, snapshots only"),
         "{}",
         thinned.err
     );

@@ -201,6 +201,7 @@ fn a_network_may_doubt_itself_and_the_bundle_says_how() {
     for (source, method, part) in [
         ("small.csv", "laplace", "last layer's weights"),
         ("small.csv", "dropout", "features are dropped at random"),
+        ("small.csv", "snapshots", "several states of one network"),
         (
             "large.csv",
             "evidential",

@@ -17,6 +17,8 @@ pub enum UncertaintyMethod {
     Dropout,
     /// One network that tells the parameters of a distribution over distributions (Sensoy et al. 2018; Amini et al. 2020).
     Evidential,
+    /// One network that came to rest several times in one training (Huang et al. 2017).
+    Snapshots,
 }
 
 /// Rows that are learned from and judged on, below which evidential networks are refused: below it data are cross-fitted, because they
@@ -27,11 +29,12 @@ pub const EVIDENTIAL_MOST_CLASSES: usize = 200;
 
 impl UncertaintyMethod {
     /// Every method, the default first.
-    pub const ALL: [UncertaintyMethod; 4] = [
+    pub const ALL: [UncertaintyMethod; 5] = [
         UncertaintyMethod::Ensemble,
         UncertaintyMethod::Laplace,
         UncertaintyMethod::Dropout,
         UncertaintyMethod::Evidential,
+        UncertaintyMethod::Snapshots,
     ];
 
     /// The name as a person writes it.
@@ -41,6 +44,7 @@ impl UncertaintyMethod {
             UncertaintyMethod::Laplace => "laplace",
             UncertaintyMethod::Dropout => "dropout",
             UncertaintyMethod::Evidential => "evidential",
+            UncertaintyMethod::Snapshots => "snapshots",
         }
     }
 
@@ -68,6 +72,11 @@ impl UncertaintyMethod {
                  only the price of evidence does (lambda: 1 for classes, 0.01 for numbers), and it does not vanish with infinite data (Meinert et al. 2023; Bengs et al. \
                  2023; Juergens et al. 2024; Shen et al. 2024). Use it to rank, with the conformal sets and intervals for promises, and never \
                  as the only test for strange inputs."
+            }
+            UncertaintyMethod::Snapshots => {
+                "Doubt of the model is what several states of one network disagree about, in each of which one training came to rest before it was \
+                 set going again. They have a history in common and disagree less than networks that were trained apart, so the doubt is told \
+                 too small, more so than by an ensemble of as many."
             }
         }
     }

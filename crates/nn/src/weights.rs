@@ -90,6 +90,28 @@ impl Weights {
         self.tensors.insert(place, named);
     }
 
+    /// Puts all these weights beside those of the network, their names behind a prefix.
+    pub fn put_under(&mut self, prefix: &str, others: &Weights) {
+        for tensor in &others.tensors {
+            let name = format!("{prefix}{}", tensor.name);
+            self.put(name, tensor.shape.clone(), tensor.values.clone());
+        }
+    }
+
+    /// The weights whose names have this prefix, without it.
+    pub fn under(&self, prefix: &str) -> Weights {
+        let of_prefix = self.tensors.iter().filter_map(|tensor| {
+            Some(Named {
+                name: tensor.name.strip_prefix(prefix)?.to_owned(),
+                shape: tensor.shape.clone(),
+                values: tensor.values.clone(),
+            })
+        });
+        Weights {
+            tensors: of_prefix.collect(),
+        }
+    }
+
     /// Shape and values of a tensor, row-major.
     pub fn get(&self, name: &str) -> Option<(&[usize], &[f32])> {
         let named = self.tensors.iter().find(|t| t.name == name)?;

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::optimizer::Stepper;
 use crate::{
     Assignment, Batches, Doubt, DoubtingNetwork, FittedMember, Member, MemberError, Network,
-    Recipe, TargetScale, predict, watched_loss,
+    Recipe, Snapshots, TargetScale, predict, watched_loss,
 };
 
 /// What training watches.
@@ -363,24 +363,51 @@ pub fn fit_assigned<N: Network, B: Batches<Batch = N::Batch>>(
     let loss = |predicted: &Distribution| {
         watched_loss(assignment.metric, &restored(predicted.clone()), &truth)
     };
-    let trained = fit(
-        build(&Device::flex().autodiff())?,
-        data,
-        &scale.scale(assignment.targets),
-        assignment.train,
-        &Validation {
-            units: assignment.validation,
-            loss: &loss,
-        },
-        head,
-        recipe,
-        assignment.seed,
-        assignment.clock,
-    )?;
+    let (scaled, seed) = (scale.scale(assignment.targets), assignment.seed);
+    let validation = Validation {
+        units: assignment.validation,
+        loss: &loss,
+    };
+    let train = |network: N, recipe: &Recipe, seed: Seed, clock: &Clock| {
+        let (units, validation) = (assignment.train, &validation);
+        fit(
+            network, data, &scaled, units, validation, head, recipe, seed, clock,
+        )
+    };
+    let states = match method {
+        UncertaintyMethod::Snapshots => Snapshots::FURTHER,
+        _ => 0,
+    };
+    // What a further state may take counts beside the first training.
+    let first = Snapshots::PART as f64 / (Snapshots::PART + states) as f64;
+    let start = build(&Device::flex().autodiff())?;
+    let trained = train(start, recipe, seed, &assignment.clock.share(first))?;
+    let mut further = Vec::new();
+    let part = Recipe {
+        epochs: recipe.epochs.div_ceil(Snapshots::PART),
+        ..recipe.clone()
+    };
+    for place in 0..states {
+        let before = further.last().unwrap_or(&trained.weights);
+        let start = before
+            .load_into(build(&Device::flex().autodiff())?)
+            .map_err(|e| MemberError::Training(e.to_string()))?;
+        let seed = seed.derive("state", &[place as u64]);
+        let clock = assignment.clock.share(1.0 / (states - place) as f64);
+        match train(start, &part, seed, &clock) {
+            Ok(trained) => further.push(trained.weights),
+            // The states that there are must do.
+            Err(TrainError::Stopped(Stop::OutOfTime)) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
     let device = Device::flex();
     let network = trained.network(build(&device)?)?;
-    let (targets, units, seed) = (assignment.targets, assignment.train, assignment.seed);
-    let doubt = Doubt::fit(method, &network, data, targets, units, head, seed, &device)?;
+    let (targets, units) = (assignment.targets, assignment.train);
+    let doubt = match method {
+        UncertaintyMethod::Snapshots => Doubt::Snapshots(Snapshots(further)),
+        _ => Doubt::fit(method, &network, data, targets, units, head, seed, &device)?,
+    };
     Ok((DoubtingNetwork { network, doubt }, trained))
 }
 

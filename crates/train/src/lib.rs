@@ -14,7 +14,9 @@ mod recipe;
 mod target_scale;
 mod watched_loss;
 
-pub use doubt::{Doubt, DoubtingNetwork, LastLayerLaplace, SavedDoubt, SelfDoubt, ThinnedNetworks};
+pub use doubt::{
+    Doubt, DoubtingNetwork, LastLayerLaplace, SavedDoubt, SelfDoubt, Snapshots, ThinnedNetworks,
+};
 pub use ensemble::{Ensemble, select_ensemble};
 pub use fit::{Evaluation, TrainError, Trained, Validation, fit, fit_assigned};
 pub use learner::{

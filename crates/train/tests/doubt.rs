@@ -60,9 +60,13 @@ fn rows(count: usize) -> Rows {
 }
 
 fn network(kind: &HeadKind, dropout: f64) -> OnlyHead {
+    network_of(kind, dropout, (1, WIDTH))
+}
+
+fn network_of(kind: &HeadKind, dropout: f64, (members, input): (usize, usize)) -> OnlyHead {
     let config = HeadConfig {
-        members: 1,
-        input: WIDTH,
+        members,
+        input,
         kind: kind.clone(),
     };
     OnlyHead {
@@ -290,7 +294,7 @@ fn what_is_saved_loads_bit_for_bit_and_what_is_damaged_is_refused() {
         let mut weights = Weights::of(&network);
         let saved = doubt.save(&mut weights);
         let weights = Weights::from_safetensors(&weights.to_safetensors().unwrap()).unwrap();
-        let loaded = Doubt::load(&saved, &weights, 1, WIDTH, &kind).unwrap();
+        let loaded = Doubt::load(&saved, &weights, &network, &kind).unwrap();
         assert_eq!(loaded, doubt);
         let network = weights.load_into(self::network(&kind, 0.3)).unwrap();
         let (before, after) = (
@@ -300,10 +304,12 @@ fn what_is_saved_loads_bit_for_bit_and_what_is_damaged_is_refused() {
         assert_eq!(before, after);
         if method == UncertaintyMethod::Laplace {
             let bare = Weights::of(&network);
-            assert!(Doubt::load(&saved, &bare, 1, WIDTH, &kind).is_err());
-            assert!(Doubt::load(&saved, &weights, 2, WIDTH, &kind).is_err());
-            assert!(Doubt::load(&saved, &weights, 1, WIDTH + 1, &kind).is_err());
-            assert!(Doubt::load(&saved, &weights, 1, WIDTH, &softmax(7)).is_err());
+            assert!(Doubt::load(&saved, &bare, &network, &kind).is_err());
+            let wider = network_of(&kind, 0.3, (1, WIDTH + 1));
+            assert!(Doubt::load(&saved, &weights, &wider, &kind).is_err());
+            let more = network_of(&kind, 0.3, (2, WIDTH));
+            assert!(Doubt::load(&saved, &weights, &more, &kind).is_err());
+            assert!(Doubt::load(&saved, &weights, &network, &softmax(7)).is_err());
         }
     }
     // A head whose distribution has no such approximation.

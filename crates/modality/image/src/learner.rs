@@ -177,6 +177,7 @@ impl Learner for ImageLearner {
             UncertaintyMethod::Ensemble,
             UncertaintyMethod::Laplace,
             UncertaintyMethod::Evidential,
+            UncertaintyMethod::Snapshots,
         ]
     }
 

@@ -39,6 +39,8 @@ use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
+/// Whether a method is asked for.
+type Wanted<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Networks of an ensemble.
 const MEMBERS: usize = 5;
@@ -212,7 +214,7 @@ impl Told {
 /// The methods that are asked for on one split with the design `chosen`; `folds` are of the training rows.
 fn methods(
     problem: &Problem,
-    asked_for: &dyn Fn(&str) -> bool,
+    asked_for: Wanted,
     chosen: &Value,
     prices: &[f64],
     folds: &[Vec<usize>],
@@ -375,7 +377,7 @@ fn uci(
     data: &Path,
     sets: &[String],
     splits: &[usize],
-    (asked_for, designs): (&dyn Fn(&str) -> bool, Option<&str>),
+    (asked_for, designs): (Wanted, Option<&str>),
     out: &Path,
 ) -> Outcome<()> {
     let known = std::fs::read_to_string(out).unwrap_or_default();
@@ -615,7 +617,7 @@ fn work(arguments: &[String]) -> Outcome<()> {
                 |name: &str| wanted.as_ref().is_none_or(|wanted| wanted.contains(&name));
             let designs = option("--designs").map(std::fs::read_to_string);
             let designs = designs.transpose()?;
-            let asked = (&asked_for as &dyn Fn(&str) -> bool, designs.as_deref());
+            let asked = (&asked_for as Wanted, designs.as_deref());
             uci(Path::new(data), &sets, &splits, asked, Path::new(&out))
         }
         Some("cubic") => cubic(seeds),

@@ -45,8 +45,7 @@ impl<N: Network> DoubtingNetwork<N> {
         let malformed = |e: candor_nn::WeightsError| MemberError::Malformed(e.to_string());
         let weights = Weights::from_safetensors(weights).map_err(malformed)?;
         let network = weights.load_into(untrained).map_err(malformed)?;
-        let (members, width) = network.last_layer().map_or((0, 0), |layer| layer.shape());
-        let doubt = Doubt::load(doubt, &weights, members, width, head)?;
+        let doubt = Doubt::load(doubt, &weights, &network, head)?;
         Ok(DoubtingNetwork { network, doubt })
     }
 }

@@ -2,6 +2,7 @@
 
 mod doubting;
 mod laplace;
+mod snapshots;
 mod symmetric;
 mod thinned;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use doubting::DoubtingNetwork;
 pub use laplace::LastLayerLaplace;
+pub use snapshots::Snapshots;
 pub use thinned::ThinnedNetworks;
 
 use crate::{Batches, MemberError, Network, NetworkPrediction, predict};
@@ -40,6 +42,8 @@ pub enum Doubt {
     Laplace(LastLayerLaplace),
     /// See [`ThinnedNetworks`].
     Thinned(ThinnedNetworks),
+    /// See [`Snapshots`].
+    Snapshots(Snapshots),
 }
 
 /// What a saved network's description says of its [`Doubt`]; the large rest stands among the weights.
@@ -56,10 +60,15 @@ pub enum SavedDoubt {
     },
     /// See [`Doubt::Thinned`].
     Thinned(ThinnedNetworks),
+    /// See [`Doubt::Snapshots`].
+    Snapshots {
+        /// States beside the first.
+        count: usize,
+    },
 }
 
 impl Doubt {
-    /// What the method adds to a trained network. `units` are those that it learned from, `targets` those of all units.
+    /// What the method adds to a trained network; states of its training are not among it, they come from [`crate::fit_assigned`]. `units` are those that it learned from, `targets` those of all units.
     ///
     /// # Errors
     /// When the method does not fit the network or its head.
@@ -78,7 +87,9 @@ impl Doubt {
         device: &Device,
     ) -> Result<Doubt, MemberError> {
         Ok(match method {
-            UncertaintyMethod::Ensemble | UncertaintyMethod::Evidential => Doubt::OfHead,
+            UncertaintyMethod::Ensemble
+            | UncertaintyMethod::Evidential
+            | UncertaintyMethod::Snapshots => Doubt::OfHead,
             UncertaintyMethod::Laplace => Doubt::Laplace(LastLayerLaplace::fit(
                 network, data, targets, units, head, device,
             )?),
@@ -94,6 +105,12 @@ impl Doubt {
         match self {
             Doubt::OfHead => SavedDoubt::OfHead,
             Doubt::Thinned(thinned) => SavedDoubt::Thinned(*thinned),
+            Doubt::Snapshots(states) => {
+                states.write(weights);
+                SavedDoubt::Snapshots {
+                    count: states.0.len(),
+                }
+            }
             Doubt::Laplace(laplace) => {
                 laplace.write(weights);
                 SavedDoubt::Laplace {
@@ -103,15 +120,14 @@ impl Doubt {
         }
     }
 
-    /// Reads what [`Doubt::save`] wrote of a network that ends with so many `members` that see `width` numbers each.
+    /// Reads what [`Doubt::save`] wrote of a network.
     ///
     /// # Errors
     /// When it is damaged, or does not fit the head or the network.
-    pub fn load(
+    pub fn load<N: Network>(
         saved: &SavedDoubt,
         weights: &Weights,
-        members: usize,
-        width: usize,
+        network: &N,
         head: &HeadKind,
     ) -> Result<Doubt, MemberError> {
         let malformed = |what: &str| Err(MemberError::Malformed(what.into()));
@@ -124,11 +140,16 @@ impl Doubt {
                 Ok(Doubt::Thinned(thinned))
             }
             SavedDoubt::Laplace { prior_precision } => {
+                let layer = network.last_layer();
+                let (members, width) = layer.map_or((0, 0), |layer| layer.shape());
                 let laplace = LastLayerLaplace::read(weights, members, head, prior_precision)?;
                 if !laplace.fits(width) {
                     return malformed("its doubt of the last layer is of another layer");
                 }
                 Ok(Doubt::Laplace(laplace))
+            }
+            SavedDoubt::Snapshots { count } => {
+                Snapshots::read(weights, count, network).map(Doubt::Snapshots)
             }
         }
     }
@@ -147,6 +168,7 @@ impl SelfDoubt for Doubt {
             Doubt::OfHead => predict(network, data, indices, head, device),
             Doubt::Laplace(laplace) => laplace.predict(network, data, indices, head, device),
             Doubt::Thinned(thinned) => thinned.predict(network, data, indices, head, device),
+            Doubt::Snapshots(states) => states.predict(network, data, indices, head, device),
         }
     }
 }

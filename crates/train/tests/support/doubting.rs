@@ -22,12 +22,12 @@ pub fn every_method(
             let case = format!("{method}: {design}");
             let fitted = fit(&design.clone().with("uncertainty", method.name()));
             let said = fitted.member.predict(units, &all).unwrap();
-            let (thinned, several) = (
-                *method == UncertaintyMethod::Dropout,
-                said.members.len() > 1,
+            let several = matches!(
+                method,
+                UncertaintyMethod::Dropout | UncertaintyMethod::Snapshots
             );
-            assert_eq!(thinned, said.aleatoric.is_none(), "{case}");
-            assert!(several || !thinned, "{case}");
+            assert_eq!(several, said.aleatoric.is_none(), "{case}");
+            assert!(!several || said.members.len() > 1, "{case}");
 
             let (whole, inner) = doubts(&said);
             let epistemic: Vec<f64> = whole.iter().zip(&inner).map(|(w, i)| w - i).collect();

@@ -1,6 +1,6 @@
 //! Whether what is said of doubt is true: the model's part falls with data, that of the data is their noise and follows it. And whether what has no
 //! rule is learned by heart and says nothing of others.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stdout)]
 
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
