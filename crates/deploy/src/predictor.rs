@@ -200,9 +200,12 @@ impl Predictor {
     fn listen(&self, units: &Units, rows: &[usize]) -> Result<Voices, DeployError> {
         let mut said: Vec<Said> = Vec::new();
         let mut seen: Vec<Option<Features>> = Vec::with_capacity(self.members.len());
-        for member in &self.members {
+        let members = || self.members.iter();
+        for (place, member) in members().enumerate() {
             let mut prediction = predict(member, units, rows)?;
-            seen.push(prediction.features.take());
+            let looked_at =
+                member.detector.is_some() || members().any(|m| m.witnesses.contains(&place));
+            seen.push(prediction.features.take().filter(|_| looked_at));
             if member.weight > 0.0 {
                 said.extend(voices(member, prediction));
             }

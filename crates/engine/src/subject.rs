@@ -135,9 +135,10 @@ pub trait Subject: Send + Sync {
         0
     }
 
-    /// Training units, at most, to whose nearest the distance of a unit is measured that may be strange: more see more, and cost in proportion.
-    fn prototypes(&self) -> usize {
-        5_000
+    /// How strange units are looked for: among so many training units at most, in the embeddings of so many networks. More see more, and cost in
+    /// proportion.
+    fn detection(&self) -> (usize, usize) {
+        (5_000, 4)
     }
 
     /// Share of the time that choosing and judging a model need.

@@ -29,8 +29,6 @@ const CANDIDATES: usize = 40;
 const QUANTILE_UNITS: usize = 1_000;
 /// Folds whose members look for strange inputs.
 const DETECTORS: usize = 8;
-/// Most networks whose embeddings a detector looks at beside those of the best.
-const WITNESSES: usize = 3;
 /// Most held-out units that a detector is calibrated on.
 const DETECTOR_HELD_OUT: usize = 2_000;
 /// Probability that the promise on wrong answers is broken.
@@ -265,7 +263,7 @@ impl Designed {
             }
         }
         for (fold, mut networks) in networks {
-            networks.truncate(1 + WITNESSES);
+            networks.truncate(self.prepared.subject.detection().1);
             let seed = seed.derive("detector", &[fold as u64]);
             let kept: Vec<&KeptMember> = networks.iter().map(|(_, kept)| *kept).collect();
             let member = &mut members[networks[0].0];
@@ -327,7 +325,7 @@ impl Designed {
     ) -> Result<Option<OodDetector>, EngineError> {
         let prepared = &self.prepared;
         let (parts, subject) = (&prepared.split.folds[fold], &prepared.subject);
-        let most = subject.prototypes();
+        let (most, _) = subject.detection();
         let known = sample(&parts.train, most, seed.derive("known", &[]));
         let seed_of_held_out = seed.derive("held out", &[]);
         let held_out = sample(&parts.validation, DETECTOR_HELD_OUT, seed_of_held_out);

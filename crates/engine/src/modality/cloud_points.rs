@@ -299,9 +299,9 @@ impl Subject for PointSubject {
         2
     }
 
-    fn prototypes(&self) -> usize {
+    fn detection(&self) -> (usize, usize) {
         // Scans are asked about by the million points.
-        2_000
+        (2_000, 1)
     }
 
     fn judging_share(&self) -> f64 {
