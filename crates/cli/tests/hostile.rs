@@ -390,6 +390,12 @@ fn damaged_bundles_and_rows_that_do_not_fit_are_refused() {
         value["format"] = 999.into();
         Some(serde_json::to_vec(&value).unwrap())
     });
+    damaged("a witness that is not there", "bundle.json", &|b| {
+        let text = String::from_utf8(b).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value["members"][0]["witnesses"] = serde_json::json!([999]);
+        Some(serde_json::to_vec(&value).unwrap())
+    });
     assert_eq!(candor(at, &["predict", "run", "rows.csv"]).status, 0);
 
     let mut rows = |name: &str, text: &str, expected: i32| {
