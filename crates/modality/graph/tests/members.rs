@@ -390,6 +390,15 @@ fn numbers_and_labels_are_predicted_too() {
     }
 }
 
+/// With nothing that keeps a network from learning by heart.
+fn by_heart() -> Design {
+    Design::new()
+        .with("model", "sage")
+        .with("epochs", 600)
+        .with("dropout", 0.0)
+        .with("weight_decay", 0.0)
+}
+
 #[test]
 fn the_doubt_of_nodes_is_split_as_it_should_be() {
     let of = |noise: f32| {
@@ -399,12 +408,7 @@ fn the_doubt_of_nodes_is_split_as_it_should_be() {
             units: units.units(),
             targets,
             each: 1,
-            design: Design::new()
-                .with("model", "sage")
-                .with("epochs", 600)
-                .with("dropout", 0.0)
-                .with("weight_decay", 0.0)
-                .with("width", 16),
+            design: by_heart().with("width", 16),
         }
     };
     let sizes = split::Sizes {
@@ -412,6 +416,8 @@ fn the_doubt_of_nodes_is_split_as_it_should_be() {
         watched: 0,
         held: 560,
         steps: 600,
+        left: 0.5f64.sqrt(),
+        apart: 0.2,
     };
     split::the_split_is_real(&of, 0.5, sizes);
 }
@@ -424,12 +430,7 @@ fn classes_of_nodes_without_a_rule_are_learned_by_heart_and_say_nothing_of_other
         units: units.units(),
         targets,
         each: 1,
-        design: Design::new()
-            .with("model", "sage")
-            .with("epochs", 600)
-            .with("dropout", 0.0)
-            .with("weight_decay", 0.0)
-            .with("width", 32),
+        design: by_heart().with("width", 32),
     };
     split::coins_are_learned_by_heart(problem, 60, 600);
 }

@@ -64,6 +64,8 @@ fn the_doubt_of_forecasts_is_split_as_it_should_be() {
         watched: 60,
         held: 120,
         steps: 800,
+        left: 0.7,
+        apart: 0.25,
     };
     let of = |noise: f32| problem(16 * 24 + 200, noise);
     split::the_split_is_real(&of, 0.3, sizes);

@@ -49,6 +49,8 @@ fn the_doubt_of_pictures_is_split_as_it_should_be() {
         watched: 80,
         held: 100,
         steps: 800,
+        left: 0.9,
+        apart: 0.25,
     };
     let of = |noise: f32| problem(16 * 20 + 180, noise, Task::Regression);
     split::the_split_is_real(&of, 0.5, sizes);

@@ -45,6 +45,8 @@ fn the_doubt_of_molecules_is_split_as_it_should_be() {
         watched: 0,
         held: 200,
         steps: 3_000,
+        left: 0.7f64.sqrt(),
+        apart: 0.2,
     };
     let of = |noise: f32| problem(16 * 30 + 200, noise, Task::Regression);
     split::the_split_is_real(&of, 0.5, sizes);

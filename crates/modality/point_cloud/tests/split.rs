@@ -84,6 +84,8 @@ fn the_doubt_of_points_is_split_as_it_should_be() {
         watched: 24,
         held: 40,
         steps: 400,
+        left: 1.0,
+        apart: 0.1,
     };
     let of = |noise: f32| points(192 + 64, noise, Task::Regression);
     split::the_split_is_real(&of, 0.3, sizes);
@@ -96,6 +98,8 @@ fn the_doubt_of_shapes_is_split_as_it_should_be() {
         watched: 60,
         held: 100,
         steps: 400,
+        left: 1.0,
+        apart: 0.13,
     };
     let of = |noise: f32| shapes(480 + 160, noise, Task::Regression);
     split::the_split_is_real(&of, 0.3, sizes);

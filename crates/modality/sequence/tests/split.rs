@@ -71,6 +71,8 @@ fn the_doubt_of_series_is_split_as_it_should_be() {
         watched: 100,
         held: 150,
         steps: 250,
+        left: 0.8,
+        apart: 0.2,
     };
     let of = |noise: f32| waves(16 * 40 + 250, noise, Task::Regression);
     split::the_split_is_real(&of, 0.3, sizes);
@@ -83,6 +85,8 @@ fn the_doubt_of_texts_is_split_as_it_should_be() {
         watched: 100,
         held: 150,
         steps: 400,
+        left: 0.7,
+        apart: 0.15,
     };
     let of = |noise: f32| sentences(16 * 40 + 250, noise);
     split::the_split_is_real(&of, 0.5, sizes);

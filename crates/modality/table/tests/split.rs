@@ -44,6 +44,8 @@ fn the_doubt_of_rows_is_split_as_it_should_be() {
         watched: 200,
         held: 300,
         steps: 1_000,
+        left: 0.8,
+        apart: 0.15,
     };
     let of = |noise: f32| problem(16 * 60 + 500, noise, Task::Regression);
     split::the_split_is_real(&of, 0.3, sizes);
