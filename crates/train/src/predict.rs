@@ -150,20 +150,25 @@ fn add(sum: &mut [f32], more: &[f32]) {
     sum.iter_mut().zip(more).for_each(|(sum, m)| *sum += m);
 }
 
+/// The entropy of probabilities in nats.
+pub(crate) fn entropy(p: &[f64]) -> f64 {
+    let terms = p.iter().filter(|p| **p > 0.0);
+    -terms.map(|p| p * p.ln()).sum::<f64>()
+}
+
 /// All doubt in what a member says: entropies in nats of classes, one a unit, and of labels; variances of numbers.
 fn whole_doubt(said: &Distribution) -> std::vec::IntoIter<f64> {
-    let entropy = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     let doubt: Vec<f64> = match said {
         Distribution::Categorical {
             classes,
             probabilities,
         } => probabilities
             .chunks((*classes).max(1))
-            .map(|row| row.iter().map(|p| entropy(f64::from(*p))).sum())
+            .map(|row| entropy(&row.iter().map(|p| f64::from(*p)).collect::<Vec<_>>()))
             .collect(),
         Distribution::Bernoulli { probabilities, .. } => probabilities
             .iter()
-            .map(|p| entropy(f64::from(*p)) + entropy(1.0 - f64::from(*p)))
+            .map(|p| entropy(&[f64::from(*p), 1.0 - f64::from(*p)]))
             .collect(),
         Distribution::Gaussian { variance, .. } => variance.iter().map(|v| f64::from(*v)).collect(),
         // No member that tells quantiles doubts itself.

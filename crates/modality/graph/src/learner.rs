@@ -550,10 +550,7 @@ fn fit_network(
         ),
     };
     let method = assignment.uncertainty()?;
-    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
-        design.dropout = rate;
-        why
-    });
+    let raised = ThinnedNetworks::raise(method, &mut design.dropout);
     let design = &design;
     let head = assignment.head(method, design.label_smoothing)?;
     if units.starts.is_some() && design.readout == Readout::Sum {

@@ -343,10 +343,7 @@ fn fit_network(
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
     let method = assignment.uncertainty()?;
-    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
-        design.dropout = rate;
-        why
-    });
+    let raised = ThinnedNetworks::raise(method, &mut design.dropout);
     let head = assignment.head(method, design.label_smoothing)?;
     let plan = Plan::new(design, molecules.features(), head).map_err(MemberError::Design)?;
     let balance = ClassBalance::fit(assignment.targets, assignment.train, plan.design.balance);

@@ -333,10 +333,7 @@ fn fit_network(clouds: &CloudUnits, assignment: &Assignment) -> Result<FittedMem
         .map_err(|e| MemberError::Design(e.to_string()))?;
     design.check().map_err(MemberError::Design)?;
     let method = assignment.uncertainty()?;
-    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
-        design.dropout = rate;
-        why
-    });
+    let raised = ThinnedNetworks::raise(method, &mut design.dropout);
     let head = assignment.head(method, design.label_smoothing)?;
     let plan = Plan { design, head };
     let preparation = Preparation::fit(clouds, assignment.targets, assignment.train);

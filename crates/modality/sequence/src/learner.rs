@@ -409,10 +409,7 @@ fn fit_network(series: &SeriesSet, assignment: &Assignment) -> Result<FittedMemb
         .decode()
         .map_err(|e| MemberError::Design(e.to_string()))?;
     let method = assignment.uncertainty()?;
-    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
-        design.dropout = rate;
-        why
-    });
+    let raised = ThinnedNetworks::raise(method, &mut design.dropout);
     let head = assignment.head(method, design.label_smoothing)?;
     let preparation =
         Preparation::fit(series, assignment.targets, assignment.train, design.scaling);

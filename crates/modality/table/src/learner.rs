@@ -509,10 +509,7 @@ fn fit_network(
 ) -> Result<FittedMember, MemberError> {
     let matrix = &assignment.units.get::<TableUnits>()?.matrix;
     let mut design = design.clone();
-    let raised = ThinnedNetworks::raised(design.uncertainty, design.dropout).map(|(rate, why)| {
-        design.dropout = rate;
-        why
-    });
+    let raised = ThinnedNetworks::raise(design.uncertainty, &mut design.dropout);
     let design = &design;
     let preparation = Preparation::fit(matrix, assignment.targets, assignment.train);
     let data = prepared(design, &preparation, matrix);

@@ -4,7 +4,7 @@ use candor_nn::{HeadKind, Pass, Weights};
 
 use super::SelfDoubt;
 use super::symmetric::{Spectrum, spectrum};
-use crate::predict::raw_of;
+use crate::predict::{entropy, raw_of};
 use crate::{Batches, MemberError, Network, NetworkPrediction};
 
 /// Units that the curvature is measured on, at most; what they tell is scaled up.
@@ -556,9 +556,4 @@ fn softmax(logits: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
     let odds: Vec<f64> = logits.map(|x| (x - greatest).exp()).collect();
     let sum: f64 = odds.iter().sum();
     odds.into_iter().map(|o| o / sum).collect()
-}
-
-fn entropy(p: &[f64]) -> f64 {
-    let terms = p.iter().filter(|p| **p > 0.0);
-    -terms.map(|p| p * p.ln()).sum::<f64>()
 }

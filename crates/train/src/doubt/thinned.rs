@@ -25,14 +25,14 @@ impl ThinnedNetworks {
     pub const PASSES: usize = 25;
     /// The least rate of dropout with which a network is trained that shall be thinned: without dropout it has no doubt.
     const LEAST_RATE: f64 = 0.05;
-    /// The rate of dropout with which a network is trained that shall be thinned, if that is not what its design says, with what to say of it.
-    pub fn raised(method: UncertaintyMethod, rate: f64) -> Option<(f64, String)> {
+    /// Raises the rate of dropout of a network that shall be thinned to the least with which it can be, and says so.
+    pub fn raise(method: UncertaintyMethod, rate: &mut f64) -> Option<String> {
         let least = ThinnedNetworks::LEAST_RATE;
-        (method == UncertaintyMethod::Dropout && rate < least).then(|| {
-            let why = format!(
-                "a network that shall be thinned needs dropout: it was trained with a rate of {least} instead of {rate}"
-            );
-            (least, why)
+        (method == UncertaintyMethod::Dropout && *rate < least).then(|| {
+            let asked = std::mem::replace(rate, least);
+            format!(
+                "a network that shall be thinned needs dropout: it was trained with a rate of {least} instead of {asked}"
+            )
         })
     }
 

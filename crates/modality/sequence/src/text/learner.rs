@@ -333,10 +333,7 @@ fn fit_network(texts: &TextUnits, assignment: &Assignment) -> Result<FittedMembe
         .map_err(|e| MemberError::Design(e.to_string()))?;
     design.check().map_err(MemberError::Design)?;
     let method = assignment.uncertainty()?;
-    let raised = ThinnedNetworks::raised(method, design.dropout).map(|(rate, why)| {
-        design.dropout = rate;
-        why
-    });
+    let raised = ThinnedNetworks::raise(method, &mut design.dropout);
     let head = assignment.head(method, design.label_smoothing)?;
     let preparation = TextPreparation::fit(texts, assignment.targets, assignment.train);
     let data = PreparedTexts {
