@@ -1,10 +1,10 @@
 """Halicin, found among 6,111 drugs by a model of 2,335 molecules (Stokes et al., "A deep learning approach to antibiotic discovery", Cell 180, 688, 2020).
 
     cargo build --release -p candor-cli
-    python benches/peers/antibiotics.py DATA [--models bond_messages] [--trials 6] [--seed 0] [--out FOLDER]
+    python benches/peers/antibiotics.py DATA [--models bond_messages] [--trials 6] [--folds 3] [--seed 0] [--out FOLDER]
 
 DATA holds antibiotic_ecoli: growth of E. coli under 2,335 molecules (120 stop it), and the Drug Repurposing Hub's 6,111 structures. `candor fit`
-searches designs by the area under the ROC curve, three-fold on four fifths of the molecules, and judges the ensemble on the last fifth;
+searches designs by the area under the ROC curve, three-fold (or as `--folds` says) on four fifths of the molecules, and judges the ensemble on the last fifth;
 `candor screen` ranks the library. Halicin is looked for by its structure; the training molecules are asked whether they hold it, and how similar the nearest is.
 Fails where it is not in the first 2 %, is known, or is not marked as novel.
 
@@ -42,6 +42,8 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--models", help="kinds of models that are tried; bond_messages is the paper's; all when not given")
     parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--folds", type=int, help="each design becomes so many networks, one a fold")
+    parser.add_argument("--test-share", type=float, help="the share of molecules to judge on, instead of a fifth")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=pathlib.Path)
@@ -51,6 +53,8 @@ def main():
     run = out / "run"
     fit = ["fit", folder / "ecoli.csv", "--target", "activity", "--metric", "roc_auc", "--trials", options.trials]
     fit += ["--models", options.models] if options.models else []
+    fit += ["--folds", options.folds] if options.folds else []
+    fit += ["--test-share", options.test_share] if options.test_share else []
     # A gate that fails is an answer, too.
     candor(*fit, "--seed", options.seed, "--jobs", options.jobs, "--out", run, "--json", answers=(0, 1))
     judged = json.loads((run / "6-challenged/result.json").read_text())

@@ -8,6 +8,7 @@
     python benches/peers/moleculenet.py DATA --sets ecoli --seeds 10 --members 5
     python benches/peers/moleculenet.py DATA --chemprop          # Chemprop 2 beside it, if it is installed
     python benches/peers/moleculenet.py DATA --designed 8        # and what `candor fit` makes of the same parts in eight trials
+    python benches/peers/moleculenet.py DATA --designed 10m      # ... in ten minutes, judging included
 
 Parts of 80, 10 and 10 % are drawn by the seed (random), keep scaffolds together and are drawn by the seed (scaffold, Chemprop's
 `scaffold_balanced`), or keep them together with the largest in the training part (scaffold_largest_first, DeepChem's, the same for all
@@ -98,15 +99,15 @@ def write_rows(path, columns, rows):
         writer.writerows(rows)
 
 
-def designed(table, targets, structures, metric, seed, parts, folder, trials):
+def designed(table, targets, structures, metric, seed, parts, folder, budget, jobs):
     """The score of the ensemble of a search on the test part, and what it is made of."""
     rows = json.loads(parts.read_text())
     columns = [structures, *targets]
     write_rows(folder / "learn.csv", columns, (table[row] for row in rows["train"] + rows["validation"]))
     write_rows(folder / "test.csv", columns, (table[row] for row in rows["test"]))
     run = folder / "run"
-    command = [CANDOR, "fit", folder / "learn.csv", "--test", folder / "test.csv", "--metric", metric, "--trials", trials]
-    command += ["--seed", seed, "--out", run, "--json", "--quiet"]
+    command = [CANDOR, "fit", folder / "learn.csv", "--test", folder / "test.csv", "--metric", metric, "--jobs", jobs]
+    command += ["--trials" if budget.isdigit() else "--time", budget, "--seed", seed, "--out", run, "--json", "--quiet"]
     for target in targets:
         command += ["--target", target]
     if len(targets) > 1 and metric == "roc_auc":
@@ -128,6 +129,11 @@ def area_under_curve(known):
     return won / (len(positives) * len(negatives))
 
 
+def seeds_of(text):
+    first, _, last = text.rpartition("-")
+    return range(int(first), int(last) + 1) if first else range(int(last))
+
+
 def spread_of(scores):
     return statistics.stdev(scores) if len(scores) > 1 else 0.0
 
@@ -136,13 +142,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--sets", default="esol,freesolv")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=seeds_of, default=range(3), help="a number of seeds, from 0, or the first and the last, as in 1-2")
     parser.add_argument("--split", default="random")
     parser.add_argument("--members", type=int, default=1)
     parser.add_argument("--design", help="changes to Chemprop's defaults, as JSON; a list of them for an ensemble of several kinds")
     parser.add_argument("--validation", action="store_true", help="the test part is not looked at")
     parser.add_argument("--chemprop", action="store_true")
-    parser.add_argument("--designed", type=int, metavar="TRIALS")
+    parser.add_argument("--designed", metavar="BUDGET", help="a number of trials, or a time such as 10m")
+    parser.add_argument("--jobs", type=int, default=1, help="threads of the search")
     options = parser.parse_args()
     for name in options.sets.split(","):
         file, targets, structures = SETS[name]
@@ -152,7 +159,7 @@ def main():
         ours, theirs, searched = [], [], []
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            for seed in range(options.seeds):
+            for seed in options.seeds:
                 parts = folder / f"parts{seed}.json"
                 ours.append(candor(path, targets, seed, options, parts))
                 print(name, json.dumps(ours[-1]), flush=True)
@@ -165,7 +172,8 @@ def main():
                 if options.designed:
                     run = folder / f"designed{seed}"
                     run.mkdir()
-                    searched.append(designed(table, targets, structures, ours[-1]["metric"], seed, parts, run, options.designed))
+                    metric = ours[-1]["metric"]
+                    searched.append(designed(table, targets, structures, metric, seed, parts, run, options.designed, options.jobs))
                     print(name, "designed", searched[-1][0], json.dumps(searched[-1][1]), flush=True)
         for part in ["validation", "test"]:
             scores = [line[part] for line in ours if part in line]

@@ -1,15 +1,18 @@
-"""Compares what is perceived of molecules with RDKit, and the speed of featurisation with Chemprop.
+"""Compares what is perceived of molecules with RDKit, and the speed of featurisation, training and prediction with Chemprop.
 
     cargo build --release -p candor-molecule --examples
     python benches/peers/molecules.py equality DATA    # every string in the tables under DATA
-    python benches/peers/molecules.py speed DATA
+    python benches/peers/molecules.py speed DATA       # read, describe
+    python benches/peers/molecules.py networks DATA    # train and predict, one thread each, in turn
     python benches/peers/molecules.py golden DATA      # writes the vectors of crates/modality/molecule/tests/golden
 
-Needs rdkit and pandas, and chemprop for `speed`. DATA holds esol, freesolv, bbbp, tox21, clintox, sider, hiv and
+Needs rdkit and pandas, and chemprop for `speed` and `networks`. DATA holds esol, freesolv, bbbp, tox21, clintox, sider, hiv and
 antibiotic_ecoli.
 """
 
 import collections
+import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -181,6 +184,62 @@ def speed(data):
         print(f"{name}: {statistics.median(values):.1f} times as fast ({min(values):.1f} to {max(values):.1f})")
 
 
+def networks(data, rounds=3):
+    """Molecules of BBBP a second of one thread, of the network of Chemprop's defaults: in training (each counted as often as it is shown; on
+    our side the watching of the validation part is included), and from strings to predictions; and the memory of the whole process."""
+    ours = [EXAMPLES / "moleculenet", pathlib.Path(data) / "bbbp/BBBP.csv", "--target", "p_np", "--validation", "--seeds", "0"]
+    theirs = [sys.executable, __file__, "chemprop", data]
+    pairs = [(alone(ours), alone(theirs)) for _ in range(rounds)]
+    for what in ["trained_a_second", "predicted_a_second", "megabytes"]:
+        sides = [(mine[what], peer[what]) for mine, peer in pairs]
+        mine, peer = (statistics.median(side) for side in zip(*sides))
+        ratios = sorted(ours / other for ours, other in sides)
+        print(f"{what}: {mine:.0f}, Chemprop {peer:.0f}; ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+def alone(command):
+    """What a process on one thread says, and the most memory that it held."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | {"RAYON_NUM_THREADS": "1"})
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{command[0]} failed")
+    return json.loads(said) | {"megabytes": usage.ru_maxrss / 1e3}
+
+
+def chemprop_alone(data, epochs=8):
+    """Chemprop's side of `networks`, in a process of its own."""
+    import warnings
+
+    import torch
+    from chemprop.data import MoleculeDatapoint, MoleculeDataset, build_dataloader
+    from chemprop.models import MPNN
+    from chemprop.nn import BinaryClassificationFFN, BondMessagePassing, NormAggregation
+    from lightning import pytorch
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    table = pandas.read_csv(pathlib.Path(data) / "bbbp/BBBP.csv")
+    known = [(text, label) for text, label in zip(table.smiles, table.p_np) if Chem.MolFromSmiles(text)]
+    learned = known[: len(known) * 8 // 10]
+    model = MPNN(BondMessagePassing(), NormAggregation(), BinaryClassificationFFN(), batch_norm=False)
+    trainer = pytorch.Trainer(
+        logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu", devices=1, max_epochs=epochs
+    )
+    dataset = MoleculeDataset([MoleculeDatapoint.from_smi(text, [label]) for text, label in learned])
+    # As its command line does.
+    dataset.cache = True
+    loader = build_dataloader(dataset, num_workers=0)
+    start = time.perf_counter()
+    trainer.fit(model, loader)
+    trained = time.perf_counter() - start
+    start = time.perf_counter()
+    dataset = MoleculeDataset([MoleculeDatapoint.from_smi(text) for text, _ in known])
+    trainer.predict(model, build_dataloader(dataset, num_workers=0, shuffle=False))
+    predicted = time.perf_counter() - start
+    print(json.dumps({"trained_a_second": epochs * len(learned) / trained, "predicted_a_second": len(known) / predicted}))
+
+
 def golden(data):
     """About 200 varied molecules with two more ways to write each, and what RDKit says of them."""
     import random
@@ -218,7 +277,7 @@ def golden(data):
 def main():
     RDLogger.DisableLog("rdApp.*")
     task, data = sys.argv[1], sys.argv[2]
-    {"equality": equality, "speed": speed, "golden": golden}[task](data)
+    {"equality": equality, "speed": speed, "networks": networks, "chemprop": chemprop_alone, "golden": golden}[task](data)
 
 
 if __name__ == "__main__":
