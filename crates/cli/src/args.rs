@@ -111,6 +111,13 @@ pub(crate) struct DataArgs {
     /// Of series: steps that models look back; decided from the data when not given.
     #[arg(long, value_name = "STEPS")]
     pub history: Option<usize>,
+    /// Of a table with a row for each series and moment: the column that tells whose the row is. Whole series are told apart by `--target`, or
+    /// forecast with `--horizon` (where it is found by itself).
+    #[arg(long, value_name = "COLUMN")]
+    pub series: Option<String>,
+    /// Each row of the table is a series, its columns of numbers are the readings, in order.
+    #[arg(long)]
+    pub series_in_rows: bool,
     /// Column to predict; several with commas: labels where each has the same two values, else numbers. `edges` of a graph: which nodes are
     /// joined. Decided from the data when not given.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]

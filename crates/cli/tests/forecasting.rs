@@ -338,6 +338,8 @@ fn a_table_of_series_is_forecast_if_asked_and_broken_ones_are_refused() {
         );
         assert_eq!(said.status, 2, "{arguments:?}: {}", said.out);
         assert!(said.err.contains(expected), "{arguments:?}: {}", said.err);
+        // A run that came to nothing is in nobody's way.
+        assert!(!at.join("runs/wide").exists(), "{arguments:?}");
     };
     refused(&["--horizon", "100"], "need at least");
     refused(&["--horizon", "3,2"], "ascend");
@@ -371,6 +373,68 @@ fn a_table_of_series_is_forecast_if_asked_and_broken_ones_are_refused() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn a_row_for_each_series_and_moment_is_forecast() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let rows = hours(24 * 14);
+    // The same as columns, and as rows of the last two days.
+    let wide = table(&rows, 0);
+    let long = |from: usize| {
+        let mut text = "station,date,level,guard\n".to_owned();
+        for node in 0..NODES {
+            for line in wide.lines().skip(1 + from) {
+                let cells: Vec<&str> = line.split(',').collect();
+                writeln!(text, "s{node},{},{},{node}", cells[0], cells[1 + node]).unwrap();
+            }
+        }
+        text
+    };
+    std::fs::write(at.join("long.csv"), long(0)).unwrap();
+    std::fs::write(at.join("later.csv"), long(24 * 12)).unwrap();
+    std::fs::write(at.join("wide.csv"), table(&rows[24 * 12..], 24 * 12)).unwrap();
+    let fit = [
+        "fit",
+        "long.csv",
+        "--horizon",
+        "2",
+        "--history",
+        "12",
+        "--trials",
+        "4",
+        "--steps",
+        "20",
+    ];
+    let unclear = candor(at, &[&fit[..], &["--out", "r"]].concat());
+    assert_eq!(unclear.status, 2, "{}", unclear.out);
+    assert!(
+        unclear.err.contains("say which one is forecast"),
+        "{}",
+        unclear.err
+    );
+    // The same folder can be asked for once the command is right.
+    let run = candor(
+        at,
+        &[
+            &fit[..],
+            &["--target", "level", "--seed", "1", "--out", "r"],
+        ]
+        .concat(),
+    );
+    assert!(run.status <= 1, "{}", run.err);
+    let says = |source: &str| {
+        let said = candor(at, &["predict", "r", source, "--format", "json"]);
+        assert_eq!(said.status, 0, "{}", said.err);
+        let rows = json(&said.out).as_array().unwrap().clone();
+        assert_eq!(rows.len(), NODES, "{}", said.out);
+        rows.iter()
+            .map(|row| row["prediction"].clone())
+            .collect::<Vec<Value>>()
+    };
+    // What was learned from ends where these rows end, in either form.
+    assert_eq!(says("later.csv"), says("wide.csv"));
 }
 
 /// Speeds of five stretches at five-minute steps, slow once a day.

@@ -161,6 +161,94 @@ fn a_file_of_series_becomes_a_model_that_answers() {
 }
 
 #[test]
+fn tables_of_series_become_models_that_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let long = |range: std::ops::Range<usize>, named: bool| {
+        let mut text = "machine,second,load,kind\n".to_owned();
+        for i in range {
+            let (readings, class) = pulse(i);
+            for (t, reading) in readings.split(',').enumerate() {
+                let _ = writeln!(
+                    text,
+                    "m{i},{t},{reading},{}",
+                    if named { class } else { "" }
+                );
+            }
+        }
+        text
+    };
+    let wide = |range: std::ops::Range<usize>| {
+        let columns: Vec<String> = (0..33).map(|t| format!("t{t}")).collect();
+        let mut text = format!("{},kind\n", columns.join(","));
+        for i in range {
+            let (readings, class) = pulse(i);
+            let mut cells: Vec<&str> = readings.split(',').collect();
+            cells.resize(33, "");
+            let _ = writeln!(text, "{},{class}", cells.join(","));
+        }
+        text
+    };
+    let fit = |source: &str, form: &[&str], out: &str| {
+        let options = [
+            "--target", "kind", "--trials", "3", "--steps", "30", "--seed", "2", "--out", out,
+        ];
+        candor(at, &[&["fit", source], form, &options].concat())
+    };
+    std::fs::write(at.join("long.csv"), long(0..60, true)).unwrap();
+    std::fs::write(at.join("wide.csv"), wide(0..60)).unwrap();
+    std::fs::write(at.join("new_long.csv"), long(60..76, false)).unwrap();
+    std::fs::write(at.join("new_wide.csv"), wide(60..76)).unwrap();
+    let run = fit(
+        "long.csv",
+        &["--series", "machine", "--time-column", "second"],
+        "long",
+    );
+    assert!(run.status <= 1, "{}", run.err);
+    let run = fit("wide.csv", &["--series-in-rows"], "wide");
+    assert!(run.status <= 1, "{}", run.err);
+    // The same series, whichever way they are written, make the same model.
+    let chosen = |run: &str| {
+        let text = std::fs::read(at.join(run).join("5-trained/result.json")).unwrap();
+        let trained: Value = serde_json::from_slice(&text).unwrap();
+        trained["score"].clone()
+    };
+    assert_eq!(chosen("long"), chosen("wide"));
+    let (of_long, of_wide) = (
+        support::answers(at, "long", "new_long.csv"),
+        support::answers(at, "wide", "new_wide.csv"),
+    );
+    assert_eq!((of_long.len(), of_wide.len()), (16, 16));
+    for (i, (long, wide)) in of_long.iter().zip(&of_wide).enumerate() {
+        assert_eq!(long["prediction"], wide["prediction"], "{i}");
+    }
+    let right = (0..16).filter(|&i| of_long[i]["prediction"]["class"] == pulse(60 + i).1);
+    assert!(right.count() >= 14, "{of_long:?}");
+    assert!(of_long[3].to_string().contains("m63"), "{}", of_long[3]);
+
+    let refused = |form: &[&str], expected: &str| {
+        let said = fit("long.csv", form, "refused");
+        assert_eq!(said.status, 2, "{form:?}: {}", said.out);
+        assert!(said.err.contains(expected), "{form:?}: {}", said.err);
+    };
+    refused(&["--series", "machin"], "did you mean `machine`?");
+    refused(
+        &["--series", "kind", "--ignore", "machine"],
+        "tells the series",
+    );
+    refused(&["--series", "machine", "--series-in-rows"], "not both");
+    let unsaid = candor(
+        at,
+        &["fit", "long.csv", "--series", "machine", "--out", "refused"],
+    );
+    assert!(
+        unsaid.err.contains("which column is predicted"),
+        "{}",
+        unsaid.err
+    );
+}
+
+#[test]
 fn files_that_are_no_series_end_with_status_2() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

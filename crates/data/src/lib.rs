@@ -25,6 +25,7 @@ pub use image::{
 };
 pub use infer::{SchemaOptions, infer_schema};
 pub use read::fingerprint::fingerprint_bytes;
+pub use read::number::number_of;
 pub use source::{
     DEFAULT_MISSING, HeaderFact, Read, ReadOptions, Source, SourceFacts, builtin_names, read_table,
 };

@@ -4,6 +4,7 @@ use std::time::Duration;
 use candor_core::{Clock, Events, Interrupt};
 
 use crate::context::Context;
+use crate::prepared::Prepared;
 use crate::sourced::Sourced;
 use crate::{DesignedResult, EngineError, FitSettings, RunFolder, Summary};
 
@@ -18,7 +19,9 @@ pub fn fit(
     interrupt: &Interrupt,
     events: &Events,
 ) -> Result<Summary, EngineError> {
-    run(&begin(settings, out, interrupt, events)?)
+    let context = begin(settings, out, interrupt, events)?;
+    let prepared = prepared_or_nothing(&context)?;
+    finished(prepared, &context)
 }
 
 /// Runs the first four steps: the designs that were tried, and no final model. [`resume`] goes on from there with the others.
@@ -32,10 +35,7 @@ pub fn search(
     events: &Events,
 ) -> Result<DesignedResult, EngineError> {
     let context = begin(settings, out, interrupt, events)?;
-    let prepared = Sourced::read(&context)?
-        .curate(&context)?
-        .prepare(&context)?;
-    Ok(prepared.design(&context)?.result)
+    Ok(prepared_or_nothing(&context)?.design(&context)?.result)
 }
 
 /// Goes on with a run where it was stopped or killed. A finished run gives its summary again.
@@ -105,11 +105,26 @@ fn clock(settings: &FitSettings, spent: Duration, interrupt: &Interrupt) -> Cloc
 
 /// The pipeline: each verb takes one state and gives the next, so that their order is checked when this is compiled.
 fn run(context: &Context) -> Result<Summary, EngineError> {
-    let source = Sourced::read(context)?;
-    let curated = source.curate(context)?;
-    let prepared = curated.prepare(context)?;
+    finished(prepared(context)?, context)
+}
+
+fn finished(prepared: Prepared, context: &Context) -> Result<Summary, EngineError> {
     let designed = prepared.design(context)?;
     let trained = designed.train(context)?;
     let challenged = trained.challenge(context)?;
     challenged.deploy(context)
+}
+
+fn prepared(context: &Context) -> Result<Prepared, EngineError> {
+    Sourced::read(context)?.curate(context)?.prepare(context)
+}
+
+/// A new run that comes to nothing before anything was tried leaves no folder: it would be in the way when the same is asked
+/// for with what was wrong set right.
+fn prepared_or_nothing(context: &Context) -> Result<Prepared, EngineError> {
+    prepared(context).inspect_err(|error| {
+        if !error.is_interrupt() {
+            context.folder.forget();
+        }
+    })
 }

@@ -16,6 +16,7 @@ const RUN: &str = "run.json";
 const RESULT: &str = "result.json";
 const DONE: &str = "done.json";
 const SPENT: &str = "spent.json";
+const LOCK: &str = ".lock";
 
 /// The folder of one run: settings, and one folder for each of the seven steps.
 ///
@@ -82,6 +83,21 @@ impl RunFolder {
             path: path.to_owned(),
             _lock: Some(lock),
         })
+    }
+
+    /// Removes a run of which nothing was tried yet, and its folder if nothing else is in it.
+    pub(crate) fn forget(&self) {
+        if self.step(Step::Designed).exists() {
+            return;
+        }
+        for step in [Step::Source, Step::Curated, Step::Prepared] {
+            // What cannot be removed stays: the error that is told is another one.
+            let _ = fs::remove_dir_all(self.step(step));
+        }
+        for file in [RUN, SPENT, LOCK] {
+            let _ = fs::remove_file(self.path.join(file));
+        }
+        let _ = fs::remove_dir(&self.path);
     }
 
     /// Opens a run to go on with it.
@@ -211,7 +227,7 @@ fn read_run(path: &Path) -> Result<FitSettings, EngineError> {
 }
 
 fn lock(path: &Path) -> Result<File, EngineError> {
-    let file = path.join(".lock");
+    let file = path.join(LOCK);
     let handle = File::create(&file).map_err(EngineError::file("create", &file))?;
     match handle.try_lock() {
         Ok(()) => Ok(handle),

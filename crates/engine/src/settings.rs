@@ -31,6 +31,10 @@ pub struct FitSettings {
     pub horizon: Vec<usize>,
     /// Of series: how many steps models look back; decided from the data when not given.
     pub history: Option<usize>,
+    /// The column that tells which series a row is of, in a table with a row for each series and moment.
+    pub series: Option<String>,
+    /// Each row of a table is a series: its columns of numbers are the readings, in order.
+    pub series_in_rows: bool,
     /// Columns to predict; empty: decided from the data.
     pub target: Vec<String>,
     /// Decided from the data when not given.
@@ -138,6 +142,8 @@ impl Default for FitSettings {
             neighbours: None,
             horizon: Vec::new(),
             history: None,
+            series: None,
+            series_in_rows: false,
             target: Vec::new(),
             task: None,
             metric: None,
@@ -210,6 +216,12 @@ impl FitSettings {
         }
         if self.history == Some(0) {
             return refuse("history", "must be at least 1".into());
+        }
+        if self.series_in_rows && (self.series.is_some() || !horizon.is_empty()) {
+            return refuse(
+                "series_in_rows",
+                "a row is a whole series, or one reading of a series: not both".into(),
+            );
         }
         if self.steps == Some(0) {
             return refuse("steps", "must be at least 1".into());

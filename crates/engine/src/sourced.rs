@@ -84,7 +84,7 @@ impl Sourced {
 }
 
 /// Names of columns that hold commas themselves, put together again from the pieces that a list with commas made of them.
-fn whole_names(pieces: &[String], table: &Table) -> Vec<String> {
+pub(crate) fn whole_names(pieces: &[String], table: &Table) -> Vec<String> {
     let mut names = Vec::new();
     let mut rest = pieces;
     while !rest.is_empty() {

@@ -61,6 +61,8 @@ fn data(args: &DataArgs, settings: &mut FitSettings) {
     if !args.horizon.is_empty() {
         settings.horizon.clone_from(&args.horizon);
     }
+    settings.series = args.series.clone().or(settings.series.take());
+    settings.series_in_rows |= args.series_in_rows;
     settings.history = args.history.or(settings.history);
     settings.image_size = args.image_size.or(settings.image_size);
     settings.memory = args.memory.or(settings.memory);

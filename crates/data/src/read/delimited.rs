@@ -4,6 +4,7 @@ use csv::StringRecord;
 
 use super::dialect::{Dialect, Separator};
 use super::names::unique_names;
+use super::number::NumberForm;
 use super::profile::{ColumnProfile, ColumnType};
 use super::text_column::TextColumn;
 use super::text_file::TextFile;
@@ -158,14 +159,14 @@ impl DelimitedText<'_> {
 
 /// A typed column being filled.
 enum Filling {
-    Number(super::number::NumberStyle, Vec<f64>),
+    Number(NumberForm, Vec<f64>),
     Text(TextColumn),
 }
 
 impl Filling {
     fn new(kind: ColumnType, rows: usize) -> Filling {
         match kind {
-            ColumnType::Number(style) => Filling::Number(style, Vec::with_capacity(rows)),
+            ColumnType::Number(form) => Filling::Number(form, Vec::with_capacity(rows)),
             ColumnType::Text => Filling::Text(TextColumn::with_capacity(rows)),
         }
     }
@@ -173,12 +174,9 @@ impl Filling {
     fn push(&mut self, cell: &str, markers: &MissingMarkers) {
         let present = Some(cell).filter(|cell| !markers.contains(cell));
         match self {
-            Filling::Number(style, values) => {
-                values.push(
-                    present
-                        .and_then(|cell| style.parse(cell))
-                        .unwrap_or(f64::NAN),
-                );
+            Filling::Number(form, values) => {
+                let value = present.and_then(|cell| form.parse(cell));
+                values.push(value.unwrap_or(f64::NAN));
             }
             Filling::Text(column) => column.push(present),
         }
@@ -366,6 +364,24 @@ mod tests {
             read.facts.notes[0].contains("1.234,5"),
             "{:?}",
             read.facts.notes
+        );
+    }
+
+    #[test]
+    fn numbers_with_units_are_numbers() {
+        let text = "$12.50,45.3%,3 kg\n\"$1,200\",0,2.5 kg\n,7%,800 g\n";
+        let read = read_text(text, &ReadOptions::default()).unwrap();
+        // The first row is no header, since the others hold numbers, too.
+        let prices = numbers(&read, "c1");
+        assert_eq!(prices[..2], [12.5, 1200.0]);
+        assert!(prices[2].is_nan());
+        assert_eq!(numbers(&read, "c2"), [45.3, 0.0, 7.0]);
+        let mixed = &read.table.column("c3").unwrap().values;
+        assert_eq!(mixed.text(2).unwrap(), "800 g");
+        let notes = read.facts.notes.join("\n");
+        assert!(
+            notes.contains("the unit `$`") && notes.contains("the unit `%`"),
+            "{notes}"
         );
     }
 

@@ -3,6 +3,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::number::NumberStyle;
+use super::unit::Unit;
 use crate::DataError;
 use crate::source::{HeaderFact, MissingMarkers, ReadOptions};
 
@@ -173,9 +174,12 @@ fn is_cut_by_blanks(sample: &[u8]) -> bool {
 }
 
 fn is_number(text: &str) -> bool {
-    NumberStyle::ALL
-        .into_iter()
-        .any(|style| style.parse(text).is_some())
+    let said = |number: &str| {
+        NumberStyle::ALL
+            .into_iter()
+            .any(|style| style.parse(number).is_some())
+    };
+    said(text) || Unit::of(text).is_some_and(|(_, number)| said(&number))
 }
 
 /// A header is a first row unlike the rows below it.

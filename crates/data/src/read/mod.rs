@@ -15,5 +15,6 @@ pub(crate) mod profile;
 pub(crate) mod text_column;
 pub(crate) mod text_file;
 pub(crate) mod thinning;
+pub(crate) mod unit;
 
 pub(crate) use format::FileFormat;

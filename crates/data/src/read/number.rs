@@ -1,3 +1,33 @@
+use super::unit::Unit;
+
+/// How the numbers of a column are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NumberForm {
+    /// How they are written.
+    pub style: NumberStyle,
+    /// Whether a unit stands beside them.
+    pub unit: bool,
+}
+
+impl NumberForm {
+    /// The number that a trimmed cell says, its unit left out.
+    pub(crate) fn parse(self, cell: &str) -> Option<f64> {
+        match Unit::of(cell) {
+            Some((_, number)) if self.unit => self.style.parse(&number),
+            _ => self.style.parse(cell),
+        }
+    }
+}
+
+/// The number that a trimmed text says by itself, as `12.5`, `$12.5` or `12.5 kg`.
+pub fn number_of(text: &str) -> Option<f64> {
+    NumberForm {
+        style: NumberStyle::Plain,
+        unit: true,
+    }
+    .parse(text)
+}
+
 /// How numbers are written in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NumberStyle {

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::number::{NumberStyle, is_code_like};
+use super::number::{NumberForm, NumberStyle, is_code_like};
+use super::unit::Unit;
 use crate::source::MissingMarkers;
 
 /// Distinct texts that are counted before a column is taken to have a different one in each row.
@@ -23,13 +24,25 @@ pub(crate) struct ColumnProfile {
     texts: HashSet<u64>,
     text_bytes: u64,
     overflowed: bool,
+    units: Units,
+}
+
+/// The units of a column's cells.
+#[derive(Debug, Default)]
+struct Units {
+    /// That of all cells so far; a zero needs none.
+    known: Option<Unit>,
+    /// Numbers that are not written in each style.
+    failures: [usize; 5],
+    /// They differ, are missing, or what stands beside them is a code rather than a number.
+    mixed: bool,
 }
 
 /// How a column will be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     /// As numbers.
-    Number(NumberStyle),
+    Number(NumberForm),
     /// As texts.
     Text,
 }
@@ -41,6 +54,7 @@ impl ColumnProfile {
             return;
         }
         self.present += 1;
+        self.units.take(cell);
         let digits = cell.bytes().all(|b| b.is_ascii_digit());
         if digits {
             self.whole += 1;
@@ -117,7 +131,18 @@ impl ColumnProfile {
                     style.example()
                 )
             });
-            return (ColumnType::Number(style), note);
+            return (ColumnType::Number(NumberForm { style, unit: false }), note);
+        }
+        if let Some((unit, style)) = self.units.shared(order) {
+            let note = format!(
+                "column `{name}` was read as numbers of the unit `{}`, written like `{}`; units are not converted",
+                unit.name(),
+                style.example()
+            );
+            return (
+                ColumnType::Number(NumberForm { style, unit: true }),
+                Some(note),
+            );
         }
         (ColumnType::Text, self.nearly_numbers(name))
     }
@@ -159,6 +184,34 @@ impl ColumnProfile {
     }
 }
 
+impl Units {
+    fn take(&mut self, cell: &str) {
+        if self.mixed || cell == "0" {
+            return;
+        }
+        match Unit::of(cell) {
+            Some((unit, number))
+                if !is_code_like(&number) && self.known.as_ref().is_none_or(|k| *k == unit) =>
+            {
+                for (style, failures) in NumberStyle::ALL.into_iter().zip(&mut self.failures) {
+                    *failures += usize::from(style.parse(&number).is_none());
+                }
+                self.known = Some(unit);
+            }
+            _ => self.mixed = true,
+        }
+    }
+
+    /// The unit that all cells share, and the first style that all are written in.
+    fn shared(&self, order: [NumberStyle; 5]) -> Option<(&Unit, NumberStyle)> {
+        let unit = self.known.as_ref().filter(|_| !self.mixed)?;
+        let style = order
+            .into_iter()
+            .find(|&s| self.failures[s as usize] == 0)?;
+        Some((unit, style))
+    }
+}
+
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
     if text.chars().all(plain) {
@@ -184,20 +237,27 @@ mod tests {
     #[test]
     fn types_follow_from_all_cells() {
         use NumberStyle::*;
-        let cases: [(&[&str], bool, ColumnType); 9] = [
-            (&["1", "2.5", "", "inf"], false, ColumnType::Number(Plain)),
-            (&["1,234", "2"], false, ColumnType::Number(CommaThousands)),
-            (&["1,234", "2"], true, ColumnType::Number(DecimalComma)),
-            (&["1.234,5", "2"], false, ColumnType::Number(DecimalComma)),
-            (
-                &["1 234", "2"],
-                false,
-                ColumnType::Number(SpacedDecimalPoint),
-            ),
+        let bare = |style| ColumnType::Number(NumberForm { style, unit: false });
+        let of_unit = |style| ColumnType::Number(NumberForm { style, unit: true });
+        let cases: [(&[&str], bool, ColumnType); 18] = [
+            (&["1", "2.5", "", "inf"], false, bare(Plain)),
+            (&["1,234", "2"], false, bare(CommaThousands)),
+            (&["1,234", "2"], true, bare(DecimalComma)),
+            (&["1.234,5", "2"], false, bare(DecimalComma)),
+            (&["1 234", "2"], false, bare(SpacedDecimalPoint)),
             (&["01234", "99999"], false, ColumnType::Text),
             (&["1.5", "abc"], false, ColumnType::Text),
-            (&["", "NA"], false, ColumnType::Number(Plain)),
-            (&["0.5", "007"], false, ColumnType::Number(Plain)),
+            (&["", "NA"], false, bare(Plain)),
+            (&["0.5", "007"], false, bare(Plain)),
+            (&["$12.50", "", "$3"], false, of_unit(Plain)),
+            (&["$1,234.50", "-$3"], false, of_unit(CommaThousands)),
+            (&["12,5 %", "0", "3 %"], true, of_unit(DecimalComma)),
+            (&["1 year", "12 years"], false, of_unit(Plain)),
+            (&["12 kg", "800 g"], false, ColumnType::Text),
+            (&["12 kg", "800"], false, ColumnType::Text),
+            (&["3 stars", "unrated"], false, ColumnType::Text),
+            (&["007 m", "008 m"], false, ColumnType::Text),
+            (&["10:30 h", "11:00 h"], false, ColumnType::Text),
         ];
         for (cells, european, expected) in cases {
             assert_eq!(

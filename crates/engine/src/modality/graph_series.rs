@@ -56,10 +56,13 @@ pub(super) fn open(source: &SeriesSource, settings: &FitSettings) -> Result<Open
         time_column: settings.time_column.clone(),
         ignore: settings.ignore.clone(),
         keep_zeros: settings.without.iter().any(|name| name == "dead-readings"),
+        series: settings.series.clone(),
+        reading: settings.target.first().cloned(),
     };
     let ReadSeries {
         series,
         time_column,
+        long,
         mut facts,
         findings,
     } = read_series(source, &options)?;
@@ -105,7 +108,11 @@ pub(super) fn open(source: &SeriesSource, settings: &FitSettings) -> Result<Open
         material: Box::new(Forecasts {
             units,
             time_column,
-            options,
+            options: SeriesOptions {
+                series: long.as_ref().map(|long| long.series.clone()),
+                reading: long.map(|long| long.reading),
+                ..options
+            },
         }),
     })
 }
@@ -123,10 +130,10 @@ fn check_settings(settings: &FitSettings) -> Result<(), EngineError> {
             "the last moments of series are their test part: say how many with `--test-share`",
         );
     }
-    if !settings.target.is_empty() {
+    if settings.target.len() > 1 {
         return refuse(
             "target",
-            "all series are predicted; leave some out with `--ignore`",
+            "one column is forecast, of each series that `--series` tells apart",
         );
     }
     if settings.group.is_some() {
@@ -245,6 +252,7 @@ impl Material for Forecasts {
             "negative-counts",
             "nodes-only-in-flows",
             "nodes-without-flows",
+            "other-columns",
             "periods",
             "series-begin-late",
         ]
@@ -415,6 +423,12 @@ struct Described {
 }
 
 impl Described {
+    /// The columns of a table with a row for each series and moment that tell the series and the reading, if the model was made from one.
+    fn long(&self) -> Option<[&String; 2]> {
+        let options = &self.options;
+        Some([options.series.as_ref()?, options.reading.as_ref()?])
+    }
+
     /// Moments that a forecast rests on.
     fn look_back(&self) -> usize {
         let longest = self.calendar.periods.last().copied().unwrap_or(0);
@@ -608,10 +622,13 @@ impl Input for SeriesInput {
 
     fn columns(&self) -> Vec<&str> {
         let time = self.described.time_column.iter();
-        let mut columns: Vec<&str> = time
-            .chain(&self.described.nodes)
-            .map(String::as_str)
-            .collect();
+        let mut columns: Vec<&str> = match self.described.long() {
+            Some(long) => time.chain(long).map(String::as_str).collect(),
+            None => time
+                .chain(&self.described.nodes)
+                .map(String::as_str)
+                .collect(),
+        };
         if self.described.kept.is_some() && !columns.contains(&NODE) {
             columns.push(NODE);
         }
@@ -674,9 +691,15 @@ impl Input for SeriesInput {
                 .collect::<Result<Vec<_>, _>>()?;
             return self.described.inputs(kept.clone(), Some(nodes));
         }
+        let long = self.described.long();
+        // What was learned from a row for each series and moment may be asked about with a column a series, too.
+        let long = long.filter(|[series, _]| table.column(series).is_some());
         let known = |column: &Column| {
-            self.described.nodes.contains(&column.name)
-                || self.described.time_column.as_ref() == Some(&column.name)
+            let of_series = match long {
+                Some(long) => long.contains(&&column.name),
+                None => self.described.nodes.contains(&column.name),
+            };
+            of_series || self.described.time_column.as_ref() == Some(&column.name)
         };
         let columns: Vec<Column> = table.columns.iter().filter(|c| known(c)).cloned().collect();
         if columns.is_empty() {
@@ -688,6 +711,8 @@ impl Input for SeriesInput {
         let time_column = self.described.time_column.clone();
         let options = SeriesOptions {
             time_column: time_column.filter(|name| columns.iter().any(|c| c.name == *name)),
+            series: long.map(|[series, _]| series.clone()),
+            reading: long.map(|[_, reading]| reading.clone()),
             ..self.described.options.clone()
         };
         let (series, _) = series_of(Table { columns }, "the rows", &options)?;

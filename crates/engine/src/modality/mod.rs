@@ -187,6 +187,9 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
             ),
         });
     }
+    if settings.series.is_some() || settings.series_in_rows {
+        return sequence::open_table(settings);
+    }
     // A folder may hold a picture beside its graph.
     if let Some(source) = graph::detect(&settings.source) {
         return graph::open(&source, settings);

@@ -5,10 +5,11 @@ use std::path::Path;
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
 use candor_data::{ReadOptions, Role, Schema, Source, Split, Table, Values, read_table};
 use candor_sequence::{
-    CLASS, FILE, ReadRecordings, ReadSeries, RecordingForm, RecordingSource, SequenceError,
-    SequenceLearner, SequenceUnits, SeriesChange, SeriesSet, curate_series, is_series_file,
-    part_shuffled, read_recordings, read_series, recording_check_names, series_across,
-    series_changed, series_check_names, series_parts, stretches_shuffled, unusable_series,
+    CLASS, FILE, LENGTH, OTHER_COLUMNS, ReadRecordings, ReadSeries, RecordingForm, RecordingSource,
+    SequenceError, SequenceLearner, SequenceUnits, SeriesChange, SeriesSet, TableColumns,
+    TableForm, curate_series, is_series_file, part_shuffled, read_recordings, read_series,
+    recording_check_names, series_across, series_changed, series_check_names, series_parts,
+    stretches_shuffled, unusable_series,
 };
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
@@ -16,9 +17,10 @@ use serde_json::Value;
 
 use super::table::joined;
 use super::{
-    Input, Inputs, Material, OF_NAMES, Opened, ReaderError, Readers, disturbance_named, malformed,
-    parts_of, rows_by_targets, to_json,
+    Input, Inputs, Material, OF_NAMES, Opened, ReaderError, Readers, disturbance_named,
+    leave_out_others, malformed, parts_of, rows_by_targets, to_json,
 };
+use crate::sourced::whole_names;
 use crate::{EngineError, FitSettings, Subject};
 
 /// Whether a source is a file of series.
@@ -98,6 +100,7 @@ pub(super) fn open_recordings(
         material: Box::new(SeriesOfSource {
             series,
             form: Some(form),
+            table: None,
         }),
     })
 }
@@ -141,7 +144,85 @@ pub(super) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
         facts,
         test,
         findings: Vec::new(),
-        material: Box::new(SeriesOfSource { series, form: None }),
+        material: Box::new(SeriesOfSource {
+            series,
+            form: None,
+            table: None,
+        }),
+    })
+}
+
+/// Reads the series of a table, and behind them those of the second one.
+pub(super) fn open_table(settings: &FitSettings) -> Result<Opened, EngineError> {
+    if settings.target.is_empty() {
+        return Err(EngineError::Setting {
+            setting: "target",
+            problem: "say which column is predicted of each series".to_owned(),
+        });
+    }
+    let options = ReadOptions {
+        // Readings must not be left out.
+        memory_bytes: None,
+        ..settings.read.clone()
+    };
+    let read = |source: &str| -> Result<candor_data::Read, EngineError> {
+        let parsed = Source::parse(source)?;
+        Ok(read_table(&parsed, &options)?)
+    };
+    let first = read(&settings.source)?;
+    let path = Path::new(&settings.source);
+    let named = |names: &[String]| -> Vec<String> { whole_names(names, &first.table) };
+    let (targets, ignored) = (named(&settings.target), &settings.ignore);
+    let needed: Vec<&str> = targets
+        .iter()
+        .chain(&settings.group)
+        .chain(&settings.sensitive)
+        .map(String::as_str)
+        .collect();
+    let others = needed
+        .iter()
+        .copied()
+        .chain(ignored.iter().map(String::as_str));
+    let columns = TableColumns {
+        series: settings.series.as_deref(),
+        time: settings.time_column.as_deref(),
+        others: others.collect(),
+    };
+    let form = TableForm::of(&first.table, path, &columns)?;
+    let units = |table: &Table, path: &Path| -> Result<_, EngineError> {
+        let found = form.read(table, path)?;
+        let (units, findings) = found.units(table, path, &form, &needed)?;
+        Ok((found.series, units, findings))
+    };
+    let (mut series, mut table, findings) = units(&first.table, path)?;
+    let own = series.len();
+    let mut test = None;
+    if let Some(path) = &settings.test {
+        let second = read(path)?;
+        let (more, of_test, _) = units(&second.table, Path::new(path))?;
+        series.append(&more);
+        table = joined(table, &of_test)?;
+        test = Some(second.facts);
+    }
+    let mut facts = first.facts;
+    facts.notes.push(format!(
+        "{} series of {} channels",
+        series.len(),
+        series.channels()
+    ));
+    facts.rows = own;
+    facts.columns = table.columns.len();
+    Ok(Opened {
+        test_rows: series.len() - own,
+        table,
+        facts,
+        test,
+        findings,
+        material: Box::new(SeriesOfSource {
+            series,
+            form: None,
+            table: Some(form),
+        }),
     })
 }
 
@@ -164,6 +245,8 @@ struct SeriesOfSource {
     series: SeriesSet,
     /// What files were brought to, where each series is one.
     form: Option<RecordingForm>,
+    /// Where the readings stand, where they are those of a table.
+    table: Option<TableForm>,
 }
 
 impl Material for SeriesOfSource {
@@ -177,12 +260,31 @@ impl Material for SeriesOfSource {
     }
 
     fn own_checks(&self) -> Vec<&'static str> {
-        [&series_check_names()[..], &recording_check_names()].concat()
+        let own = [&series_check_names()[..], &recording_check_names()].concat();
+        [&own[..], &[OTHER_COLUMNS]].concat()
     }
 
     fn settle(&self, schema: &mut Schema) -> Vec<Finding> {
-        schema.set_role(FILE, Role::Ignored);
-        Vec::new()
+        match &self.table {
+            None => {
+                schema.set_role(FILE, Role::Ignored);
+                Vec::new()
+            }
+            Some(form) => {
+                if let TableForm::Readings { series, .. } = form {
+                    schema.set_role(series, Role::Ignored);
+                }
+                let remedy =
+                    "nothing; what is to be seen has to be a number that is read at each moment";
+                leave_out_others(
+                    schema,
+                    LENGTH,
+                    OTHER_COLUMNS,
+                    "beside the readings",
+                    remedy.to_owned(),
+                )
+            }
+        }
     }
 
     fn findings(
@@ -215,6 +317,7 @@ impl Material for SeriesOfSource {
         to_json(&Described {
             channels: (0..channels).map(|c| column_name(channels, c)).collect(),
             form: self.form.clone(),
+            table: self.table.clone(),
         })
     }
 
@@ -248,6 +351,9 @@ struct Described {
     /// What files are brought to, where each series was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     form: Option<RecordingForm>,
+    /// Where the readings stand in a table, where series were read from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    table: Option<TableForm>,
 }
 
 fn described(input: &Value) -> Result<Described, String> {
@@ -258,6 +364,14 @@ fn described(input: &Value) -> Result<Described, String> {
         true => Err("no series is without a channel".to_owned()),
         false if !described.form.as_ref().is_none_or(fits) => {
             Err("how recordings are read is damaged".to_owned())
+        }
+        false
+            if !described
+                .table
+                .as_ref()
+                .is_none_or(|t| t.channels() == described.channels.len()) =>
+        {
+            Err("how tables of series are read is damaged".to_owned())
         }
         false => Ok(described),
     }
@@ -293,7 +407,10 @@ impl Described {
 
 impl Input for Described {
     fn columns(&self) -> Vec<&str> {
-        self.channels.iter().map(String::as_str).collect()
+        match &self.table {
+            Some(form) => form.columns(),
+            None => self.channels.iter().map(String::as_str).collect(),
+        }
     }
 
     fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
@@ -331,8 +448,14 @@ impl Input for Described {
         Ok(self.inputs(read.series))
     }
 
-    /// Rows as a service gets them, or a table: in the cell `series` (or `channel 1`, `channel 2`, ...) the readings, parted by commas.
+    /// Rows as those of the table that was learned from. Else as a service gets them, or a table: in the cell `series` (or `channel 1`, `channel 2`, ...) the readings, parted by commas.
     fn rows(&self, table: &Table) -> Result<Inputs, EngineError> {
+        if let Some(form) = &self.table {
+            let found = form.read(table, Path::new("the rows"))?;
+            let mut inputs = self.inputs(found.series);
+            inputs.names = found.names;
+            return Ok(inputs);
+        }
         let names = &self.channels;
         let missing: Vec<String> = names
             .iter()

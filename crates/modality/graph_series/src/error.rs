@@ -57,6 +57,28 @@ pub enum SeriesError {
         /// The time.
         text: String,
     },
+    /// Two rows of one series and time.
+    #[error("`{}`, row {row}: the series `{series}` has a reading at `{text}` already", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// Row of data, from 1.
+        row: usize,
+        /// The series.
+        series: String,
+        /// The time.
+        text: String,
+    },
+    /// A row that does not say which series it is of.
+    #[error("`{}`, row {row}: column `{column}` does not say which series it is of", path.display())]
+    Nameless {
+        /// The file.
+        path: PathBuf,
+        /// Row of data, from 1.
+        row: usize,
+        /// The column that tells the series.
+        column: String,
+    },
     /// Rows whose distances in time are no multiples of one step.
     #[error("`{}`, row {row}: {found} after the row before it, where the usual step is {step}", path.display())]
     Irregular {
@@ -121,6 +143,10 @@ pub enum SeriesError {
 const CLOCK: &str =
     "if a clock was put back there, write the zone behind each time, as in 2024-10-27T02:00+01:00";
 
+/// What is told where times come again.
+const SEVERAL: &str =
+    "if each row is of one of several series, name the column that says which with `--series`";
+
 impl Hints for SeriesError {
     fn hints(&self) -> Vec<String> {
         match self {
@@ -134,11 +160,19 @@ impl Hints for SeriesError {
             SeriesError::Time { .. } => {
                 vec!["write times as 2024-03-01 12:30:00, or as numbers that ascend by equal steps".into()]
             }
-            SeriesError::Unordered { .. } => vec!["sort the rows by time".into(), CLOCK.into()],
+            SeriesError::Unordered { .. } => {
+                vec!["sort the rows by time".into(), SEVERAL.into(), CLOCK.into()]
+            }
             SeriesError::DuplicateTime { .. } => vec![
                 "keep one row a moment: take the mean of those that share one".into(),
+                SEVERAL.into(),
                 CLOCK.into(),
             ],
+            SeriesError::Twice { .. } => vec![
+                "keep one row for each series and moment: take the mean of those that share one".into(),
+                CLOCK.into(),
+            ],
+            SeriesError::Nameless { .. } => vec!["fill in its name, or leave the row out".into()],
             SeriesError::Irregular { .. } => vec![
                 "bring the rows to equal steps; moments that are merely missing are filled in by themselves".into(),
             ],

@@ -48,6 +48,6 @@ pub use regression::LagRegression;
 pub use rolling::{Rolled, roll_origins, weigh_by_past_errors};
 pub use rules::{Rule, RuleModel};
 pub use series::Series;
-pub use source::{ReadSeries, SeriesOptions, SeriesSource, read_series, series_of};
+pub use source::{Long, ReadSeries, SeriesOptions, SeriesSource, read_series, series_of};
 pub use split::{Parts, part_in_time};
 pub use travel::{Leg, LegTime, TravelError, TravelSettings, TravelTime, travel_time};

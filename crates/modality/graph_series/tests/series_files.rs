@@ -80,6 +80,105 @@ fn edges_and_places_join_series_by_name_or_number() {
     );
 }
 
+/// Hours of two sites, the second of which begins four hours later and lacks its last hour; the rows in any order.
+fn long(rows: usize) -> String {
+    let mut lines = Vec::new();
+    for t in 0..rows {
+        let (day, hour) = (1 + t / 24, t % 24);
+        let when = format!("2024-03-{day:02} {hour:02}:00:00");
+        lines.push(format!("north,{when},{},7", t % 24));
+        if t >= 4 && t + 1 < rows {
+            lines.push(format!("south,{when},{},8", 50 + t % 7));
+        }
+    }
+    lines.sort_by_key(|line| {
+        line.len() * 31 % 7 + line.bytes().map(usize::from).sum::<usize>() % 13
+    });
+    format!("site,when,load,sensor\n{}\n", lines.join("\n"))
+}
+
+#[test]
+fn a_row_for_each_series_and_moment_becomes_a_column_a_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |text: &str, change: &dyn Fn(&mut SeriesOptions)| {
+        std::fs::write(folder.path().join("values.csv"), text).unwrap();
+        let mut options = SeriesOptions {
+            reading: Some("load".into()),
+            ..SeriesOptions::default()
+        };
+        change(&mut options);
+        read(folder.path(), &options)
+    };
+    let text = long(72);
+    let found = of(&text, &|_| ()).unwrap();
+    let columns = found.long.unwrap();
+    assert_eq!(
+        (columns.series.as_str(), columns.reading.as_str()),
+        ("site", "load")
+    );
+    assert_eq!(found.time_column.as_deref(), Some("when"));
+    let series = found.series;
+    let place = |name: &str| series.nodes.iter().position(|n| n == name).unwrap();
+    let (north, south) = (place("north"), place("south"));
+    assert_eq!((series.nodes.len(), series.steps()), (2, 72));
+    assert_eq!(series.at(25, north), 1.0);
+    assert_eq!(series.at(25, south), 54.0);
+    assert!(series.at(3, south).is_nan() && series.at(71, south).is_nan());
+    assert_eq!(series.at(71, north), 23.0);
+    assert_eq!(series.calendar.periods, [24]);
+    let kinds: Vec<&str> = found.findings.iter().map(|f| f.kind.as_str()).collect();
+    assert!(kinds.contains(&"other-columns"), "{kinds:?}");
+
+    // Series that are numbered are found, too: the sensor is as good a name as the site, and comes later.
+    let numbered = text.replace("north", "1").replace("south", "2");
+    let found = of(&numbered, &|o| o.series = Some("sensor".into())).unwrap();
+    assert_eq!(found.series.nodes.len(), 2);
+    let found = of(&numbered, &|_| ()).unwrap();
+    assert_eq!(found.long.unwrap().series, "site");
+
+    let twice = format!("{text}north,2024-03-02 05:00:00,1,7\n");
+    let nameless = text.replacen("south", "", 1);
+    let cases = [
+        (
+            of(&text, &|o| o.reading = None),
+            "several columns of numbers (`load`, `sensor`)",
+        ),
+        (
+            of(&text, &|o| o.reading = Some("laod".into())),
+            "did you mean `load`?",
+        ),
+        (
+            of(&text, &|o| o.reading = Some("when".into())),
+            "tells the time or the series",
+        ),
+        (
+            of(&text, &|o| o.series = Some("sight".into())),
+            "did you mean `site`?",
+        ),
+        (
+            of(&twice, &|o| o.series = Some("site".into())),
+            "`north` has a reading at `2024-03-02 05:00:00` already",
+        ),
+        (
+            of(&nameless, &|o| o.series = Some("site".into())),
+            "does not say which series",
+        ),
+        (of(&hourly(48), &|_| ()), "all series are predicted"),
+        (
+            of("site,load\na,1\nb,2\n", &|o| o.series = Some("site".into())),
+            "no column is one of times",
+        ),
+    ];
+    for (place, (result, expected)) in cases.into_iter().enumerate() {
+        let error = result.unwrap_err();
+        assert!(
+            error.to_string().contains(expected),
+            "case {place}: {error}"
+        );
+        assert!(!error.hints().is_empty());
+    }
+}
+
 #[test]
 fn moments_without_a_row_are_filled_in() {
     let whole = hourly(60);

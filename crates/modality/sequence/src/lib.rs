@@ -1,6 +1,6 @@
 //! The modalities `sequence` and `text`: one prediction is about a whole series, or a whole text.
 //!
-//! `ts` reads series of a file, `recordings` those that are files (`wav`, tables), `series` holds them; `scaling` and `prepare` fit what models need to know of the training part. `kernels` are random
+//! `ts` reads series of a file, `tabular` those of a table, `recordings` those that are files (`wav`, tables), `series` holds them; `scaling` and `prepare` fit what models need to know of the training part. `kernels` are random
 //! convolutions, on whose features `ridge` learns; `design` names the networks and the space of a search, `body` how each sees a series;
 //! `challenge` is what can go wrong in the world. `text` has the same for texts.
 
@@ -20,6 +20,7 @@ mod recordings;
 pub mod ridge;
 mod scaling;
 mod series;
+mod tabular;
 pub mod text;
 mod ts;
 mod wav;
@@ -40,4 +41,5 @@ pub use recordings::{
 };
 pub use scaling::{Scaler, Scaling};
 pub use series::{SeriesSet, fill_gaps};
+pub use tabular::{OTHER_COLUMNS, TableColumns, TableForm, TableSeries};
 pub use ts::{CLASS, LENGTH, ReadSeries, TARGET, is_series_file, read_series};

@@ -298,18 +298,8 @@ pub fn read_recordings(
     }
     let uneven = places(&|one| one.uneven);
     if !uneven.is_empty() {
-        findings.push(finding(
-            TIMES,
-            Severity::Warning,
-            &uneven,
-            format!(
-                "times of {} files do not ascend by equal steps ({})",
-                uneven.len(),
-                named(&uneven).join(", ")
-            ),
-            "bring readings to equal steps, in order, one a moment",
-            "readings are taken in the order of the file",
-        ));
+        let named = format!(" ({})", named(&uneven).join(", "));
+        findings.push(uneven_times(&uneven, "files", &named));
     }
     let timed = read.iter().flatten().any(|one| one.timed);
     let mut series = SeriesSet::new(form.channels);
@@ -526,10 +516,7 @@ fn table(
         timed: false,
     };
     for column in read.table.columns {
-        if TIME_NAMES
-            .iter()
-            .any(|name| column.name.trim().eq_ignore_ascii_case(name))
-        {
+        if is_time_name(&column.name) {
             one.timed = true;
             one.uneven |= !ascend_evenly(&time_values(&column));
             continue;
@@ -553,7 +540,30 @@ fn table(
     }
 }
 
-fn ascend_evenly(times: &[f64]) -> bool {
+/// Whether a column of that name is one of times.
+pub(crate) fn is_time_name(name: &str) -> bool {
+    let name = name.trim();
+    TIME_NAMES
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// What is told of series whose times do not ascend by equal steps.
+pub(crate) fn uneven_times(units: &[usize], what: &str, named: &str) -> Finding {
+    finding(
+        TIMES,
+        Severity::Warning,
+        units,
+        format!(
+            "times of {} {what} do not ascend by equal steps{named}",
+            units.len()
+        ),
+        "bring readings to equal steps, in order, one a moment",
+        "readings are taken in their order, whatever the time between them",
+    )
+}
+
+pub(crate) fn ascend_evenly(times: &[f64]) -> bool {
     let mut steps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     steps.sort_by(f64::total_cmp);
     let usual = steps.get(steps.len() / 2).copied().unwrap_or(1.0);

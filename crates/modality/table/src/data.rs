@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use candor_baselines::{BaselineError, FeatureKind, Matrix};
 use candor_core::{Hints, did_you_mean};
-use candor_data::{ColumnKind, Role, Schema, Table, Values, parse_date};
+use candor_data::{ColumnKind, Role, Schema, Table, Values, number_of, parse_date};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -297,7 +297,7 @@ fn number(cells: &Values, row: usize) -> f32 {
         Values::Numeric(values) => values[row],
         Values::Text { .. } => cells
             .text(row)
-            .and_then(|text| text.trim().parse().ok())
+            .and_then(|text| number_of(text.trim()))
             .unwrap_or(f64::NAN),
     };
     let value = value as f32;
@@ -456,10 +456,14 @@ mod tests {
         let encoder =
             TableEncoder::fit(&train, &schema(&[("x", ColumnKind::Numeric)]), &[0]).unwrap();
         let matrix = encoder
-            .encode(&table(vec![("x", texts(&["2.5", "oops", ""]))]))
+            .encode(&table(vec![(
+                "x",
+                texts(&["2.5", "oops", "", "$3", "4 kg"]),
+            )]))
             .unwrap();
         assert_eq!(matrix.values()[0], 2.5);
         assert!(matrix.values()[1].is_nan() && matrix.values()[2].is_nan());
+        assert_eq!(matrix.values()[3..], [3.0, 4.0]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod dead;
 mod distances;
 mod joined;
+mod long;
 mod moving;
 mod recorded;
 mod times;
@@ -15,6 +16,7 @@ use candor_data::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::long::Long;
 use crate::{Calendar, Series, SeriesError};
 
 /// Endings of tables, the usual first.
@@ -31,7 +33,7 @@ pub enum SeriesSource {
     /// A folder with `values.csv` and maybe `adjacency.csv`, `edges.csv`, `distances.csv` or `coordinates.csv`, or `mobility.csv` with edges
     /// that change with time (also `.tsv`, `.parquet`, `.arrow`, `.feather`, `.h5`, the first two also with `.gz`).
     Folder(PathBuf),
-    /// One table: a row a moment, a column a series. Beside one in HDF5, as METR-LA and PEMS-BAY are published, what joins the series is
+    /// One table: a row a moment, a column a series, or a row for each series and moment. Beside one in HDF5, as METR-LA and PEMS-BAY are published, what joins the series is
     /// looked for as in a folder.
     File(PathBuf),
     /// A data set of PyTorch Geometric Temporal, series and edges in one (`.json`, `.json.gz`).
@@ -72,6 +74,10 @@ pub struct SeriesOptions {
     pub ignore: Vec<String>,
     /// Readings of zero stay what they are, however unlikely.
     pub keep_zeros: bool,
+    /// The column that tells the series of a row, of a table with a row for each series and moment; found when not given.
+    pub series: Option<String>,
+    /// What was read there; found when not given, if there is but one column of numbers.
+    pub reading: Option<String>,
 }
 
 /// Series that were read.
@@ -81,6 +87,8 @@ pub struct ReadSeries {
     pub series: Series,
     /// The name of the column of times, if there is one.
     pub time_column: Option<String>,
+    /// The columns of a table with a row for each series and moment, if it is one.
+    pub long: Option<Long>,
     /// What was found out while reading.
     pub facts: SourceFacts,
     /// What was noticed.
@@ -119,8 +127,14 @@ pub fn read_series(
     let FromTable {
         mut series,
         time_column,
+        long,
         mut findings,
     } = FromTable::read(table, &values_path, options)?;
+    if let Some(Long { series, reading }) = &long {
+        facts.notes.push(format!(
+            "a row for each series and moment: `{series}` tells the series, `{reading}` is forecast"
+        ));
+    }
     let mut sums = vec![facts.sha256.clone()];
     if let Some(path) = moving {
         let steps = series.steps();
@@ -161,6 +175,7 @@ pub fn read_series(
     Ok(ReadSeries {
         series,
         time_column,
+        long,
         facts,
         findings,
     })
@@ -181,12 +196,13 @@ fn read_recorded(path: &Path, options: &SeriesOptions) -> Result<ReadSeries, Ser
             ..read.series
         },
         time_column: read.time_column,
+        long: read.long,
         facts,
         findings: read.findings,
     })
 }
 
-/// Series of a table that is in memory, without a graph: a row a moment, a column a series. `name` is what messages call it.
+/// Series of a table that is in memory, without a graph: a row a moment, a column a series, or a row for each series and moment. `name` is what messages call it.
 ///
 /// # Errors
 /// As [`read_series`].
@@ -202,6 +218,7 @@ pub fn series_of(
 struct FromTable {
     series: Series,
     time_column: Option<String>,
+    long: Option<Long>,
     findings: Vec<Finding>,
 }
 
@@ -212,6 +229,7 @@ impl FromTable {
         options: &SeriesOptions,
     ) -> Result<FromTable, SeriesError> {
         let mut findings = Vec::new();
+        let long = long::spread(&mut table, path, options, &mut findings)?;
         let found = times::take(
             &mut table,
             path,
@@ -252,6 +270,7 @@ impl FromTable {
                 flows: None,
             },
             time_column: found.map(|times| times.column),
+            long,
             findings,
         })
     }

@@ -44,39 +44,12 @@ pub(super) fn take(
     named: Option<&str>,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Times>, SeriesError> {
-    let place = match named {
-        Some(name) => Some(
-            table
-                .columns
-                .iter()
-                .position(|c| c.name == name)
-                .ok_or_else(|| {
-                    let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-                    SeriesError::Setting {
-                        setting: "time_column",
-                        problem: format!(
-                            "there is no column `{name}`{}",
-                            candor_core::did_you_mean(name, &known)
-                        ),
-                    }
-                })?,
-        ),
-        None => table.columns.iter().position(is_time),
+    let Some(place) = place(table, named)? else {
+        return Ok(None);
     };
-    let Some(place) = place else { return Ok(None) };
     let column = table.columns.remove(place);
-    let values = time_values(&column);
+    let values = known(&column, path)?;
     let text = |row: usize| column.values.text(row).unwrap_or_default();
-    for (row, value) in values.iter().enumerate() {
-        if !value.is_finite() {
-            return Err(SeriesError::Time {
-                path: path.to_owned(),
-                row: row + 1,
-                column: column.name.clone(),
-                text: text(row),
-            });
-        }
-    }
     for row in 1..values.len() {
         let fault = match values[row].total_cmp(&values[row - 1]) {
             std::cmp::Ordering::Greater => continue,
@@ -135,6 +108,38 @@ pub(super) fn take(
         places,
         seconds: scale.map(|scale| (values[0] * scale, step * scale)),
     }))
+}
+
+/// Where the column of times is, if there is one.
+pub(super) fn place(table: &Table, named: Option<&str>) -> Result<Option<usize>, SeriesError> {
+    let Some(name) = named else {
+        return Ok(table.columns.iter().position(is_time));
+    };
+    let found = table.columns.iter().position(|c| c.name == name);
+    found.map(Some).ok_or_else(|| {
+        let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        SeriesError::Setting {
+            setting: "time_column",
+            problem: format!(
+                "there is no column `{name}`{}",
+                candor_core::did_you_mean(name, &known)
+            ),
+        }
+    })
+}
+
+/// The times of all rows.
+pub(super) fn known(column: &Column, path: &Path) -> Result<Vec<f64>, SeriesError> {
+    let values = time_values(column);
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(row) => Err(SeriesError::Time {
+            path: path.to_owned(),
+            row: row + 1,
+            column: column.name.clone(),
+            text: column.values.text(row).unwrap_or_default(),
+        }),
+    }
 }
 
 fn is_time(column: &Column) -> bool {
