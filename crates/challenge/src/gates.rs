@@ -296,8 +296,19 @@ impl Jury {
         }
     }
 
-    /// Whether the model notices inputs that are unlike its training data.
-    pub fn strangeness(&self, detection: &Detection, false_alarms: f64) -> Verdict {
+    /// Whether made-up inputs are told from real ones as well as the gate demands.
+    pub fn sees_strangeness(&self, detection: &Detection) -> bool {
+        detection.auroc >= self.gates.strangeness_auroc
+    }
+
+    /// Whether the model notices inputs that are unlike its training data. `apart` is how well a model that learned from both kinds tells
+    /// made-up inputs from real ones (area under the ROC curve), where that is known: nobody can notice what is not there.
+    pub fn strangeness(
+        &self,
+        detection: &Detection,
+        false_alarms: f64,
+        apart: Option<f64>,
+    ) -> Verdict {
         let Words {
             rows,
             columns,
@@ -309,7 +320,21 @@ impl Jury {
             return self.too_few(NAME, detection.inside);
         }
         let quiet = false_alarms <= self.gates.false_alarms;
-        let sees = detection.auroc >= self.gates.strangeness_auroc;
+        let sees = self.sees_strangeness(detection);
+        if let Some(apart) =
+            apart.filter(|&apart| quiet && !sees && apart < self.gates.strangeness_auroc)
+        {
+            return not_applicable(
+                NAME,
+                format!(
+                    "Made-up inputs ({strange}) are too much like real ones to prove anything: even a model that learned from both tells them \
+                     apart {} of the time (half would be guessing), since the {columns} hardly depend on one another. {} of the real test \
+                     {rows} are refused as strange.",
+                    percent(apart),
+                    percent(false_alarms)
+                ),
+            );
+        }
         let reason = format!(
             "Made-up inputs ({strange}) are told from real ones {} of the time (half would be guessing); {} of the real \
              test {rows} are refused as strange{}.",
@@ -508,6 +533,32 @@ mod tests {
 
     fn truth(n: usize) -> Targets {
         Targets::Classes((0..n as u32).map(|i| i % 2).collect())
+    }
+
+    #[test]
+    fn what_nobody_could_tell_apart_proves_nothing() {
+        let jury = Jury {
+            gates: Gates::default(),
+            words: candor_core::Modality::Table.words(),
+        };
+        let detection = Detection {
+            auroc: 0.52,
+            inside: 200,
+            ..Detection::of(&[0.0, 1.0], &[0.0, 1.0]).unwrap()
+        };
+        let outcome = |auroc, alarms, apart| {
+            let detection = Detection {
+                auroc,
+                ..detection.clone()
+            };
+            jury.strangeness(&detection, alarms, apart).outcome
+        };
+        assert_eq!(outcome(0.52, 0.01, None), Outcome::Fail);
+        assert_eq!(outcome(0.52, 0.01, Some(0.9)), Outcome::Fail);
+        assert_eq!(outcome(0.52, 0.01, Some(0.55)), Outcome::NotApplicable);
+        // Too many real units are refused, whatever can be told apart.
+        assert_eq!(outcome(0.52, 0.2, Some(0.55)), Outcome::Fail);
+        assert_eq!(outcome(0.7, 0.01, None), Outcome::Pass);
     }
 
     #[test]

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 pub struct Answer {
     /// The unit's number, from 1.
     pub row: usize,
+    /// What the unit is called in its source, where it has a name beside its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// What the model predicts; given even when it abstains, so that a person can look at it.
     pub prediction: Prediction,
     /// The probability, by the model's own word, that the prediction is right (for labels: all of them; for numbers: within the
@@ -30,6 +33,7 @@ impl Answer {
     pub fn unreadable(row: usize, why: &str) -> Answer {
         Answer {
             row,
+            unit: None,
             prediction: Prediction::Nothing,
             confidence: 0.0,
             uncertainty: f64::NAN,

@@ -174,6 +174,7 @@ impl Predictor {
                 .decide(p_value, confidence[i], share[i]);
             Answer {
                 row: rows[i] + 1,
+                unit: None,
                 prediction,
                 confidence: confidence[i],
                 uncertainty: uncertainty.total[i],

@@ -3,11 +3,10 @@ use candor_data::{Column, Table, Values};
 use candor_deploy::{Answer, Prediction};
 
 /// Answers as a table; see [`crate::Model::table_of`].
-pub(crate) fn table_of(target: &Target, names: Option<&[String]>, answers: &[Answer]) -> Table {
+pub(crate) fn table_of(target: &Target, named: bool, answers: &[Answer]) -> Table {
     let mut columns = vec![numbers("row", answers, |a| a.row as f64)];
-    if let Some(names) = names {
-        // Rows are counted from 1.
-        columns.push(texts("unit", answers, |a| names.get(a.row - 1).cloned()));
+    if named {
+        columns.push(texts("unit", answers, |a| a.unit.clone()));
     }
     match target.task {
         Task::Binary | Task::Multiclass => columns.extend(of_classes(target, answers)),

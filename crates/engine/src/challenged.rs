@@ -37,6 +37,8 @@ pub use trust::{DetectorScore, RandomisedPoint};
 const IMPORTANCE_UNITS: usize = 1_000;
 /// Columns whose importance is measured at most; the first ones.
 const IMPORTANCE_COLUMNS: usize = 100;
+/// Units that are told from made-up ones by a model that learns from both, where the detector does not.
+const APART_UNITS: usize = 2_000;
 /// Test units that are disturbed, and how strongly, of 5.
 const ROBUSTNESS_UNITS: usize = 500;
 const SEVERITIES: [u8; 3] = [1, 3, 5];
@@ -661,9 +663,17 @@ impl<'a> Judge<'a> {
         let refused =
             real.iter().filter(|a| is_strange(a, rule)).count() as f64 / real.len() as f64;
         let detection = Detection::of(&score(&real), &score(&shuffled))?;
+        let apart = match self.jury.sees_strangeness(&detection) {
+            true => None,
+            false => {
+                let seed = self.seed.derive("told apart", &[]);
+                let learned = self.trained.prepared.split.development();
+                subject.told_apart(&sample(&learned, APART_UNITS, seed), seed)?
+            }
+        };
         result
             .verdicts
-            .push(self.jury.strangeness(&detection, refused));
+            .push(self.jury.strangeness(&detection, refused, apart));
         result.strangeness = Some((detection, refused));
         self.detectors(result, &rows, &strange, (&real, &shuffled))
     }

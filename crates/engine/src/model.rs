@@ -73,6 +73,7 @@ impl Model {
         let unreadable = inputs.unreadable.iter();
         answers.extend(unreadable.map(|(unit, why)| Answer::unreadable(unit + 1, why)));
         answers.sort_by_key(|answer| answer.row);
+        named(&mut answers, inputs);
         Ok(answers)
     }
 
@@ -119,7 +120,7 @@ impl Model {
     /// errors are cut), then confidence, uncertainty and
     /// its two parts, `strangeness_p`, `abstained` and `reason`.
     pub fn table_of(&self, inputs: &Inputs, answers: &[Answer]) -> Table {
-        crate::answers::table_of(&self.parts().target, inputs.names(), answers)
+        crate::answers::table_of(&self.parts().target, inputs.names().is_some(), answers)
     }
 
     /// What the prediction of one unit rests on, drawn; `text` is the unit as a source has it, `place` that of the class, label or number
@@ -164,9 +165,10 @@ impl Model {
             });
         }
         let followed = self.followed(inputs)?;
-        let answers = self
+        let mut answers = self
             .predictor
             .answers_at(&inputs.units, &[unit], followed.as_ref())?;
+        named(&mut answers, inputs);
         let Some(answer) = answers.into_iter().next() else {
             return Ok(None);
         };
@@ -200,6 +202,15 @@ impl Model {
     /// When the source cannot be read, or lacks a column.
     pub fn read(&self, source: &str, options: &ReadOptions) -> Result<Inputs, EngineError> {
         self.input.read(source, options)
+    }
+}
+
+/// Puts the names of units beside their numbers.
+fn named(answers: &mut [Answer], inputs: &Inputs) {
+    let Some(names) = inputs.names() else { return };
+    for answer in answers {
+        // Rows are counted from 1.
+        answer.unit = names.get(answer.row - 1).cloned();
     }
 }
 

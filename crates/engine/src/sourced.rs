@@ -115,7 +115,7 @@ impl SourceResult {
             None => SchemaOptions {
                 target: named.clone(),
                 group: settings.group.clone(),
-                time_column: settings.time_column.clone(),
+                time_column: settings.time_column.clone().filter(|name| of_units(&name)),
                 sensitive: settings.sensitive.clone(),
                 ignore: settings.ignore.iter().filter(of_units).cloned().collect(),
             },

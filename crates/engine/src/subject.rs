@@ -53,6 +53,16 @@ pub trait Subject: Send + Sync {
     /// When they cannot be made.
     fn strange(&self, units: &[usize], seed: Seed) -> Result<Units, EngineError>;
 
+    /// How well a model that learns from the given units and from [`Subject::strange`] ones tells others of both kinds apart, as the area
+    /// under the ROC curve; `None` where that is not known. Where parts of units do not depend on one another, nobody can.
+    ///
+    /// # Errors
+    /// When the model cannot be trained.
+    fn told_apart(&self, units: &[usize], seed: Seed) -> Result<Option<f64>, EngineError> {
+        let _ = (units, seed);
+        Ok(None)
+    }
+
     /// Names of the parts of the input that importance is measured for.
     fn parts(&self) -> Vec<String>;
 

@@ -14,6 +14,7 @@ mod people;
 mod rare;
 pub(crate) mod row_keys;
 mod size;
+mod spellings;
 mod useless;
 
 use candor_core::{Evidence, Finding, Seed, Severity, Target, Targets, did_you_mean};
@@ -34,7 +35,7 @@ pub(crate) trait Check: Sync {
 }
 
 /// All checks, in the order in which their findings are shown.
-pub(crate) fn checks() -> [&'static dyn Check; 17] {
+pub(crate) fn checks() -> [&'static dyn Check; 18] {
     [
         &size::TooFewRows,
         &missing::MissingTarget,
@@ -49,6 +50,7 @@ pub(crate) fn checks() -> [&'static dyn Check; 17] {
         &infinities::Infinities,
         &outliers::Outliers,
         &imbalance::Imbalance,
+        &spellings::Spellings,
         &rare::RareCategories,
         &rare::HighCardinality,
         &drift::Drift,

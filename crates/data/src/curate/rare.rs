@@ -9,7 +9,7 @@ const RARE: usize = 5;
 const MANY: usize = 100;
 
 /// How many rows have each text of a column.
-fn counts(values: &Values, rows: &[usize]) -> Vec<(usize, String)> {
+pub(super) fn counts(values: &Values, rows: &[usize]) -> Vec<(usize, String)> {
     let Values::Text { codes, dictionary } = values else {
         return Vec::new();
     };

@@ -321,3 +321,39 @@ fn copies_on_both_sides_of_a_split_are_found() -> Result<(), DataError> {
     );
     Ok(())
 }
+
+#[test]
+fn classes_and_categories_in_several_spellings_are_told() -> Result<(), DataError> {
+    let mut table = with(
+        clean(200),
+        texts(
+            "town",
+            &["New York", "new-york", "Boston", "Austin"],
+            (0..200).map(|i| i % 4),
+        ),
+    );
+    assert!(kinds(&clean(200))?.iter().all(|kind| kind != "spellings"));
+    if let Some(y) = table.columns.iter_mut().find(|c| c.name == "y") {
+        y.values = texts(
+            "y",
+            &["yes", "no", "Yes", "NO"],
+            (0..200).map(|i| i * 7 % 4),
+        )
+        .values;
+    }
+    let found = look(&table, &CurateOptions::default())?.findings;
+    let found: Vec<&Finding> = found.iter().filter(|f| f.kind == "spellings").collect();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].severity, Severity::Warning);
+    assert!(
+        found[0].message.contains("2 classes") && found[0].message.contains("`yes`, `Yes`"),
+        "{}",
+        found[0].message
+    );
+    assert!(
+        found[1].message.contains("`New York`, `new-york`"),
+        "{}",
+        found[1].message
+    );
+    Ok(())
+}

@@ -101,6 +101,7 @@ pub(super) fn open_recordings(
             series,
             form: Some(form),
             table: None,
+            columns: Vec::new(),
         }),
     })
 }
@@ -148,6 +149,7 @@ pub(super) fn open(settings: &FitSettings) -> Result<Opened, EngineError> {
             series,
             form: None,
             table: None,
+            columns: Vec::new(),
         }),
     })
 }
@@ -222,6 +224,7 @@ pub(super) fn open_table(settings: &FitSettings) -> Result<Opened, EngineError> 
             series,
             form: None,
             table: Some(form),
+            columns: first.table.columns.into_iter().map(|c| c.name).collect(),
         }),
     })
 }
@@ -247,6 +250,8 @@ struct SeriesOfSource {
     form: Option<RecordingForm>,
     /// Where the readings stand, where they are those of a table.
     table: Option<TableForm>,
+    /// All columns of that table.
+    columns: Vec<String>,
 }
 
 impl Material for SeriesOfSource {
@@ -262,6 +267,10 @@ impl Material for SeriesOfSource {
     fn own_checks(&self) -> Vec<&'static str> {
         let own = [&series_check_names()[..], &recording_check_names()].concat();
         [&own[..], &[OTHER_COLUMNS]].concat()
+    }
+
+    fn own_columns(&self) -> Vec<&str> {
+        self.columns.iter().map(String::as_str).collect()
     }
 
     fn settle(&self, schema: &mut Schema) -> Vec<Finding> {

@@ -152,7 +152,7 @@ fn a_row_for_each_series_and_moment_becomes_a_column_a_series() {
             "tells the time or the series",
         ),
         (
-            of(&text, &|o| o.series = Some("sight".into())),
+            of(&text, &|o| o.series = Some("sit".into())),
             "did you mean `site`?",
         ),
         (

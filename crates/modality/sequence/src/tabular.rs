@@ -510,7 +510,7 @@ mod tests {
                     t.columns[4] =
                         texts("state", &["ok", "broken", "ok", "bad", "broken", "broken"])
                 }),
-                "`ok` of the series `b` in row 1 and `bad` in row 4",
+                "`ok` of the series `b` in row 3 and `bad` in row 4",
             ),
             (
                 with(&|t| t.columns[0] = texts("engine", &["b", "", "b", "b", "a", "a"])),
