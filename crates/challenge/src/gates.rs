@@ -547,10 +547,7 @@ mod tests {
             ..Detection::of(&[0.0, 1.0], &[0.0, 1.0]).unwrap()
         };
         let outcome = |auroc, alarms, apart| {
-            let detection = Detection {
-                auroc,
-                ..detection.clone()
-            };
+            let detection = Detection { auroc, ..detection };
             jury.strangeness(&detection, alarms, apart).outcome
         };
         assert_eq!(outcome(0.52, 0.01, None), Outcome::Fail);

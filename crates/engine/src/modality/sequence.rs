@@ -375,10 +375,10 @@ fn described(input: &Value) -> Result<Described, String> {
             Err("how recordings are read is damaged".to_owned())
         }
         false
-            if !described
+            if described
                 .table
                 .as_ref()
-                .is_none_or(|t| t.channels() == described.channels.len()) =>
+                .is_some_and(|t| t.channels() != described.channels.len()) =>
         {
             Err("how tables of series are read is damaged".to_owned())
         }
