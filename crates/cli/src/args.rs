@@ -115,6 +115,10 @@ pub(crate) struct DataArgs {
     /// forecast with `--horizon` (where it is found by itself).
     #[arg(long, value_name = "COLUMN")]
     pub series: Option<String>,
+    /// Of series that are forecast: columns of numbers that are known ahead of time, such as prices, holidays or weather as it was forecast; with
+    /// commas. Models see them at the moments that they forecast; to predict, give rows of these moments with the readings left empty.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub known_ahead: Vec<String>,
     /// Each row of the table is a series, its columns of numbers are the readings, in order.
     #[arg(long)]
     pub series_in_rows: bool,

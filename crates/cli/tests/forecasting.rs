@@ -437,6 +437,95 @@ fn a_row_for_each_series_and_moment_is_forecast() {
     assert_eq!(says("later.csv"), says("wide.csv"));
 }
 
+#[test]
+fn what_is_known_ahead_is_asked_for_and_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // What is sold follows the price of the same hour, which is drawn.
+    let price = |t: usize| drawn(t as u64);
+    let table = |from: usize, read: usize, known: usize| {
+        let mut text = "date,sold,price\n".to_owned();
+        for t in from..known {
+            let sold = match t < read {
+                true => format!("{:.4}", -4.0 * price(t) + 0.2 * drawn(t as u64 + 9_000)),
+                false => String::new(),
+            };
+            let (day, hour) = (1 + t / 24, t % 24);
+            writeln!(text, "2023-03-{day:02} {hour:02}:00,{sold},{:.4}", price(t)).unwrap();
+        }
+        text
+    };
+    std::fs::write(at.join("sales.csv"), table(0, 28 * 8, 28 * 8)).unwrap();
+    let fit = |known: &[&str], out: &str| {
+        let options = [
+            "fit",
+            "sales.csv",
+            "--horizon",
+            "3",
+            "--history",
+            "6",
+            "--trials",
+            "9",
+            "--steps",
+            "60",
+            "--metric",
+            "mae",
+            "--out",
+            out,
+        ];
+        candor(at, &[&options[..], known].concat())
+    };
+    let run = fit(&["--known-ahead", "price"], "r");
+    assert!(run.status <= 1, "{}", run.err);
+    let run = fit(&["--ignore", "price"], "blind");
+    assert!(run.status <= 1, "{}", run.err);
+    let error = |run: &str| {
+        let text = std::fs::read(at.join(run).join("5-trained/result.json")).unwrap();
+        let trained: Value = serde_json::from_slice(&text).unwrap();
+        trained["score"].as_f64().unwrap()
+    };
+    assert!(
+        error("r") < 0.5 * error("blind"),
+        "{} {}",
+        error("r"),
+        error("blind")
+    );
+
+    // Without the prices of the hours that are forecast there is no answer.
+    std::fs::write(at.join("now.csv"), table(28 * 7, 28 * 8, 28 * 8)).unwrap();
+    let said = candor(at, &["predict", "r", "now.csv"]);
+    assert_eq!(said.status, 2, "{}", said.out);
+    assert!(
+        said.err.contains("1 steps after the last reading"),
+        "{}",
+        said.err
+    );
+    std::fs::write(at.join("ahead.csv"), table(28 * 7, 28 * 8, 28 * 8 + 3)).unwrap();
+    let said = candor(at, &["predict", "r", "ahead.csv", "--format", "json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let answer = &json(&said.out)[0]["prediction"];
+    for ahead in 0..3 {
+        let (told, due) = (
+            answer["mean"][ahead].as_f64().unwrap(),
+            -4.0 * price(28 * 8 + ahead),
+        );
+        assert!((told - due).abs() < 1.2, "{ahead}: {told} {due}");
+    }
+    let elsewhere = candor(
+        at,
+        &[
+            "fit",
+            "sales.csv",
+            "--target",
+            "sold",
+            "--known-ahead",
+            "price",
+        ],
+    );
+    assert_eq!(elsewhere.status, 2);
+    assert!(elsewhere.err.contains("--horizon"), "{}", elsewhere.err);
+}
+
 /// Speeds of five stretches at five-minute steps, slow once a day.
 fn speeds(folder: &Path, steps: usize) {
     std::fs::create_dir_all(folder).unwrap();

@@ -33,6 +33,8 @@ pub struct FitSettings {
     pub history: Option<usize>,
     /// The column that tells which series a row is of, in a table with a row for each series and moment.
     pub series: Option<String>,
+    /// Of series that are forecast: columns that are known ahead of time.
+    pub known_ahead: Vec<String>,
     /// Each row of a table is a series: its columns of numbers are the readings, in order.
     pub series_in_rows: bool,
     /// Columns to predict; empty: decided from the data.
@@ -143,6 +145,7 @@ impl Default for FitSettings {
             horizon: Vec::new(),
             history: None,
             series: None,
+            known_ahead: Vec::new(),
             series_in_rows: false,
             target: Vec::new(),
             task: None,

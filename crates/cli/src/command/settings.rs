@@ -49,6 +49,7 @@ fn data(args: &DataArgs, settings: &mut FitSettings) {
     several(&args.target, &mut settings.target);
     several(&args.sensitive, &mut settings.sensitive);
     several(&args.ignore, &mut settings.ignore);
+    several(&args.known_ahead, &mut settings.known_ahead);
     several(&args.keep, &mut settings.keep);
     several(&args.without, &mut settings.without);
     several(&args.missing, &mut settings.read.missing);

@@ -58,6 +58,7 @@ pub(super) fn open(source: &SeriesSource, settings: &FitSettings) -> Result<Open
         keep_zeros: settings.without.iter().any(|name| name == "dead-readings"),
         series: settings.series.clone(),
         reading: settings.target.first().cloned(),
+        known_ahead: settings.known_ahead.clone(),
     };
     let ReadSeries {
         series,
@@ -463,6 +464,7 @@ impl Described {
                 self.history
             )));
         }
+        self.check_known(&series)?;
         let names = series.nodes.clone();
         let units =
             SeriesUnits::at_origins(series, self.history, self.horizons.clone(), &[steps - 1]);
@@ -485,6 +487,31 @@ impl Described {
             units: units.units(),
             unreadable,
         })
+    }
+
+    /// Whether what is known ahead reaches as far as a forecast from the last moment.
+    fn check_known(&self, series: &Series) -> Result<(), EngineError> {
+        let names = &self.options.known_ahead;
+        let last = series.steps() as i64 - 1;
+        for (column, name) in names.iter().enumerate() {
+            let told = |ahead: usize| {
+                let of = |node| {
+                    series
+                        .known
+                        .as_ref()
+                        .map(|k| k.at(last + ahead as i64, column, node))
+                };
+                (0..series.nodes.len()).any(|node| of(node).is_some_and(f32::is_finite))
+            };
+            if let Some(ahead) = self.horizons.iter().find(|&&ahead| !told(ahead)) {
+                return Err(foreign(format!(
+                    "`{name}` is known ahead of time, and its value {ahead} steps after the last reading is not given: add rows for the \
+                     moments that are forecast, with `{}` filled in and the readings left empty",
+                    names.join("`, `")
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The last moment of other series that the model was made from, if it can be told: by its time, else by its readings. Negative where they begin
@@ -570,6 +597,7 @@ impl Described {
         };
         let places: Vec<usize> = self.nodes.iter().map(place).collect::<Result<_, _>>()?;
         let flows = series.flows.as_ref().map(|flows| flows.picked(&places));
+        let known = series.known.as_ref().map(|known| known.picked(&places));
         let rows = series.values.chunks_exact(given.len());
         let values = rows
             .flat_map(|row| places.iter().map(|&from| row[from]))
@@ -584,6 +612,7 @@ impl Described {
             },
             graph: None,
             flows,
+            known,
         })
     }
 }
@@ -629,6 +658,13 @@ impl Input for SeriesInput {
                 .map(String::as_str)
                 .collect(),
         };
+        columns.extend(
+            self.described
+                .options
+                .known_ahead
+                .iter()
+                .map(String::as_str),
+        );
         if self.described.kept.is_some() && !columns.contains(&NODE) {
             columns.push(NODE);
         }
@@ -699,7 +735,9 @@ impl Input for SeriesInput {
                 Some(long) => long.contains(&&column.name),
                 None => self.described.nodes.contains(&column.name),
             };
-            of_series || self.described.time_column.as_ref() == Some(&column.name)
+            of_series
+                || self.described.time_column.as_ref() == Some(&column.name)
+                || self.described.options.known_ahead.contains(&column.name)
         };
         let columns: Vec<Column> = table.columns.iter().filter(|c| known(c)).cloned().collect();
         if columns.is_empty() {

@@ -187,6 +187,14 @@ fn open_as_it_is(settings: &FitSettings) -> Result<Opened, EngineError> {
             ),
         });
     }
+    if !settings.known_ahead.is_empty() {
+        return Err(EngineError::Setting {
+            setting: "known_ahead",
+            problem:
+                "only series that are forecast know something ahead: say how far with `--horizon`"
+                    .into(),
+        });
+    }
     if settings.series.is_some() || settings.series_in_rows {
         return sequence::open_table(settings);
     }

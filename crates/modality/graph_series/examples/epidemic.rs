@@ -95,6 +95,7 @@ fn joined(countries: &[Series]) -> Series {
     Series {
         calendar: Calendar::from_times(first, day, steps),
         flows: Some(Flows::new(nodes.len(), moments)),
+        known: None,
         graph: None,
         nodes,
         values,

@@ -41,6 +41,7 @@ fn step(design: &SeriesDesign) -> Step {
         profile: None,
         periods: Vec::new(),
         gaps: false,
+        known: Vec::new(),
         graph: Some(SensorGraph::new(NODES, &pairs)),
     };
     let normal = Distribution::Normal(0.0, 1.0);

@@ -207,6 +207,7 @@ mod tests {
             calendar: Calendar::from_times(0.0, 86_400.0, days),
             graph: None,
             flows: None,
+            known: None,
         }
     }
 

@@ -125,6 +125,7 @@ mod tests {
             calendar: Calendar::from_values(&[]),
             graph: None,
             flows: Some(Flows::new(2, vec![vec![(0, 1, 5.0)]; steps as usize])),
+            known: None,
         };
         let error =
             |inflow: bool| (log_lag_forecast(&series, 1, inflow)[1] - first(steps - 3)).abs();

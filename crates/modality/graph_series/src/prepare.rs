@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::MovingEdges;
 use crate::rules::{limit_of, means_until};
-use crate::{Anchor, Profile, SensorGraph, SeriesUnits};
+use crate::{Anchor, KnownAhead, Profile, SensorGraph, SeriesUnits};
 
 /// Horizons at which what is usual is part of the context, at most.
 const USUAL_AT: usize = 8;
+/// Horizons at which what is known ahead is told, at most.
+const KNOWN_AT: usize = 24;
 /// Waves a period in the context.
 const WAVES: usize = 4;
 /// Last moments that describe a unit for distances between units, at most.
@@ -33,6 +35,9 @@ pub struct Preparation {
     pub gaps: bool,
     /// What joins the series.
     pub graph: Option<SensorGraph>,
+    /// Mean and standard deviation of each column that is known ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<(f32, f32)>,
 }
 
 impl Preparation {
@@ -70,6 +75,11 @@ impl Preparation {
                 .filter(|p| 2 * p <= limit)
                 .collect(),
             gaps,
+            known: series.known.as_ref().map_or_else(Vec::new, |known| {
+                (0..known.names.len())
+                    .map(|column| scale_of(known, column, limit))
+                    .collect()
+            }),
             graph: match &series.flows {
                 Some(flows) => Some(flows.graph(0..limit)),
                 None => series.graph.clone(),
@@ -94,7 +104,45 @@ impl Preparation {
         } else {
             0
         };
-        2 + usual + 2 * WAVES * self.waved().len()
+        2 + usual + 2 * WAVES * self.waved().len() + self.known_width()
+    }
+
+    /// Numbers of what is known ahead: each column at the origin, and at some of the moments that are forecast.
+    pub(crate) fn known_width(&self) -> usize {
+        match self.known.len() {
+            0 => 0,
+            columns => columns * (1 + self.known_at().len()),
+        }
+    }
+
+    fn known_at(&self) -> Vec<usize> {
+        self.strided(KNOWN_AT)
+    }
+
+    /// Adds what is known ahead of a node at an origin, scaled; what is not known is as the mean.
+    pub(crate) fn known_ahead(
+        &self,
+        units: &SeriesUnits,
+        end: i64,
+        node: usize,
+        numbers: &mut Vec<f32>,
+    ) {
+        let Some(known) = units
+            .series
+            .known
+            .as_ref()
+            .filter(|_| !self.known.is_empty())
+        else {
+            return;
+        };
+        let at = self.known_at();
+        for (column, (mean, sd)) in self.known.iter().enumerate() {
+            for ahead in std::iter::once(0).chain(at.iter().copied()) {
+                let value = known.at(end + ahead as i64, column, node);
+                let scaled = ((value - mean) / sd).clamp(-MOST, MOST);
+                numbers.push(if scaled.is_finite() { scaled } else { 0.0 });
+            }
+        }
     }
 
     /// Periods whose place is told by waves: those that were seen often enough.
@@ -113,7 +161,12 @@ impl Preparation {
     }
 
     fn usual_at(&self) -> Vec<usize> {
-        let step = self.horizons.len().div_ceil(USUAL_AT).max(1);
+        self.strided(USUAL_AT)
+    }
+
+    /// The furthest horizon and so many others at most, at equal steps.
+    fn strided(&self, most: usize) -> Vec<usize> {
+        let step = self.horizons.len().div_ceil(most).max(1);
         let mut at: Vec<usize> = self.horizons.iter().rev().copied().step_by(step).collect();
         at.reverse();
         at
@@ -196,6 +249,9 @@ impl Preparation {
         if !ascend || !ends.is_some_and(|(a, b)| range.contains(a) && range.contains(b)) {
             return damaged("the horizons");
         }
+        if !self.known.iter().all(sound) {
+            return damaged("the scales of what is known ahead");
+        }
         if !(1..=1 << 20).contains(&self.history) || self.periods.len() > 2 {
             return damaged("the times");
         }
@@ -217,11 +273,34 @@ impl Preparation {
         match units.nodes() == self.nodes()
             && *units.horizons == self.horizons
             && units.history >= self.history
+            && units
+                .series
+                .known
+                .as_ref()
+                .map_or(0, |known| known.names.len())
+                == self.known.len()
         {
             true => Ok(()),
-            false => Err("the model was made for other series, horizons or histories".into()),
+            false => Err(
+                "the model was made for other series, horizons, histories or columns known ahead"
+                    .into(),
+            ),
         }
     }
+}
+
+/// Mean and standard deviation of a column that is known ahead, over the moments before `limit`.
+fn scale_of(known: &KnownAhead, column: usize, limit: usize) -> (f32, f32) {
+    let values = || {
+        (0..limit.min(known.moments()) as i64)
+            .flat_map(|moment| (0..known.series).map(move |node| known.at(moment, column, node)))
+            .filter(|value| value.is_finite())
+            .map(f64::from)
+    };
+    let count = values().count().max(1) as f64;
+    let mean = values().sum::<f64>() / count;
+    let sd = (values().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt() as f32;
+    (mean as f32, if sd > 1e-6 { sd } else { 1.0 })
 }
 
 /// Windows as a network takes them.
@@ -337,6 +416,7 @@ impl WindowData<'_> {
                         context.extend([angle.sin(), angle.cos()]);
                     }
                 }
+                p.known_ahead(self.units, end, node, &mut context);
             }
         }
         let targets = nodes * p.horizons.len();

@@ -16,7 +16,7 @@ const OF_FLOWS: usize = 7;
 /// Units between two looks at the clock.
 const BETWEEN: usize = 4_096;
 
-/// One ridge regression for all series: from the last moments of a series, what is usual and what its senders were, to how it will differ from
+/// One ridge regression for all series: from the last moments of a series, what is usual, what is known ahead and what its senders were, to how it will differ from
 /// its last reading. In closed form.
 ///
 /// # Reference
@@ -97,7 +97,7 @@ impl<'a> Inputs<'a> {
             0
         };
         // The constant, and the last reading.
-        self.preparation.history + 1 + senders + usual
+        self.preparation.history + 1 + senders + usual + self.preparation.known_width()
     }
 
     /// The scaled windows of all series, one after another.
@@ -147,6 +147,8 @@ impl<'a> Inputs<'a> {
                 row.push(p.usual(units, end + ahead as i64, node) - now);
             }
         }
+        let end = i64::from(units.windows[window].end);
+        p.known_ahead(units, end, node, row);
     }
 }
 

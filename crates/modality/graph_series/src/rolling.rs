@@ -174,6 +174,7 @@ mod tests {
             calendar: Calendar::from_values(&[]),
             graph: None,
             flows: None,
+            known: None,
         }
     }
 

@@ -129,6 +129,7 @@ impl RuleModel {
                     calendar,
                     graph: None,
                     flows: None,
+                    known: None,
                 };
                 growth_median(&past, furthest)
             });

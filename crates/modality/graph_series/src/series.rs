@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Calendar, Flows, SensorGraph};
+use crate::{Calendar, Flows, KnownAhead, SensorGraph};
 
 /// Series of numbers at equal steps of time, maybe on a graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Series {
     /// What went from which series to which at each moment, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flows: Option<Flows>,
+    /// What is known ahead of time, if anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<KnownAhead>,
 }
 
 impl Series {
@@ -33,7 +36,7 @@ impl Series {
         }
     }
 
-    /// The first `moments` of them, as if nothing later were known.
+    /// The first `moments` of them, as if nothing later were known but what is known ahead.
     pub fn head(&self, moments: usize) -> Series {
         let until = moments.min(self.steps());
         Series {
@@ -42,6 +45,7 @@ impl Series {
             calendar: self.calendar.clone(),
             graph: self.graph.clone(),
             flows: self.flows.as_ref().map(|flows| flows.head(until)),
+            known: self.known.clone(),
         }
     }
 
@@ -74,6 +78,7 @@ impl Series {
             nodes: self.nodes.clone(),
             graph: self.graph.clone(),
             flows: self.flows.as_ref().map(|flows| flows.tail(from)),
+            known: self.known.as_ref().map(|known| known.tail(from)),
         }
     }
 
@@ -93,6 +98,9 @@ impl Series {
             Some(flows) => flows.check()?,
             None => {}
         }
+        if let Some(known) = &self.known {
+            known.check(self.nodes.len())?;
+        }
         match &self.graph {
             Some(graph) if graph.nodes != self.nodes.len() => Err("its graph is damaged".into()),
             Some(graph) => graph.check(),
@@ -102,7 +110,7 @@ impl Series {
 }
 
 /// JSON knows no NaN: what is missing is `null`.
-mod gaps {
+pub(crate) mod gaps {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(values: &[f32], to: S) -> Result<S::Ok, S::Error> {

@@ -129,6 +129,7 @@ mod tests {
             calendar: Calendar::from_values(&[]),
             graph: None,
             flows: None,
+            known: None,
         };
         SeriesUnits::learnable(series, history, (1..=furthest).collect(), 1)
     }

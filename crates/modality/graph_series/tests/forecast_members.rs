@@ -4,8 +4,9 @@
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
 use candor_graph_series::{
-    Anchor, Body, Calendar, Disturbance, Flows, SensorGraph, Series, SeriesDesign, SeriesLearner,
-    SeriesUnits, moments_shuffled, others_exchanged, part_in_time, windows_exchanged,
+    Anchor, Body, Calendar, Disturbance, Flows, KnownAhead, SensorGraph, Series, SeriesDesign,
+    SeriesLearner, SeriesUnits, moments_shuffled, others_exchanged, part_in_time,
+    windows_exchanged,
 };
 use candor_train::{Assignment, FittedMember, Learner, Member, MemberError};
 use proptest::prelude::*;
@@ -47,6 +48,7 @@ fn series() -> Series {
         },
         graph: Some(SensorGraph::new(NODES, &ring)),
         flows: None,
+        known: None,
     }
 }
 
@@ -295,6 +297,7 @@ fn models_follow_edges_that_change_with_time() {
         let mut still = moving.clone();
         still.series = std::sync::Arc::new(Series {
             flows: None,
+            known: None,
             ..(*moving.series).clone()
         });
         let without = said(&*member, &still, &asked).0;
@@ -341,6 +344,73 @@ fn every_network_learns_eight_units_by_heart() {
             0.99
         };
         assert!(r2 > enough, "{:?}: {r2}", design.body);
+    }
+}
+
+#[test]
+fn what_is_known_ahead_tells_what_is_to_come() {
+    // Each series is twice what is pushed then, which nothing before it tells.
+    let stream = &mut Seed(8).stream("pushed", &[]);
+    let pushed: Vec<f32> = (0..STEPS + 4)
+        .map(|_| stream.random_range(-1.0..1.0))
+        .collect();
+    let mut noise = || stream.random_range(-0.1f32..0.1);
+    let plain = Series {
+        values: (0..STEPS * NODES)
+            .map(|i| 2.0 * pushed[i / NODES] + noise())
+            .collect(),
+        graph: None,
+        ..series()
+    };
+    let told = Series {
+        known: Some(KnownAhead {
+            names: vec!["push".into()],
+            series: 1,
+            values: pushed,
+        }),
+        ..plain.clone()
+    };
+    let (plain, told) = (units_of(plain), units_of(told));
+    let (train, validation) = parts(&told);
+    let truth = told.truth().select(&validation);
+    let regression = Design::new()
+        .with("model", "regression")
+        .with("history", 4)
+        .with("senders", false);
+    // DLinear is a map of the window alone.
+    let others = networks()
+        .into_iter()
+        .filter(|design| design.body != Body::Dlinear);
+    let learned = others.map(|design| {
+        let design = SeriesDesign {
+            epochs: 40,
+            width: 16,
+            learning_rate: 1e-2,
+            dropout: 0.0,
+            ..design
+        };
+        design.to_design()
+    });
+    for design in std::iter::once(regression).chain(learned) {
+        let error = |units: &SeriesUnits| {
+            let member = fitted_on(&design, units, &train, &validation)
+                .unwrap()
+                .member;
+            let said = member.predict(&units.clone().units(), &validation).unwrap();
+            (
+                Metric::Rmse
+                    .score(&said.mixture().unwrap(), &truth)
+                    .unwrap(),
+                member,
+            )
+        };
+        let ((with, member), (without, _)) = (error(&told), error(&plain));
+        assert!(with < 0.5 * without, "{design:?}: {with} {without}");
+        // A model that was told does not answer where it is not.
+        assert!(
+            member.predict(&plain.clone().units(), &validation).is_err(),
+            "{design:?}"
+        );
     }
 }
 

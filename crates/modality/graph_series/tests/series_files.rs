@@ -180,6 +180,82 @@ fn a_row_for_each_series_and_moment_becomes_a_column_a_series() {
 }
 
 #[test]
+fn what_is_known_ahead_reaches_beyond_the_last_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |text: &str, known: &[&str]| {
+        std::fs::write(folder.path().join("values.csv"), text).unwrap();
+        let options = SeriesOptions {
+            known_ahead: known.iter().map(|name| (*name).to_owned()).collect(),
+            ..SeriesOptions::default()
+        };
+        read(folder.path(), &options)
+    };
+    // Two days of one series; of the third only what is known ahead, and one row is missing.
+    let mut text = "date,a,sale,heat\n".to_owned();
+    for t in (0..72).filter(|t| *t != 50) {
+        let (day, hour) = (1 + t / 24, t % 24);
+        let reading = if t < 48 {
+            (t % 24).to_string()
+        } else {
+            String::new()
+        };
+        writeln!(
+            text,
+            "2024-03-{day:02} {hour:02}:00:00,{reading},{},{t}.5",
+            t % 2
+        )
+        .unwrap();
+    }
+    let series = of(&text, &["heat", "sale"]).unwrap().series;
+    assert_eq!(
+        (series.nodes.as_slice(), series.steps()),
+        (&["a".to_owned()][..], 48)
+    );
+    let known = series.known.unwrap();
+    assert_eq!((known.names.len(), known.moments()), (2, 72));
+    assert_eq!((known.at(71, 0, 0), known.at(71, 1, 0)), (71.5, 1.0));
+    assert!(known.at(50, 0, 0).is_nan() && known.at(72, 0, 0).is_nan());
+
+    // A row for each series and moment: each series has its own.
+    let mut text = "shop,date,sold,price\n".to_owned();
+    for t in 0..60 {
+        for shop in 0..3 {
+            let (day, hour) = (1 + t / 24, t % 24);
+            let sold = if t < 48 {
+                (t + shop).to_string()
+            } else {
+                String::new()
+            };
+            writeln!(
+                text,
+                "s{shop},2024-03-{day:02} {hour:02}:00:00,{sold},{}",
+                t * 10 + shop
+            )
+            .unwrap();
+        }
+    }
+    let found = of(&text, &["price"]).unwrap();
+    assert_eq!(found.long.unwrap().reading, "sold");
+    let series = found.series;
+    assert_eq!((series.nodes.len(), series.steps()), (3, 48));
+    let known = series.known.unwrap();
+    assert_eq!((known.series, known.moments()), (3, 60));
+    assert_eq!((known.at(59, 0, 2), known.at(3, 0, 1)), (592.0, 31.0));
+
+    let cases = [
+        (of(&text, &["prize"]), "did you mean `price`?"),
+        (
+            of(&text.replace(",10\n", ",ten\n"), &["price"]),
+            "`price` holds no numbers",
+        ),
+    ];
+    for (result, expected) in cases {
+        let error = result.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn moments_without_a_row_are_filled_in() {
     let whole = hourly(60);
     let kept: Vec<&str> = whole

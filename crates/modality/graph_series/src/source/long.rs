@@ -24,14 +24,23 @@ const MOST_EMPTY: usize = 64;
 /// Cells up to which a table is small.
 const SMALL: usize = 1 << 22;
 
+/// A table that was one with a row for each series and moment.
+pub(super) struct Spread {
+    pub long: Long,
+    /// A row a moment and a column a series.
+    pub table: Table,
+    /// For each column that is known ahead the same: of the rows of `table` its cells, one a series.
+    pub known: Vec<Vec<f64>>,
+}
+
 /// Turns a table with a row for each series and moment into one with a row a moment and a column a series, where it is one: where
 /// `options` name the column that tells the series, or where times come again, and some column tells rows of one time apart.
 pub(super) fn spread(
-    table: &mut Table,
+    table: &Table,
     path: &Path,
     options: &SeriesOptions,
     findings: &mut Vec<Finding>,
-) -> Result<Option<Long>, SeriesError> {
+) -> Result<Option<Spread>, SeriesError> {
     let place = times::place(table, options.time_column.as_deref())?;
     let series = match (&options.series, place) {
         (Some(name), Some(_)) => Some(place_of(table, "series", name)?),
@@ -41,7 +50,7 @@ pub(super) fn spread(
                 problem: "no column is one of times, and without one rows of several series cannot be put in order".into(),
             });
         }
-        (None, Some(time)) => told_apart(table, time),
+        (None, Some(time)) => told_apart(table, time, options),
         (None, None) => None,
     };
     let (Some(time), Some(series)) = (place, series) else {
@@ -53,6 +62,10 @@ pub(super) fn spread(
             None => Ok(None),
         };
     };
+    let mut known = Vec::with_capacity(options.known_ahead.len());
+    for name in &options.known_ahead {
+        known.push(place_of(table, "known_ahead", name)?);
+    }
     let reading = reading(table, path, options, time, series)?;
     let long = Long {
         series: table.columns[series].name.clone(),
@@ -63,7 +76,7 @@ pub(super) fn spread(
         .iter()
         .enumerate()
         .filter(|(at, column)| {
-            ![time, series, reading].contains(at) && !options.ignore.contains(&column.name)
+            ![time, series, reading].contains(at) && !is_named(&column.name, options)
         })
         .map(|(_, column)| column.name.clone())
         .collect();
@@ -83,11 +96,20 @@ pub(super) fn spread(
             action: Some("left out".into()),
         });
     }
-    *table = wide(table, path, [time, series, reading])?;
-    Ok(Some(long))
+    let (table, known) = wide(table, path, [time, series, reading], &known)?;
+    Ok(Some(Spread { long, table, known }))
 }
 
-fn place_of(table: &Table, setting: &'static str, name: &str) -> Result<usize, SeriesError> {
+/// Whether a person said what a column is for, or that it is for nothing.
+fn is_named(name: &String, options: &SeriesOptions) -> bool {
+    options.ignore.contains(name) || options.known_ahead.contains(name)
+}
+
+pub(super) fn place_of(
+    table: &Table,
+    setting: &'static str,
+    name: &str,
+) -> Result<usize, SeriesError> {
     let found = table.columns.iter().position(|c| c.name == name);
     found.ok_or_else(|| {
         let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
@@ -102,7 +124,7 @@ fn place_of(table: &Table, setting: &'static str, name: &str) -> Result<usize, S
 const DIFFERENT: f64 = 0.8;
 
 /// The column, if times come again, by which rows of one time are told apart: of several the one with the fewest values.
-fn told_apart(table: &Table, time: usize) -> Option<usize> {
+fn told_apart(table: &Table, time: usize, options: &SeriesOptions) -> Option<usize> {
     let when = candor_data::time_values(&table.columns[time]);
     let different: HashSet<u64> = when.iter().map(|time| time.to_bits()).collect();
     if different.len() as f64 > DIFFERENT * when.len() as f64 {
@@ -123,7 +145,10 @@ fn told_apart(table: &Table, time: usize) -> Option<usize> {
             .all(|(key, when)| seen.insert((*key, when.to_bits())));
         let count = key.iter().collect::<HashSet<_>>().len();
         // Each value comes at several moments.
-        (at != time && apart && count * 2 < key.len()).then_some((count, at))
+        let free = at != time
+            && !is_named(&column.name, options)
+            && options.reading.as_ref() != Some(&column.name);
+        (free && apart && count * 2 < key.len()).then_some((count, at))
     };
     let found = table.columns.iter().enumerate().filter_map(distinct);
     found.min().map(|(_, at)| at)
@@ -142,7 +167,7 @@ fn reading(
         None => {
             let numbers = table.columns.iter().enumerate().filter(|(at, column)| {
                 ![time, series].contains(at)
-                    && !options.ignore.contains(&column.name)
+                    && !is_named(&column.name, options)
                     && matches!(column.values, Values::Numeric(_))
             });
             let numbers: Vec<(usize, &Column)> = numbers.collect();
@@ -182,23 +207,14 @@ fn reading(
     Ok(found)
 }
 
-/// A row a moment, ascending, and a column a series, in the order in which they first come.
+/// A row a moment, ascending, and a column a series, in the order in which they first come; and the same of other columns.
 fn wide(
     table: &Table,
     path: &Path,
     [time, series, reading]: [usize; 3],
-) -> Result<Table, SeriesError> {
-    let (when, names, reading) = (
-        &table.columns[time],
-        &table.columns[series],
-        &table.columns[reading],
-    );
-    let Values::Numeric(read) = &reading.values else {
-        return Err(SeriesError::NotNumbers {
-            path: path.to_owned(),
-            column: reading.name.clone(),
-        });
-    };
+    known: &[usize],
+) -> Result<(Table, Vec<Vec<f64>>), SeriesError> {
+    let (when, names) = (&table.columns[time], &table.columns[series]);
     let values = times::known(when, path)?;
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -208,9 +224,11 @@ fn wide(
         .enumerate()
         .map(|(place, &row)| (values[row].to_bits(), place))
         .collect();
-    let mut columns: Vec<Column> = Vec::new();
+    let mut found: Vec<String> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut filled: HashSet<(usize, usize)> = HashSet::new();
+    // The series and the moment of each row.
+    let mut at = Vec::with_capacity(values.len());
     for row in 0..values.len() {
         let Some(name) = names.values.text(row) else {
             return Err(SeriesError::Nameless {
@@ -219,26 +237,12 @@ fn wide(
                 column: names.name.clone(),
             });
         };
-        let new = places.len();
-        let place = *places.entry(name.clone()).or_insert(new);
-        if place == columns.len() {
-            let cells = (columns.len() + 1) * order.len();
-            if cells > SMALL && cells > MOST_EMPTY * values.len() {
-                return Err(SeriesError::Setting {
-                    setting: "series",
-                    problem: format!(
-                        "the series that `{}` tells apart share hardly any moments",
-                        names.name
-                    ),
-                });
-            }
-            columns.push(Column {
-                name: name.clone(),
-                values: Values::Numeric(vec![f64::NAN; order.len()]),
-            });
+        let place = *places.entry(name.clone()).or_insert(found.len());
+        if place == found.len() {
+            found.push(name.clone());
         }
-        let at = moment[&values[row].to_bits()];
-        if !filled.insert((place, at)) {
+        let place = (place, moment[&values[row].to_bits()]);
+        if !filled.insert(place) {
             return Err(SeriesError::Twice {
                 path: path.to_owned(),
                 row: row + 1,
@@ -246,16 +250,40 @@ fn wide(
                 text: when.values.text(row).unwrap_or_default(),
             });
         }
-        if let Values::Numeric(cells) = &mut columns[place].values {
-            cells[at] = read[row];
-        }
+        at.push(place);
     }
-    columns.insert(
-        0,
-        Column {
-            name: when.name.clone(),
-            values: when.values.select(&order),
-        },
-    );
-    Ok(Table { columns })
+    let cells = found.len() * order.len();
+    if cells > SMALL && cells > MOST_EMPTY * values.len() {
+        return Err(SeriesError::Setting {
+            setting: "series",
+            problem: format!(
+                "the series that `{}` tells apart share hardly any moments",
+                names.name
+            ),
+        });
+    }
+    let of = |column: usize| -> Result<Vec<Vec<f64>>, SeriesError> {
+        let read = super::read_numbers(&table.columns[column], path)?;
+        let mut columns = vec![vec![f64::NAN; order.len()]; found.len()];
+        for (value, &(series, moment)) in read.iter().zip(&at) {
+            columns[series][moment] = *value;
+        }
+        Ok(columns)
+    };
+    let mut columns = vec![Column {
+        name: when.name.clone(),
+        values: when.values.select(&order),
+    }];
+    let series = found.iter().zip(of(reading)?);
+    columns.extend(series.map(|(name, values)| Column {
+        name: name.clone(),
+        values: Values::Numeric(values),
+    }));
+    let known = known.iter().map(|&column| {
+        let columns = of(column)?;
+        let cells = (0..order.len()).flat_map(|row| columns.iter().map(move |c| c[row]));
+        Ok(cells.collect())
+    });
+    let known = known.collect::<Result<_, SeriesError>>()?;
+    Ok((Table { columns }, known))
 }

@@ -8,16 +8,17 @@ mod moving;
 mod recorded;
 mod times;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use candor_core::{Evidence, Finding, Severity};
 use candor_data::{
-    Read, ReadOptions, Source, SourceFacts, Table, Values, fingerprint_bytes, read_table,
+    Column, Read, ReadOptions, Source, SourceFacts, Table, Values, fingerprint_bytes, read_table,
 };
 use serde::{Deserialize, Serialize};
 
 pub use self::long::Long;
-use crate::{Calendar, Series, SeriesError};
+use crate::{Calendar, KnownAhead, Series, SeriesError};
 
 /// Endings of tables, the usual first.
 const ENDINGS: [&str; 10] = [
@@ -78,6 +79,8 @@ pub struct SeriesOptions {
     pub series: Option<String>,
     /// What was read there; found when not given, if there is but one column of numbers.
     pub reading: Option<String>,
+    /// Columns that are known ahead of time.
+    pub known_ahead: Vec<String>,
 }
 
 /// Series that were read.
@@ -229,26 +232,42 @@ impl FromTable {
         options: &SeriesOptions,
     ) -> Result<FromTable, SeriesError> {
         let mut findings = Vec::new();
-        let long = long::spread(&mut table, path, options, &mut findings)?;
+        let (long, of_series) = match long::spread(&table, path, options, &mut findings)? {
+            Some(spread) => {
+                table = spread.table;
+                (Some(spread.long), Some(spread.known))
+            }
+            None => (None, None),
+        };
         let found = times::take(
             &mut table,
             path,
             options.time_column.as_deref(),
             &mut findings,
         )?;
+        let places = found.as_ref().map(|times| times.places.as_slice());
+        let known = match of_series {
+            Some(cells) => known_ahead(&options.known_ahead, cells, table.columns.len(), places),
+            None => {
+                let cells = shared(&mut table, path, &options.known_ahead)?;
+                known_ahead(&options.known_ahead, cells, 1, places)
+            }
+        };
         table
             .columns
             .retain(|column| !options.ignore.contains(&column.name));
-        let mut values = numbers(
-            path,
-            &table,
-            found.as_ref().map(|times| times.places.as_slice()),
-        )?;
+        let mut values = numbers(path, &table, places)?;
         let nodes: Vec<String> = table
             .columns
             .iter()
             .map(|column| column.name.clone())
             .collect();
+        if known.is_some() {
+            // What comes after the last reading is to be forecast.
+            let read = values.iter().rposition(|value| value.is_finite());
+            let steps = read.map_or(0, |last| last / nodes.len() + 1);
+            values.truncate(steps.max(1) * nodes.len());
+        }
         if !options.keep_zeros {
             findings.extend(dead::mask(&mut values, &nodes));
         }
@@ -268,12 +287,68 @@ impl FromTable {
                 calendar,
                 graph: None,
                 flows: None,
+                known,
             },
             time_column: found.map(|times| times.column),
             long,
             findings,
         })
     }
+}
+
+/// The numbers of a column, NaN where nothing was read.
+fn read_numbers<'a>(column: &'a Column, path: &Path) -> Result<Cow<'a, [f64]>, SeriesError> {
+    match &column.values {
+        Values::Numeric(read) => Ok(Cow::Borrowed(read)),
+        // A column without a single reading is read as text.
+        Values::Text { codes, dictionary } if dictionary.is_empty() => {
+            Ok(Cow::Owned(vec![f64::NAN; codes.len()]))
+        }
+        Values::Text { .. } => Err(SeriesError::NotNumbers {
+            path: path.to_owned(),
+            column: column.name.clone(),
+        }),
+    }
+}
+
+/// Takes the columns that are known ahead, the same for all series, out of a table.
+fn shared(table: &mut Table, path: &Path, names: &[String]) -> Result<Vec<Vec<f64>>, SeriesError> {
+    let mut cells = Vec::with_capacity(names.len());
+    for name in names {
+        let place = long::place_of(table, "known_ahead", name)?;
+        let column = table.columns.remove(place);
+        cells.push(read_numbers(&column, path)?.into_owned());
+    }
+    Ok(cells)
+}
+
+/// Of each column `[rows, series]`; row `i` is moment `places[i]`.
+fn known_ahead(
+    names: &[String],
+    cells: Vec<Vec<f64>>,
+    series: usize,
+    places: Option<&[usize]>,
+) -> Option<KnownAhead> {
+    let rows = cells.first()?.len() / series.max(1);
+    let moments = places
+        .and_then(<[usize]>::last)
+        .map_or(rows, |last| last + 1);
+    let width = names.len() * series;
+    let mut values = vec![f32::NAN; moments * width];
+    for (column, cells) in cells.iter().enumerate() {
+        for (row, own) in cells.chunks_exact(series).enumerate() {
+            let moment = places.map_or(row, |places| places[row]);
+            let first = moment * width + column * series;
+            for (to, from) in values[first..first + series].iter_mut().zip(own) {
+                *to = *from as f32;
+            }
+        }
+    }
+    Some(KnownAhead {
+        names: names.to_vec(),
+        series,
+        values,
+    })
 }
 
 /// The table of that name in a folder.
@@ -307,17 +382,7 @@ fn numbers(path: &Path, table: &Table, places: Option<&[usize]>) -> Result<Vec<f
         .map_or(rows, |last| last + 1);
     let mut values = vec![f32::NAN; steps * width];
     for (node, column) in table.columns.iter().enumerate() {
-        let read: &[f64] = match &column.values {
-            Values::Numeric(read) => read,
-            // A column without a single reading is read as text.
-            Values::Text { dictionary, .. } if dictionary.is_empty() => continue,
-            Values::Text { .. } => {
-                return Err(SeriesError::NotNumbers {
-                    path: path.to_owned(),
-                    column: column.name.clone(),
-                });
-            }
-        };
+        let read = read_numbers(column, path)?;
         for (row, &value) in read.iter().enumerate() {
             let moment = places.map_or(row, |places| places[row]);
             let value = value as f32;
