@@ -12,10 +12,12 @@ pub(crate) struct NumberForm {
 impl NumberForm {
     /// The number that a trimmed cell says, its unit left out.
     pub(crate) fn parse(self, cell: &str) -> Option<f64> {
-        match Unit::of(cell) {
-            Some((_, number)) if self.unit => self.style.parse(&number),
-            _ => self.style.parse(cell),
+        if self.unit
+            && let Some((_, number)) = Unit::of(cell)
+        {
+            return self.style.parse(&number);
         }
+        self.style.parse(cell)
     }
 }
 
