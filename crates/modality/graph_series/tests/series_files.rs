@@ -242,6 +242,16 @@ fn what_is_known_ahead_reaches_beyond_the_last_reading() {
     assert_eq!((known.series, known.moments()), (3, 60));
     assert_eq!((known.at(59, 0, 2), known.at(3, 0, 1)), (592.0, 31.0));
 
+    // A series that is left out takes along what was known of it.
+    let options = SeriesOptions {
+        known_ahead: vec!["price".into()],
+        ignore: vec!["s1".into()],
+        ..SeriesOptions::default()
+    };
+    let series = read(folder.path(), &options).unwrap().series;
+    assert_eq!(series.nodes, ["s0", "s2"]);
+    assert_eq!(series.known.unwrap().at(59, 0, 1), 592.0);
+
     let cases = [
         (of(&text, &["prize"]), "did you mean `price`?"),
         (

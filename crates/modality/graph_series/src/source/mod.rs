@@ -253,6 +253,14 @@ impl FromTable {
                 known_ahead(&options.known_ahead, cells, 1, places)
             }
         };
+        let kept: Vec<usize> = table
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !options.ignore.contains(&column.name))
+            .map(|(place, _)| place)
+            .collect();
+        let known = known.map(|known| known.picked(&kept));
         table
             .columns
             .retain(|column| !options.ignore.contains(&column.name));
