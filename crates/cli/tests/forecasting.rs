@@ -496,7 +496,7 @@ fn what_is_known_ahead_is_asked_for_and_used() {
     let said = candor(at, &["predict", "r", "now.csv"]);
     assert_eq!(said.status, 2, "{}", said.out);
     assert!(
-        said.err.contains("1 steps after the last reading"),
+        said.err.contains("at step 1 after the last reading"),
         "{}",
         said.err
     );

@@ -505,7 +505,7 @@ impl Described {
             };
             if let Some(ahead) = self.horizons.iter().find(|&&ahead| !told(ahead)) {
                 return Err(foreign(format!(
-                    "`{name}` is known ahead of time, and its value {ahead} steps after the last reading is not given: add rows for the \
+                    "`{name}` is known ahead of time, and its value at step {ahead} after the last reading is not given: add rows for the \
                      moments that are forecast, with `{}` filled in and the readings left empty",
                     names.join("`, `")
                 )));
