@@ -173,8 +173,7 @@ pub(super) fn open_table(settings: &FitSettings) -> Result<Opened, EngineError> 
     };
     let first = read(&settings.source)?;
     let path = Path::new(&settings.source);
-    let named = |names: &[String]| -> Vec<String> { whole_names(names, &first.table) };
-    let (targets, ignored) = (named(&settings.target), &settings.ignore);
+    let targets = whole_names(&settings.target, &first.table);
     let needed: Vec<&str> = targets
         .iter()
         .chain(&settings.group)
@@ -184,7 +183,7 @@ pub(super) fn open_table(settings: &FitSettings) -> Result<Opened, EngineError> 
     let others = needed
         .iter()
         .copied()
-        .chain(ignored.iter().map(String::as_str));
+        .chain(settings.ignore.iter().map(String::as_str));
     let columns = TableColumns {
         series: settings.series.as_deref(),
         time: settings.time_column.as_deref(),

@@ -100,7 +100,7 @@ impl Preparation {
     /// Numbers of the context of a unit.
     pub fn context(&self) -> usize {
         let usual = if self.profile.is_some() {
-            1 + self.usual_at().len()
+            1 + self.strided(USUAL_AT).len()
         } else {
             0
         };
@@ -111,12 +111,8 @@ impl Preparation {
     pub(crate) fn known_width(&self) -> usize {
         match self.known.len() {
             0 => 0,
-            columns => columns * (1 + self.known_at().len()),
+            columns => columns * (1 + self.strided(KNOWN_AT).len()),
         }
-    }
-
-    fn known_at(&self) -> Vec<usize> {
-        self.strided(KNOWN_AT)
     }
 
     /// Adds what is known ahead of a node at an origin, scaled; what is not known is as the mean.
@@ -135,9 +131,8 @@ impl Preparation {
         else {
             return;
         };
-        let at = self.known_at();
         for (column, (mean, sd)) in self.known.iter().enumerate() {
-            for ahead in std::iter::once(0).chain(at.iter().copied()) {
+            for ahead in std::iter::once(0).chain(self.strided(KNOWN_AT)) {
                 let value = known.at(end + ahead as i64, column, node);
                 let scaled = ((value - mean) / sd).clamp(-MOST, MOST);
                 numbers.push(if scaled.is_finite() { scaled } else { 0.0 });
@@ -160,16 +155,11 @@ impl Preparation {
         }
     }
 
-    fn usual_at(&self) -> Vec<usize> {
-        self.strided(USUAL_AT)
-    }
-
     /// The furthest horizon and so many others at most, at equal steps.
-    fn strided(&self, most: usize) -> Vec<usize> {
+    fn strided(&self, most: usize) -> impl ExactSizeIterator<Item = usize> {
         let step = self.horizons.len().div_ceil(most).max(1);
-        let mut at: Vec<usize> = self.horizons.iter().rev().copied().step_by(step).collect();
-        at.reverse();
-        at
+        let first = self.horizons.len().saturating_sub(1) % step;
+        self.horizons[first..].iter().copied().step_by(step)
     }
 
     /// A number of a series in its spreads around its mean.
@@ -379,7 +369,6 @@ impl WindowData<'_> {
     fn made(&self, items: &[usize], learn: bool, device: &Device) -> SeriesBatch {
         let p = self.preparation;
         let (nodes, history, channels, width) = (p.nodes(), p.history, p.channels(), p.context());
-        let usual_at = p.usual_at();
         let mut x = Vec::with_capacity(nodes * items.len() * history * channels);
         let mut context = Vec::with_capacity(nodes * items.len() * width);
         let (mut values, mut read) = (Vec::new(), Vec::new());
@@ -404,9 +393,8 @@ impl WindowData<'_> {
                     let now = p.usual(self.units, end, node);
                     context.push(now);
                     context.extend(
-                        usual_at
-                            .iter()
-                            .map(|&ahead| p.usual(self.units, end + ahead as i64, node) - now),
+                        p.strided(USUAL_AT)
+                            .map(|ahead| p.usual(self.units, end + ahead as i64, node) - now),
                     );
                 }
                 for &period in p.waved() {

@@ -137,8 +137,8 @@ impl<'a> Inputs<'a> {
                 row.push(if senders.is_empty() { 0.0 } else { sent - last });
             }
         }
+        let end = i64::from(units.windows[window].end);
         if p.profile.is_some() {
-            let end = i64::from(units.windows[window].end);
             let now = p.usual(units, end, node);
             row.push(now - last);
             let count = p.horizons.len().min(8);
@@ -147,7 +147,6 @@ impl<'a> Inputs<'a> {
                 row.push(p.usual(units, end + ahead as i64, node) - now);
             }
         }
-        let end = i64::from(units.windows[window].end);
         p.known_ahead(units, end, node, row);
     }
 }

@@ -35,6 +35,20 @@ fn of(files: &[(&str, &str)]) -> Result<ReadSeries, SeriesError> {
     read(folder.path(), &SeriesOptions::default())
 }
 
+/// Each fails, says so in these words, and says what to do.
+fn each_is_said<T: std::fmt::Debug>(
+    cases: impl IntoIterator<Item = (Result<T, SeriesError>, &'static str)>,
+) {
+    for (place, (result, expected)) in cases.into_iter().enumerate() {
+        let error = result.unwrap_err();
+        assert!(
+            error.to_string().contains(expected),
+            "case {place}: {error}"
+        );
+        assert!(!error.hints().is_empty());
+    }
+}
+
 #[test]
 fn a_folder_with_a_matrix_is_series_on_a_graph() {
     let found = of(&[
@@ -169,14 +183,7 @@ fn a_row_for_each_series_and_moment_becomes_a_column_a_series() {
             "no column is one of times",
         ),
     ];
-    for (place, (result, expected)) in cases.into_iter().enumerate() {
-        let error = result.unwrap_err();
-        assert!(
-            error.to_string().contains(expected),
-            "case {place}: {error}"
-        );
-        assert!(!error.hints().is_empty());
-    }
+    each_is_said(cases);
 }
 
 #[test]
@@ -325,14 +332,7 @@ fn what_is_wrong_is_said_with_its_row() {
             "no column of numbers",
         ),
     ];
-    for (place, (result, expected)) in cases.into_iter().enumerate() {
-        let error = result.unwrap_err();
-        assert!(
-            error.to_string().contains(expected),
-            "case {place}: {error}"
-        );
-        assert!(!error.hints().is_empty());
-    }
+    each_is_said(cases);
 }
 
 /// 30 days of cases; the first has none for long.

@@ -67,20 +67,13 @@ impl TableForm {
         path: &Path,
         columns: &TableColumns,
     ) -> Result<TableForm, SequenceError> {
-        let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
         for name in columns
             .series
             .iter()
             .chain(&columns.time)
             .chain(&columns.others)
         {
-            if table.column(name).is_none() {
-                return Err(SequenceError::Content {
-                    path: path.to_owned(),
-                    problem: format!("there is no column `{name}`{}", did_you_mean(name, &names)),
-                    repair: "name columns as the table does",
-                });
-            }
+            column(table, path, name, "name columns as the table does")?;
         }
         if let Some(series) = columns.series.filter(|name| columns.others.contains(name)) {
             return Err(SequenceError::Content {
@@ -175,8 +168,10 @@ impl TableForm {
                 time,
                 channels,
             } => {
-                let series = column(table, path, series)?;
-                let time = time.as_deref().map(|name| column(table, path, name));
+                let series = column(table, path, series, AS_LEARNED)?;
+                let time = time
+                    .as_deref()
+                    .map(|name| column(table, path, name, AS_LEARNED));
                 let channels = numbers(table, path, channels)?;
                 readings(table.rows(), path, series, time.transpose()?, &channels)
             }
@@ -303,13 +298,21 @@ impl TableSeries {
     }
 }
 
-fn column<'a>(table: &'a Table, path: &Path, name: &str) -> Result<&'a Column, SequenceError> {
+/// What is told of a table that lacks a column of the form.
+const AS_LEARNED: &str = "give the columns that the model was made from";
+
+fn column<'a>(
+    table: &'a Table,
+    path: &Path,
+    name: &str,
+    repair: &'static str,
+) -> Result<&'a Column, SequenceError> {
     table.column(name).ok_or_else(|| {
         let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
         SequenceError::Content {
             path: path.to_owned(),
             problem: format!("it has no column `{name}`{}", did_you_mean(name, &names)),
-            repair: "give the columns that the model was made from",
+            repair,
         }
     })
 }
@@ -319,7 +322,7 @@ fn numbers<'a>(
     path: &Path,
     names: &[String],
 ) -> Result<Vec<&'a [f64]>, SequenceError> {
-    let of = |name: &String| match &column(table, path, name)?.values {
+    let of = |name: &String| match &column(table, path, name, AS_LEARNED)?.values {
         Values::Numeric(values) => Ok(values.as_slice()),
         Values::Text { .. } => Err(SequenceError::Content {
             path: path.to_owned(),

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use candor_core::{Evidence, Finding, Severity, did_you_mean};
+use candor_core::{Evidence, Finding, Severity};
 use candor_data::{Column, Table, Values};
 use serde::{Deserialize, Serialize};
 
-use super::{SeriesOptions, times};
+use super::{SeriesOptions, place_of, times};
 use crate::SeriesError;
 
 /// The columns of a table with a row for each series and moment.
@@ -103,21 +103,6 @@ pub(super) fn spread(
 /// Whether a person said what a column is for, or that it is for nothing.
 fn is_named(name: &String, options: &SeriesOptions) -> bool {
     options.ignore.contains(name) || options.known_ahead.contains(name)
-}
-
-pub(super) fn place_of(
-    table: &Table,
-    setting: &'static str,
-    name: &str,
-) -> Result<usize, SeriesError> {
-    let found = table.columns.iter().position(|c| c.name == name);
-    found.ok_or_else(|| {
-        let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-        SeriesError::Setting {
-            setting,
-            problem: format!("there is no column `{name}`{}", did_you_mean(name, &known)),
-        }
-    })
 }
 
 /// Different times for each row up to which times come again because there are several series, and not by mistake.

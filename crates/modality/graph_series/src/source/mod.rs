@@ -11,7 +11,7 @@ mod times;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use candor_core::{Evidence, Finding, Severity};
+use candor_core::{Evidence, Finding, Severity, did_you_mean};
 use candor_data::{
     Column, Read, ReadOptions, Source, SourceFacts, Table, Values, fingerprint_bytes, read_table,
 };
@@ -246,24 +246,17 @@ impl FromTable {
             &mut findings,
         )?;
         let places = found.as_ref().map(|times| times.places.as_slice());
-        let known = match of_series {
-            Some(cells) => known_ahead(&options.known_ahead, cells, table.columns.len(), places),
-            None => {
-                let cells = shared(&mut table, path, &options.known_ahead)?;
-                known_ahead(&options.known_ahead, cells, 1, places)
-            }
+        let (cells, series) = match of_series {
+            Some(cells) => (cells, table.columns.len()),
+            None => (shared(&mut table, path, &options.known_ahead)?, 1),
         };
-        let kept: Vec<usize> = table
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| !options.ignore.contains(&column.name))
-            .map(|(place, _)| place)
+        let known = known_ahead(&options.known_ahead, cells, series, places);
+        let stays = |column: &Column| !options.ignore.contains(&column.name);
+        let kept: Vec<usize> = (0..table.columns.len())
+            .filter(|&place| stays(&table.columns[place]))
             .collect();
         let known = known.map(|known| known.picked(&kept));
-        table
-            .columns
-            .retain(|column| !options.ignore.contains(&column.name));
+        table.columns.retain(stays);
         let mut values = numbers(path, &table, places)?;
         let nodes: Vec<String> = table
             .columns
@@ -319,11 +312,23 @@ fn read_numbers<'a>(column: &'a Column, path: &Path) -> Result<Cow<'a, [f64]>, S
     }
 }
 
+/// Where the column is that a person named.
+fn place_of(table: &Table, setting: &'static str, name: &str) -> Result<usize, SeriesError> {
+    let found = table.columns.iter().position(|c| c.name == name);
+    found.ok_or_else(|| {
+        let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        SeriesError::Setting {
+            setting,
+            problem: format!("there is no column `{name}`{}", did_you_mean(name, &known)),
+        }
+    })
+}
+
 /// Takes the columns that are known ahead, the same for all series, out of a table.
 fn shared(table: &mut Table, path: &Path, names: &[String]) -> Result<Vec<Vec<f64>>, SeriesError> {
     let mut cells = Vec::with_capacity(names.len());
     for name in names {
-        let place = long::place_of(table, "known_ahead", name)?;
+        let place = place_of(table, "known_ahead", name)?;
         let column = table.columns.remove(place);
         cells.push(read_numbers(&column, path)?.into_owned());
     }

@@ -3,6 +3,7 @@ use std::path::Path;
 use candor_core::{Evidence, Finding, Severity};
 use candor_data::{Column, Table, Values, parse_date, time_values};
 
+use super::place_of;
 use crate::SeriesError;
 
 /// Names that a column of times has.
@@ -112,20 +113,10 @@ pub(super) fn take(
 
 /// Where the column of times is, if there is one.
 pub(super) fn place(table: &Table, named: Option<&str>) -> Result<Option<usize>, SeriesError> {
-    let Some(name) = named else {
-        return Ok(table.columns.iter().position(is_time));
-    };
-    let found = table.columns.iter().position(|c| c.name == name);
-    found.map(Some).ok_or_else(|| {
-        let known: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
-        SeriesError::Setting {
-            setting: "time_column",
-            problem: format!(
-                "there is no column `{name}`{}",
-                candor_core::did_you_mean(name, &known)
-            ),
-        }
-    })
+    match named {
+        Some(name) => place_of(table, "time_column", name).map(Some),
+        None => Ok(table.columns.iter().position(is_time)),
+    }
 }
 
 /// The times of all rows.
