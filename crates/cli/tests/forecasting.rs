@@ -316,6 +316,50 @@ fn cases_by_region_with_mobility_are_forecast() {
 }
 
 #[test]
+fn several_folders_of_series_become_one_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let known = 24 * 14;
+    let rows = hours(known);
+    // The second begins two days later.
+    traffic(&at.join("towns/north"), &rows);
+    traffic(&at.join("towns/south"), &rows[..known - 48]);
+    std::fs::write(at.join("towns/south/values.csv"), table(&rows[48..], 48)).unwrap();
+    let fit = "fit towns --horizon 2 --history 12 --trials 8 --steps 40 --metric mae --seed 2 --jobs 1 --out r";
+    let run = candor(at, &fit.split(' ').collect::<Vec<_>>());
+    assert!(run.status <= 1, "{}", run.err);
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    for part in [
+        "source, the worst first",
+        "north/s3",
+        "2 sources, one model: north, south",
+    ] {
+        assert!(report.contains(part), "the report lacks `{part}`");
+    }
+    let said = candor(at, &["predict", "r", "towns", "--format", "json"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    // The series at one moment are no sample of those at many.
+    assert!(!said.err.contains("together differ"), "{}", said.err);
+    let answers = json(&said.out);
+    let names: Vec<&str> = answers
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|answer| answer["unit"].as_str())
+        .collect();
+    assert_eq!((names.len(), names[0]), (2 * NODES, "north/s0"), "{}", said.out);
+
+    // One of them alone is not what it was made from.
+    let alone = candor(at, &["predict", "r", "towns/south"]);
+    assert_eq!(alone.status, 2, "{}", alone.out);
+    assert!(alone.err.contains("the series `north/s0` is not there"), "{}", alone.err);
+    std::fs::write(at.join("towns/south/values.csv"), "s0,s1,s2,s3,s4\n1,2,3,4,5\n2,3,4,5,6\n").unwrap();
+    let without = candor(at, &["fit", "towns", "--out", "s"]);
+    assert_eq!(without.status, 2, "{}", without.out);
+    assert!(without.err.contains("it has no times"), "{}", without.err);
+}
+
+#[test]
 fn a_table_of_series_is_forecast_if_asked_and_broken_ones_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

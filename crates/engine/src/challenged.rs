@@ -699,7 +699,7 @@ impl<'a> Judge<'a> {
         result
             .parts
             .extend(by_target(metric, said, truth, &prepared.target.names));
-        if let Some((what, groups)) = prepared.subject.groups(&self.test) {
+        for (what, groups) in prepared.subject.groups(&self.test) {
             result
                 .parts
                 .extend(by_group(metric, said, truth, what, &groups));

@@ -96,9 +96,9 @@ pub trait Subject: Send + Sync {
     }
 
     /// Groups of units on which the metric is worth knowing: what they are, in words that follow "by", and the name of each unit's group.
-    fn groups(&self, units: &[usize]) -> Option<(&'static str, Vec<String>)> {
+    fn groups(&self, units: &[usize]) -> Vec<(&'static str, Vec<String>)> {
         let _ = units;
-        None
+        Vec::new()
     }
 
     /// Where units are points of shapes that have categories: the number of each unit's shape, and its category.

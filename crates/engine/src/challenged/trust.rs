@@ -70,8 +70,13 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// What usual units look like, for batches that come later.
+    /// What usual units look like, for batches that come later. Nothing is kept where a batch is no sample: the series at one moment, and the
+    /// points of one shape, are alike, and always differ from those of many moments and shapes.
     pub(super) fn usual(&self, result: &mut ChallengeResult, answers: &[Answer]) {
+        let subject = &self.trained.prepared.subject;
+        if subject.origins(&self.test).is_some() || subject.shapes(&self.test).is_some() {
+            return;
+        }
         let columns = batch_columns(&self.predictor.parts().target, answers);
         // With too few test units nothing can be told of batches.
         result.shift = ShiftReference::new(&columns, self.seed.derive("usual", &[])).ok();

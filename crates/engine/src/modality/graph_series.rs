@@ -108,6 +108,7 @@ pub(super) fn open(source: &SeriesSource, settings: &FitSettings) -> Result<Open
         findings,
         material: Box::new(Forecasts {
             units,
+            several: matches!(source, SeriesSource::Several(_)),
             time_column,
             options: SeriesOptions {
                 series: long.as_ref().map(|long| long.series.clone()),
@@ -220,6 +221,7 @@ fn table_of(units: &SeriesUnits) -> Table {
 /// A unit is a node at an origin.
 struct Forecasts {
     units: SeriesUnits,
+    several: bool,
     time_column: Option<String>,
     options: SeriesOptions,
 }
@@ -379,6 +381,7 @@ impl Material for Forecasts {
         Ok(Box::new(SeriesSubject {
             learner: SeriesLearner::new(&self.units)?,
             described,
+            several: self.several,
             units: self.units.units(),
         }))
     }
@@ -761,6 +764,8 @@ impl Input for SeriesInput {
 /// Series as the pipeline sees them.
 struct SeriesSubject {
     described: Described,
+    /// Whether the series are of several sources, which their names begin with.
+    several: bool,
     learner: SeriesLearner,
     units: Units,
 }
@@ -837,13 +842,22 @@ impl Subject for SeriesSubject {
         Ok(found.apply(self.series()?, units, severity, seed).units())
     }
 
-    fn groups(&self, units: &[usize]) -> Option<(&'static str, Vec<String>)> {
-        let series = self.series().ok()?;
+    fn groups(&self, units: &[usize]) -> Vec<(&'static str, Vec<String>)> {
+        let Ok(series) = self.series() else {
+            return Vec::new();
+        };
         let name = |&unit: &usize| {
             let (_, node) = series.which[unit];
-            series.series.nodes[node as usize].clone()
+            series.series.nodes[node as usize].as_str()
         };
-        Some(("series, the worst first", units.iter().map(name).collect()))
+        let series = units.iter().map(|unit| name(unit).to_owned()).collect();
+        let mut groups = vec![("series, the worst first", series)];
+        if self.several {
+            let source = |unit| name(unit).split('/').next().unwrap_or_default();
+            let sources = units.iter().map(|unit| source(unit).to_owned());
+            groups.push(("source, the worst first", sources.collect()));
+        }
+        groups
     }
 
     fn origins(&self, units: &[usize]) -> Option<Origins> {

@@ -16,9 +16,9 @@ use std::path::Path;
 
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Task};
 use candor_graph_series::{
-    Anchor, Body, Calendar, Correction, Flows, Rolled, Series, SeriesDesign, SeriesLearner,
+    Anchor, Body, Correction, Rolled, Series, SeriesDesign, SeriesLearner,
     SeriesOptions, SeriesSource, SeriesUnits, growth_curves, growth_median, log_lag_forecast,
-    read_series, roll_origins, weigh_by_past_errors,
+    read_series, roll_origins, together, weigh_by_past_errors,
 };
 use candor_train::{Assignment, Learner, Member};
 use rayon::prelude::*;
@@ -61,44 +61,6 @@ fn design() -> SeriesDesign {
         epochs: 40,
         batch: 8,
         ..SeriesDesign::default()
-    }
-}
-
-/// Series of several countries on the days of the first one and all earlier ones; what a country did not read then is missing.
-fn joined(countries: &[Series]) -> Series {
-    let day = 86_400.0;
-    let start = |s: &Series| s.calendar.start.expect("days");
-    let first = countries.iter().map(start).fold(f64::INFINITY, f64::min);
-    let until = start(&countries[0]) + countries[0].steps() as f64 * day;
-    let steps = ((until - first) / day).round() as usize;
-    let nodes: Vec<String> = countries.iter().flat_map(|s| s.nodes.clone()).collect();
-    let mut values = vec![f32::NAN; steps * nodes.len()];
-    let mut moments = vec![Vec::new(); steps];
-    let mut before = 0;
-    for series in countries {
-        let count = series.nodes.len();
-        let offset = ((start(series) - first) / day).round() as usize;
-        for moment in 0..series.steps().min(steps - offset) {
-            for node in 0..count {
-                let place = (moment + offset) * nodes.len() + before + node;
-                values[place] = series.at(moment as i64, node);
-            }
-            if let Some(flows) = &series.flows {
-                let moved = flows.at(moment).iter();
-                moments[moment + offset].extend(
-                    moved.map(|&(a, b, much)| (a + before as u32, b + before as u32, much)),
-                );
-            }
-        }
-        before += count;
-    }
-    Series {
-        calendar: Calendar::from_times(first, day, steps),
-        flows: Some(Flows::new(nodes.len(), moments)),
-        known: None,
-        graph: None,
-        nodes,
-        values,
     }
 }
 
@@ -206,10 +168,14 @@ fn main() {
         );
     };
     if seeds > 0 {
-        let mut countries = vec![series.clone()];
-        countries.extend(others.iter().map(|folder| read(folder)));
-        let all = joined(&countries);
-        let before = all.steps() - series.steps();
+        let others: Vec<Series> = others.iter().map(|folder| read(folder)).collect();
+        // The one that is judged comes first.
+        let names: Vec<String> = (0..=others.len()).map(|n| n.to_string()).collect();
+        let countries = std::iter::once(&series).chain(&others);
+        let sources: Vec<_> = names.iter().map(String::as_str).zip(countries).collect();
+        let all = together(&sources).expect("days");
+        let start = |s: &Series| s.calendar.start.expect("days");
+        let before = ((start(&series) - start(&all)) / 86_400.0).round() as usize;
         let origins: Vec<usize> = (first..series.steps()).collect();
         // `[origins, seeds]`
         let told: Vec<Vec<Vec<f32>>> = origins

@@ -107,6 +107,14 @@ pub enum SeriesError {
         /// What is wrong with it.
         problem: String,
     },
+    /// One of several sources cannot be joined with the others.
+    #[error("`{}` cannot be joined with the sources beside it: {problem}", path.display())]
+    Several {
+        /// The source.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Too few moments for what is asked.
     #[error(
         "`{}` has {steps} moments; a history of {history} and a horizon of {horizon} need at least {needed}", path.display()
@@ -184,6 +192,11 @@ impl Hints for SeriesError {
             SeriesError::Recorded { .. } => vec![
                 "a data set of PyTorch Geometric Temporal has `edges`, pairs of numbers of series, and the series under `FX`, `X` or `block`, a list \
                  of readings a moment"
+                    .into(),
+            ],
+            SeriesError::Several { .. } => vec![
+                "one model is made for all folders of series in a folder, with a column of times in each and one step between moments; name one of \
+                 them to make a model of it alone"
                     .into(),
             ],
             SeriesError::TooShort { .. } => {

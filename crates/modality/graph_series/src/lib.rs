@@ -29,6 +29,7 @@ mod rules;
 mod series;
 mod source;
 mod split;
+mod together;
 mod travel;
 
 pub use calendar::Calendar;
@@ -52,4 +53,5 @@ pub use rules::{Rule, RuleModel};
 pub use series::Series;
 pub use source::{Long, ReadSeries, SeriesOptions, SeriesSource, read_series, series_of};
 pub use split::{Parts, part_in_time};
+pub use together::{Apart, together};
 pub use travel::{Leg, LegTime, TravelError, TravelSettings, TravelTime, travel_time};

@@ -6,6 +6,7 @@ mod joined;
 mod long;
 mod moving;
 mod recorded;
+mod several;
 mod times;
 
 use std::borrow::Cow;
@@ -34,6 +35,8 @@ pub enum SeriesSource {
     /// A folder with `values.csv` and maybe `adjacency.csv`, `edges.csv`, `distances.csv` or `coordinates.csv`, or `mobility.csv` with edges
     /// that change with time (also `.tsv`, `.parquet`, `.arrow`, `.feather`, `.h5`, the first two also with `.gz`).
     Folder(PathBuf),
+    /// A folder of such folders, as one a country: one model learns from the series of all of them.
+    Several(PathBuf),
     /// One table: a row a moment, a column a series, or a row for each series and moment. Beside one in HDF5, as METR-LA and PEMS-BAY are published, what joins the series is
     /// looked for as in a folder.
     File(PathBuf),
@@ -47,6 +50,9 @@ impl SeriesSource {
         if table_in(path, "values").is_some() {
             return Some(SeriesSource::Folder(path.to_owned()));
         }
+        if several::folders(path).is_some() {
+            return Some(SeriesSource::Several(path.to_owned()));
+        }
         if recorded::is_file(path) {
             return Some(SeriesSource::Recorded(path.to_owned()));
         }
@@ -57,6 +63,7 @@ impl SeriesSource {
     pub fn path(&self) -> &Path {
         match self {
             SeriesSource::Folder(path)
+            | SeriesSource::Several(path)
             | SeriesSource::File(path)
             | SeriesSource::Recorded(path) => path,
         }
@@ -110,6 +117,10 @@ pub fn read_series(
         SeriesSource::File(path) | SeriesSource::Recorded(path) => path.clone(),
         SeriesSource::Folder(folder) => {
             table_in(folder, "values").unwrap_or_else(|| folder.join("values.csv"))
+        }
+        SeriesSource::Several(folder) => {
+            let folders = several::folders(folder).unwrap_or_default();
+            return several::read(folder, folders, options);
         }
     };
     if let SeriesSource::Recorded(path) = source {
