@@ -1,5 +1,9 @@
 //! Exponential, sigmoid and hyperbolic tangent without branches, so that loops over them become vector instructions.
 
+/// Numbers that are computed at a time where several of these functions are taken of each. Of vectors of a fixed length the compiler makes vector
+/// instructions throughout; of a loop over slices it computes the last vector number by number.
+pub(crate) const LANES: usize = 16;
+
 /// `a b + c`, rounded once where `FMA` says that the processor can.
 #[inline(always)]
 fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {

@@ -5,8 +5,9 @@ use multiversion::target::match_target;
 
 use crate::KernelError;
 use crate::array::{Array, View, spread};
-use crate::elementary::{sigmoid, tanh};
+use crate::elementary::{LANES, sigmoid, tanh};
 use crate::extension::{Keeps, Kernel, is_cpu, run};
+use crate::tiles::{load, store};
 
 /// What is gated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,19 +133,31 @@ fn open(y: &mut [f32], x: &[f32], width: usize, gate: Gate) {
 // Plain loops: closures would not be compiled for these instructions.
 #[inline(always)]
 fn open_by<const FMA: bool>(y: &mut [f32], x: &[f32], width: usize, gate: Gate) {
+    let whole = width - width % LANES;
     for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(2 * width)) {
-        let (a, b) = x.split_at(width);
-        let b = &b[..width];
-        if gate == Gate::Linear {
-            for k in 0..width {
-                y[k] = a[k] * sigmoid::<FMA>(b[k]);
-            }
-        } else {
-            for k in 0..width {
-                y[k] = tanh::<FMA>(a[k]) * sigmoid::<FMA>(b[k]);
-            }
+        for first in (0..whole).step_by(LANES) {
+            open_some::<LANES, FMA>(first, y, x, gate);
+        }
+        for first in whole..width {
+            open_some::<1, FMA>(first, y, x, gate);
         }
     }
+}
+
+/// `N` numbers of a row from `first` on.
+#[inline(always)]
+fn open_some<const N: usize, const FMA: bool>(first: usize, y: &mut [f32], x: &[f32], gate: Gate) {
+    let (mut a, mut b) = ([0f32; N], [0f32; N]);
+    load(&mut a, &x[first..][..N]);
+    load(&mut b, &x[y.len() + first..][..N]);
+    for k in 0..N {
+        let of = match gate {
+            Gate::Linear => a[k],
+            Gate::Tanh => tanh::<FMA>(a[k]),
+        };
+        a[k] = of * sigmoid::<FMA>(b[k]);
+    }
+    store(&mut y[first..][..N], &a);
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
@@ -165,25 +178,46 @@ fn pass_by<const FMA: bool>(
     width: usize,
     gate: Gate,
 ) {
+    let whole = width - width % LANES;
     let rows = found
         .chunks_exact_mut(2 * width)
         .zip(x.chunks_exact(2 * width));
     for ((found, x), g) in rows.zip(gradient.chunks_exact(width)) {
-        let (a, b) = x.split_at(width);
-        let (of_a, of_b) = found.split_at_mut(width);
-        let (b, of_b) = (&b[..width], &mut of_b[..width]);
-        if gate == Gate::Linear {
-            for k in 0..width {
-                let s = sigmoid::<FMA>(b[k]);
-                of_a[k] = g[k] * s;
-                of_b[k] = g[k] * a[k] * s * (1.0 - s);
-            }
-        } else {
-            for k in 0..width {
-                let (t, s) = (tanh::<FMA>(a[k]), sigmoid::<FMA>(b[k]));
-                of_a[k] = g[k] * s * (1.0 - t * t);
-                of_b[k] = g[k] * t * s * (1.0 - s);
-            }
+        for first in (0..whole).step_by(LANES) {
+            pass_some::<LANES, FMA>(first, found, x, g, gate);
+        }
+        for first in whole..width {
+            pass_some::<1, FMA>(first, found, x, g, gate);
         }
     }
+}
+
+/// `N` numbers of a row from `first` on.
+#[inline(always)]
+fn pass_some<const N: usize, const FMA: bool>(
+    first: usize,
+    found: &mut [f32],
+    x: &[f32],
+    gradient: &[f32],
+    gate: Gate,
+) {
+    let width = gradient.len();
+    let (mut a, mut b, mut g) = ([0f32; N], [0f32; N], [0f32; N]);
+    load(&mut a, &x[first..][..N]);
+    load(&mut b, &x[width + first..][..N]);
+    load(&mut g, &gradient[first..][..N]);
+    for k in 0..N {
+        let s = sigmoid::<FMA>(b[k]);
+        let (t, slope) = match gate {
+            Gate::Linear => (a[k], 1.0),
+            Gate::Tanh => {
+                let t = tanh::<FMA>(a[k]);
+                (t, 1.0 - t * t)
+            }
+        };
+        a[k] = g[k] * s * slope;
+        b[k] = g[k] * t * s * (1.0 - s);
+    }
+    store(&mut found[first..][..N], &a);
+    store(&mut found[width + first..][..N], &b);
 }

@@ -5,9 +5,10 @@ use multiversion::target::match_target;
 
 use crate::KernelError;
 use crate::array::View;
-use crate::elementary::{sigmoid, tanh};
+use crate::elementary::{LANES, sigmoid, tanh};
+use crate::lanes::add_scaled;
 use crate::recurrence::{self, Cell, OfGates, Sizes};
-use crate::tiles::{Panels, Rows};
+use crate::tiles::{Panels, Rows, load, store};
 
 /// A gated recurrent unit over whole sequences, with one backward pass for all steps; starts from zeros.
 ///
@@ -127,6 +128,7 @@ impl Cell for Gru {
         let mut of_input = vec![0.0; block.gates.len()];
         let mut of_hidden = vec![0.0; block.gates.len()];
         let mut of_state = vec![0.0; sequences * hidden];
+        let mut bias = vec![0.0; 4 * hidden];
         let nothing = vec![0.0; hidden];
         for step in (0..steps).rev() {
             for (sequence, &length) in lengths.iter().enumerate() {
@@ -148,8 +150,12 @@ impl Cell for Gru {
                     &gradient[at],
                     &mut of_state[sequence * hidden..(sequence + 1) * hidden],
                     &mut of_input[three.clone()],
-                    &mut of_hidden[three],
+                    &mut of_hidden[three.clone()],
                 );
+                // The candidate has a bias on either side: the last is that on the side of `h`.
+                let (of_x, of_h) = bias.split_at_mut(3 * hidden);
+                add_scaled(of_x, &of_input[three.clone()], 1.0);
+                add_scaled(of_h, &of_hidden[three.end - hidden..three.end], 1.0);
             }
             if step > 0 {
                 let of_gates = Rows {
@@ -168,6 +174,7 @@ impl Cell for Gru {
         OfGates {
             input: of_input,
             hidden: Some(of_hidden),
+            bias,
         }
     }
 
@@ -222,23 +229,50 @@ fn activate_by<const FMA: bool>(
     recalled: &mut [f32],
     state: &mut [f32],
 ) {
-    let hidden = state.len();
-    let (reset, rest) = gates.split_at_mut(hidden);
-    let (update, candidate) = rest.split_at_mut(hidden);
-    let (candidate, before) = (&mut candidate[..hidden], &before[..hidden]);
-    let recalled = &mut recalled[..hidden];
-    let [from_r, from_z, from_n] =
-        std::array::from_fn(|gate| &from_hidden[gate * hidden..][..hidden]);
-    let [bias_r, bias_z, bias_n, bias_h] =
-        std::array::from_fn(|gate| &bias[gate * hidden..][..hidden]);
-    for k in 0..hidden {
-        let r = sigmoid::<FMA>(reset[k] + from_r[k] + bias_r[k]);
-        let z = sigmoid::<FMA>(update[k] + from_z[k] + bias_z[k]);
-        let m = from_n[k] + bias_h[k];
-        let n = tanh::<FMA>(candidate[k] + bias_n[k] + r * m);
-        (reset[k], update[k], candidate[k], recalled[k]) = (r, z, n, m);
-        state[k] = n + z * (before[k] - n);
+    let whole = state.len() - state.len() % LANES;
+    let given = [from_hidden, bias, before];
+    for first in (0..whole).step_by(LANES) {
+        activate_some::<LANES, FMA>(first, gates, given, [recalled, state]);
     }
+    for first in whole..state.len() {
+        activate_some::<1, FMA>(first, gates, given, [recalled, state]);
+    }
+}
+
+/// `N` units from `first` on.
+#[inline(always)]
+fn activate_some<const N: usize, const FMA: bool>(
+    first: usize,
+    gates: &mut [f32],
+    [from_hidden, bias, before]: [&[f32]; 3],
+    [recalled, state]: [&mut [f32]; 2],
+) {
+    let hidden = state.len();
+    let mut own = [[0f32; N]; 3];
+    let mut from = [[0f32; N]; 3];
+    let mut biases = [[0f32; N]; 4];
+    for gate in 0..3 {
+        load(&mut own[gate], &gates[gate * hidden + first..][..N]);
+        load(&mut from[gate], &from_hidden[gate * hidden + first..][..N]);
+    }
+    for (gate, bias_of) in biases.iter_mut().enumerate() {
+        load(bias_of, &bias[gate * hidden + first..][..N]);
+    }
+    let (mut h, mut m) = ([0f32; N], [0f32; N]);
+    load(&mut h, &before[first..][..N]);
+    for k in 0..N {
+        let r = sigmoid::<FMA>(own[0][k] + from[0][k] + biases[0][k]);
+        let z = sigmoid::<FMA>(own[1][k] + from[1][k] + biases[1][k]);
+        m[k] = from[2][k] + biases[3][k];
+        let n = tanh::<FMA>(own[2][k] + biases[2][k] + r * m[k]);
+        (own[0][k], own[1][k], own[2][k]) = (r, z, n);
+        h[k] = n + z * (h[k] - n);
+    }
+    for (gate, own) in own.iter().enumerate() {
+        store(&mut gates[gate * hidden + first..][..N], own);
+    }
+    store(&mut recalled[first..][..N], &m);
+    store(&mut state[first..][..N], &h);
 }
 
 /// One sequence, one step. `of_state` holds what later steps ask of `h`; it becomes what this step's update gate passes on to the

@@ -5,9 +5,10 @@ use multiversion::target::match_target;
 
 use crate::KernelError;
 use crate::array::{View, unwritten};
-use crate::elementary::{sigmoid, sigmoids, tanh};
+use crate::elementary::{LANES, sigmoid, sigmoids, tanh};
+use crate::lanes::add_scaled;
 use crate::recurrence::{self, Cell, OfGates, Sizes};
-use crate::tiles::{Panels, Rows};
+use crate::tiles::{Panels, Rows, load, store};
 
 /// A long short-term memory over whole sequences, with one backward pass for all steps; starts from zeros.
 ///
@@ -131,6 +132,7 @@ impl Cell for Lstm {
         sizes.clear_beyond(lengths, &mut gates);
         let mut of_state = vec![0.0; sequences * hidden];
         let mut of_cell = vec![0.0; sequences * hidden];
+        let mut bias = vec![0.0; 4 * hidden];
         let nothing = vec![0.0; hidden];
         for step in (0..steps).rev() {
             for (sequence, &length) in lengths.iter().enumerate() {
@@ -145,13 +147,15 @@ impl Cell for Lstm {
                     &nothing
                 };
                 let own = sequence * hidden..(sequence + 1) * hidden;
+                let of_gates = &mut gates[4 * at.start..4 * at.end];
                 differentiate(
-                    &mut gates[4 * at.start..4 * at.end],
+                    of_gates,
                     &cells[at.clone()],
                     before,
                     [&gradient[at], &of_state[own.clone()]],
                     &mut of_cell[own],
                 );
+                add_scaled(&mut bias, of_gates, 1.0);
             }
             if step > 0 {
                 let of_gates = Rows {
@@ -170,6 +174,7 @@ impl Cell for Lstm {
         OfGates {
             input: gates,
             hidden: None,
+            bias,
         }
     }
 
@@ -213,26 +218,49 @@ fn activate_by<const FMA: bool>(
     cell: &mut [f32],
     state: &mut [f32],
 ) {
-    let hidden = cell.len();
-    let (input, rest) = gates.split_at_mut(hidden);
-    let (forget, rest) = rest.split_at_mut(hidden);
-    let (candidate, output) = rest.split_at_mut(hidden);
-    let (output, state, before) = (
-        &mut output[..hidden],
-        &mut state[..hidden],
-        &before[..hidden],
-    );
-    let [bias_i, bias_f, bias_g, bias_o] =
-        std::array::from_fn(|gate| &bias[gate * hidden..][..hidden]);
-    for k in 0..hidden {
-        let (i, f) = sigmoids::<FMA>(input[k] + bias_i[k], forget[k] + bias_f[k]);
-        let g = tanh::<FMA>(candidate[k] + bias_g[k]);
-        let o = sigmoid::<FMA>(output[k] + bias_o[k]);
-        let c = f * before[k] + i * g;
-        (input[k], forget[k], candidate[k], output[k]) = (i, f, g, o);
-        cell[k] = c;
-        state[k] = o * tanh::<FMA>(c);
+    let whole = cell.len() - cell.len() % LANES;
+    for first in (0..whole).step_by(LANES) {
+        activate_some::<LANES, FMA>(first, gates, bias, before, [cell, state]);
     }
+    for first in whole..cell.len() {
+        activate_some::<1, FMA>(first, gates, bias, before, [cell, state]);
+    }
+}
+
+/// `N` units from `first` on.
+#[inline(always)]
+fn activate_some<const N: usize, const FMA: bool>(
+    first: usize,
+    gates: &mut [f32],
+    bias: &[f32],
+    before: &[f32],
+    [cell, state]: [&mut [f32]; 2],
+) {
+    let hidden = cell.len();
+    let mut units = [[0f32; N]; 4];
+    for (gate, sums) in units.iter_mut().enumerate() {
+        let mut own = [0f32; N];
+        load(sums, &gates[gate * hidden + first..][..N]);
+        load(&mut own, &bias[gate * hidden + first..][..N]);
+        for lane in 0..N {
+            sums[lane] += own[lane];
+        }
+    }
+    let (mut c, mut h) = ([0f32; N], [0f32; N]);
+    load(&mut c, &before[first..][..N]);
+    for k in 0..N {
+        let (i, f) = sigmoids::<FMA>(units[0][k], units[1][k]);
+        let g = tanh::<FMA>(units[2][k]);
+        let o = sigmoid::<FMA>(units[3][k]);
+        c[k] = f * c[k] + i * g;
+        h[k] = o * tanh::<FMA>(c[k]);
+        (units[0][k], units[1][k], units[2][k], units[3][k]) = (i, f, g, o);
+    }
+    for (gate, units) in units.iter().enumerate() {
+        store(&mut gates[gate * hidden + first..][..N], units);
+    }
+    store(&mut cell[first..][..N], &c);
+    store(&mut state[first..][..N], &h);
 }
 
 /// One sequence, one step: from the gradient of `h` (the sum of two) and of the cell those of the gates before activation, which

@@ -14,7 +14,7 @@ use crate::error::equal;
 use crate::extension::{Kernel, is_cpu, run};
 use crate::lanes::add_scaled;
 use crate::matrix_product::{Matrix, multiply};
-use crate::tiles::{Panels, Rows, transposed_product};
+use crate::tiles::{Left, Panels, Rows, add_transposed_products};
 
 /// What one recurrent layer does differently from another.
 pub(crate) trait Cell: Debug + Send + Sync + 'static {
@@ -62,6 +62,8 @@ pub(crate) struct OfGates {
     pub input: Vec<f32>,
     /// As they go to `h U`, where that differs.
     pub hidden: Option<Vec<f32>>,
+    /// Their sums over all steps, `[4 hidden]`: the gradient of the bias.
+    pub bias: Vec<f32>,
 }
 
 /// Runs a layer over whole sequences.
@@ -244,51 +246,45 @@ fn of_weights(
     inputs: &[View],
     x: &[f32],
     states: &[f32],
-    of_gates: &OfGates,
+    of_gates: OfGates,
     of_x: &mut [f32],
     wanted: &[bool],
 ) -> OfWeights {
     let of_input = of_gates.input.as_slice();
-    let of_hidden = of_gates.hidden.as_deref().unwrap_or(of_input);
     let rows = sizes.sequences * sizes.steps;
     let columns = of_input.len() / rows.max(1);
     if wanted[0] {
         let of_gates = Matrix::new(of_input, rows, columns);
         multiply(of_x, of_gates, inputs[1].matrix().transposed(), false);
     }
-    let product = |wanted: bool, a: &[f32], width: usize, of_gates: &[f32]| {
-        if wanted {
-            transposed_product(a, width, of_gates, columns)
-        } else {
-            Vec::new()
-        }
+    let mut input_weights = vec![0.0; if wanted[1] { sizes.inputs * columns } else { 0 }];
+    let mut hidden_weights = vec![0.0; if wanted[2] { sizes.hidden * columns } else { 0 }];
+    let x = Left {
+        values: x,
+        width: sizes.inputs,
+        before: None,
     };
-    let input_weights = product(wanted[1], x, sizes.inputs, of_input);
-    let mut before = vec![0.0; if wanted[2] { states.len() } else { 0 }];
-    let length = sizes.steps * sizes.hidden;
-    for (before, states) in before
-        .chunks_exact_mut(length)
-        .zip(states.chunks_exact(length))
-    {
-        before[sizes.hidden..].copy_from_slice(&states[..length - sizes.hidden]);
-    }
-    let hidden_weights = product(wanted[2], &before, sizes.hidden, of_hidden);
-    let mut bias = vec![0.0; if wanted[3] { 4 * sizes.hidden } else { 0 }];
-    if wanted[3] {
-        for row in of_input.chunks_exact(columns) {
-            add_scaled(&mut bias[..columns], row, 1.0);
+    let states = Left {
+        values: states,
+        width: sizes.hidden,
+        before: Some(sizes.steps),
+    };
+    let mut of_input_weights = wanted[1].then_some((input_weights.as_mut_slice(), x));
+    let mut of_hidden_weights = wanted[2].then_some((hidden_weights.as_mut_slice(), states));
+    match &of_gates.hidden {
+        None => {
+            let products = of_input_weights.into_iter().chain(of_hidden_weights);
+            add_transposed_products(&mut products.collect::<Vec<_>>(), of_input, columns);
         }
-        // Where the last gate has a bias on either side: that on the side of `h`.
-        if columns < bias.len() {
-            for row in of_hidden.chunks_exact(columns) {
-                add_scaled(&mut bias[columns..], &row[columns - sizes.hidden..], 1.0);
-            }
+        Some(of_hidden) => {
+            add_transposed_products(of_input_weights.as_mut_slice(), of_input, columns);
+            add_transposed_products(of_hidden_weights.as_mut_slice(), of_hidden, columns);
         }
     }
     OfWeights {
         input_weights,
         hidden_weights,
-        bias,
+        bias: of_gates.bias,
     }
 }
 
@@ -370,13 +366,14 @@ impl<C: Cell> Kernel for Recurrence<C> {
                 let of_gates =
                     C::backward(sizes, block, &hidden_weights, states, gradient, lengths);
                 let x = inputs[0].rows(rows);
-                of_weights(sizes, inputs, x, states, &of_gates, of_x, wanted)
+                of_weights(sizes, inputs, x, states, of_gates, of_x, wanted)
             })
             .collect();
         // In the order of the blocks.
         for sum in sums {
             let sums = [&sum.input_weights, &sum.hidden_weights, &sum.bias];
-            for (found, sum) in found[1..].iter_mut().zip(sums) {
+            let wanted = found[1..].iter_mut().zip(sums).zip(&wanted[1..]);
+            for ((found, sum), _) in wanted.filter(|(_, wanted)| **wanted) {
                 add_scaled(&mut found.values, sum, 1.0);
             }
         }

@@ -224,14 +224,29 @@ fn some_rows<const R: usize, const W: usize, const FMA: bool>(
     }
 }
 
-/// `a^T b`, where `a` is `[depth, rows]` and `b` `[depth, columns]`.
-pub(crate) fn transposed_product(a: &[f32], rows: usize, b: &[f32], columns: usize) -> Vec<f32> {
-    let mut out = vec![0.0; rows * columns];
-    add_transposed_product(&mut out, a, rows, b, columns);
-    out
+/// The left side of a product that is transposed: `[depth, width]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left<'a> {
+    pub values: &'a [f32],
+    pub width: usize,
+    /// With `Some(steps)`, each row stands for the one before it, and the first of every `steps` rows for zeros.
+    pub before: Option<usize>,
 }
 
-/// `out += a^T b`, see [`transposed_product`].
+impl Left<'_> {
+    /// Row `k`; nothing where it is zeros.
+    #[inline(always)]
+    fn row(&self, k: usize) -> &[f32] {
+        let at = match self.before {
+            None => k,
+            Some(steps) if k.is_multiple_of(steps) => return &[],
+            Some(_) => k - 1,
+        };
+        &self.values[at * self.width..][..self.width]
+    }
+}
+
+/// `out += a^T b`, where `a` is `[depth, rows]` and `b` `[depth, columns]`.
 pub(crate) fn add_transposed_product(
     out: &mut [f32],
     a: &[f32],
@@ -239,80 +254,117 @@ pub(crate) fn add_transposed_product(
     b: &[f32],
     columns: usize,
 ) {
-    assert_eq!(out.len(), rows * columns, "length of the result");
-    if !out.is_empty() {
-        assert_eq!(a.len() / rows, b.len() / columns, "inner lengths");
-        multiply_transposed(out, a, rows, b, columns);
+    let a = Left {
+        values: a,
+        width: rows,
+        before: None,
+    };
+    add_transposed_products(&mut [(out, a)], b, columns);
+}
+
+/// `out += a^T b` for several `a` and one `b`, which is `[depth, columns]`.
+pub(crate) fn add_transposed_products(
+    products: &mut [(&mut [f32], Left)],
+    b: &[f32],
+    columns: usize,
+) {
+    let depth = b.len() / columns.max(1);
+    for (out, a) in products.iter() {
+        assert_eq!(out.len(), a.width * columns, "length of the result");
+        assert_eq!(a.values.len(), a.width * depth, "inner lengths");
+    }
+    if depth > 0 {
+        multiply_transposed(products, b, columns);
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
-fn multiply_transposed(out: &mut [f32], a: &[f32], rows: usize, b: &[f32], columns: usize) {
+fn multiply_transposed(products: &mut [(&mut [f32], Left)], b: &[f32], columns: usize) {
     match_target! {
-        "x86_64+avx512f+avx512vl" => multiply_transposed_by::<8, 32, true>(out, a, rows, b, columns),
-        "x86_64+avx2+fma" => multiply_transposed_by::<4, 16, true>(out, a, rows, b, columns),
-        "aarch64+neon" => multiply_transposed_by::<4, 16, true>(out, a, rows, b, columns),
-        _ => multiply_transposed_by::<4, 8, false>(out, a, rows, b, columns),
+        "x86_64+avx512f+avx512vl" => multiply_transposed_by::<8, 32, true>(products, b, columns),
+        "x86_64+avx2+fma" => multiply_transposed_by::<4, 16, true>(products, b, columns),
+        "aarch64+neon" => multiply_transposed_by::<4, 16, true>(products, b, columns),
+        _ => multiply_transposed_by::<4, 8, false>(products, b, columns),
     }
 }
 
+/// Rows that are multiplied at a time.
+const DEPTH: usize = 128;
+
+/// Some rows of both sides at a time, laid out so that a panel of either is read in order. Read where they stand, numbers that are needed one after
+/// the other would lie a whole row apart, in the same few places of the nearest cache.
 #[inline(always)]
 fn multiply_transposed_by<const R: usize, const W: usize, const FMA: bool>(
-    out: &mut [f32],
-    a: &[f32],
-    rows: usize,
+    products: &mut [(&mut [f32], Left)],
     b: &[f32],
     columns: usize,
 ) {
-    // Some rows of `b` at a time, so that a panel of them stays in the nearest cache.
-    let mut panel = vec![0.0; DEPTH * W];
-    let blocks = a.chunks(DEPTH * rows).zip(b.chunks(DEPTH * columns));
-    for (a, b) in blocks {
-        let panel = &mut panel[..b.len() / columns * W];
-        for first in (0..columns).step_by(W) {
-            let lanes = W.min(columns - first);
-            let panel_rows = panel.chunks_exact_mut(W).zip(b.chunks_exact(columns));
-            if lanes == W {
-                panel_rows.for_each(|(to, from)| to.copy_from_slice(&from[first..first + W]));
-            } else {
-                panel_rows.for_each(|(to, from)| to[..lanes].copy_from_slice(&from[first..]));
+    let deepest = DEPTH.min(b.len() / columns);
+    let groups: usize = products.iter().map(|(_, a)| a.width.div_ceil(R)).sum();
+    let mut left = vec![0.0; groups * deepest * R];
+    let mut right = vec![0.0; deepest * W];
+    for (block, b) in b.chunks(DEPTH * columns).enumerate() {
+        let depth = b.len() / columns;
+        let left = &mut left[..groups * depth * R];
+        let mut panels = left.chunks_exact_mut(depth * R);
+        for (_, a) in products.iter() {
+            for first in (0..a.width).step_by(R) {
+                let lanes = first..a.width.min(first + R);
+                let rows = panels
+                    .next()
+                    .into_iter()
+                    .flat_map(|p| p.as_chunks_mut::<R>().0);
+                for (row, to) in rows.enumerate() {
+                    let from = a.row(block * DEPTH + row);
+                    load_some(to, from.get(lanes.clone()).unwrap_or_default());
+                }
             }
-            let mut row = 0;
-            while row < rows {
-                if row + R <= rows {
-                    columns_of::<R, W, FMA>(out, a, row, panel, [rows, columns, first, lanes]);
-                    row += R;
-                } else {
-                    columns_of::<1, W, FMA>(out, a, row, panel, [rows, columns, first, lanes]);
-                    row += 1;
+        }
+        let right = &mut right[..depth * W];
+        for first in (0..columns).step_by(W) {
+            let lanes = first..columns.min(first + W);
+            let rows = right.as_chunks_mut::<W>().0.iter_mut();
+            rows.zip(b.chunks_exact(columns))
+                .for_each(|(to, from)| load_some(to, &from[lanes.clone()]));
+            let mut panels = left.chunks_exact(depth * R);
+            for (out, a) in products.iter_mut() {
+                for row in (0..a.width).step_by(R) {
+                    let panel = panels.next().unwrap_or_default();
+                    let rows = row..a.width.min(row + R);
+                    add_tile::<R, W, FMA>(out, columns, [panel, right], rows, lanes.clone());
                 }
             }
         }
     }
 }
 
-/// Rows that are multiplied at a time.
-const DEPTH: usize = 64;
-
-/// Adds some rows' sums to one panel of `out`.
+/// A whole vector is copied without a call; behind a shorter one stand zeros.
 #[inline(always)]
-fn columns_of<const R: usize, const W: usize, const FMA: bool>(
-    out: &mut [f32],
-    a: &[f32],
-    row: usize,
-    panel: &[f32],
-    [rows, columns, first, lanes]: [usize; 4],
-) {
-    let place = |r: usize| (row + r) * columns + first;
-    let mut sums = [[0f32; W]; R];
-    let reach = (panel.len() / W - 1) * rows + 1;
-    let mut a_columns: [&[f32]; R] = [&[]; R];
-    for (r, slice) in a_columns.iter_mut().enumerate() {
-        *slice = &a[row + r..][..reach];
+fn load_some<const N: usize>(to: &mut [f32; N], from: &[f32]) {
+    if from.len() < N {
+        to.fill(0.0);
     }
-    tile::<R, W, FMA>(&mut sums, a_columns, rows, panel);
-    for (r, sums) in sums.iter().enumerate() {
-        let out = &mut out[place(r)..][..lanes];
+    load(to, from);
+}
+
+/// Adds the product of two panels to some rows and columns of `out`.
+#[inline(always)]
+fn add_tile<const R: usize, const W: usize, const FMA: bool>(
+    out: &mut [f32],
+    columns: usize,
+    [left, right]: [&[f32]; 2],
+    rows: std::ops::Range<usize>,
+    lanes: std::ops::Range<usize>,
+) {
+    let mut sums = [[0f32; W]; R];
+    let reach = left.len() - R + 1;
+    let mut a: [&[f32]; R] = [&[]; R];
+    for (row, slice) in a.iter_mut().enumerate() {
+        *slice = &left[row..][..reach];
+    }
+    tile::<R, W, FMA>(&mut sums, a, R, right);
+    for (row, sums) in rows.zip(&sums) {
+        let out = &mut out[row * columns..][lanes.clone()];
         if let Ok(out) = <&mut [f32; W]>::try_from(&mut *out) {
             for lane in 0..W {
                 out[lane] += sums[lane];
@@ -329,15 +381,36 @@ mod tests {
 
     #[test]
     fn products_with_a_mirrored_left_side() {
-        for (depth, rows, columns) in [(1, 1, 1), (3, 8, 40), (2, 9, 32), (0, 3, 2), (5, 19, 7)] {
+        let sizes = [
+            (1, 1, 1),
+            (3, 8, 40),
+            (2, 9, 32),
+            (0, 3, 2),
+            (5, 19, 7),
+            (261, 9, 33),
+        ];
+        for (depth, rows, columns) in sizes {
             let a: Vec<f32> = (0..depth * rows).map(|i| (i % 7) as f32).collect();
             let b: Vec<f32> = (0..depth * columns).map(|i| (i % 5) as f32).collect();
-            let out = transposed_product(&a, rows, &b, columns);
+            let (mut out, mut of_before) = (vec![1.0; rows * columns], vec![2.0; rows * columns]);
+            let of = |before| Left {
+                values: &a,
+                width: rows,
+                before,
+            };
+            let mut products = [
+                (out.as_mut_slice(), of(None)),
+                (of_before.as_mut_slice(), of(Some(3))),
+            ];
+            add_transposed_products(&mut products, &b, columns);
             for row in 0..rows {
                 for column in 0..columns {
-                    let term = |k| a[k * rows + row] * b[k * columns + column];
-                    let expected = (0..depth).map(term).sum::<f32>();
-                    assert_eq!(out[row * columns + column], expected);
+                    let at = |k: usize, of: usize| a[of * rows + row] * b[k * columns + column];
+                    let own: f32 = (0..depth).map(|k| at(k, k)).sum();
+                    let later = (0..depth).filter(|k| k % 3 > 0);
+                    let before: f32 = later.map(|k| at(k, k - 1)).sum();
+                    let place = row * columns + column;
+                    assert_eq!((out[place], of_before[place]), (1.0 + own, 2.0 + before));
                 }
             }
         }
