@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use candor_core::{Clock, Event, Events, Metric};
 use candor_design::{
@@ -18,13 +18,18 @@ const STACK_BYTES: usize = 16 << 20;
 const WORSE: f64 = 1.1;
 /// A network with a smaller share of the best one's parameters has less to gain from a long training.
 const LEAST_SIZE: f64 = 0.75;
+/// Rounds of finalists at most: what more networks add to an ensemble shrinks, and each makes predictions slower.
+const MOST_ROUNDS: usize = 3;
+/// Another round must fit into the time that is left with so much to spare.
+const TO_SPARE: f64 = 1.15;
 
 /// Trains the best networks of a search once more, from fresh seeds and with the time that was kept for it, and returns them as
 /// trials that follow those of the search. Where too few are good, the best has their places, too: two networks that differ in nothing
 /// but their seeds are an ensemble (Lakshminarayanan et al. 2017).
 ///
 /// Where one network takes minutes, the search can only train each for a short while, and its winners are worth more than that. (Zoph et
-/// al., "Learning Transferable Architectures", 2018, train their best cells anew, too.)
+/// al., "Learning Transferable Architectures", 2018, train their best cells anew, too.) A training ends when its design says so. Where that leaves
+/// time for as many more, there is another round.
 pub(crate) struct Finalists<'a> {
     /// How many.
     pub count: usize,
@@ -43,28 +48,49 @@ pub(crate) struct Finalists<'a> {
 
 impl Finalists<'_> {
     pub fn train(&self, records: &[JobRecord]) -> Result<Vec<JobRecord>, EngineError> {
-        // One that is trained twice is asked once.
-        let mut for_long = BTreeMap::new();
-        let chosen = finalists(records, self.count, self.metric).into_iter();
-        let designs: Vec<Design> = chosen
-            .map(|record| {
-                let design = || (self.for_long)(record);
-                for_long.entry(record.trial).or_insert_with(design).clone()
-            })
-            .collect();
+        let chosen = finalists(records, self.count * MOST_ROUNDS, self.metric);
         let next = |of: fn(&JobRecord) -> usize| records.iter().map(of).max().map_or(0, |n| n + 1);
         let (job, trial) = (next(|r| r.job), next(|r| r.trial));
-        let assignments = designs
-            .into_iter()
-            .enumerate()
-            .map(|(i, design)| Assignment {
-                job: job + i,
-                trial: trial + i,
-                rung: self.rung,
-                design,
-                origin: ORIGIN.to_owned(),
+        // One that is trained several times is asked once.
+        let mut for_long = BTreeMap::new();
+        let mut done: Vec<JobRecord> = Vec::new();
+        let mut last = None;
+        for round in chosen.chunks(self.count.max(1)) {
+            if last.is_some_and(|last| !self.fits(last)) {
+                break;
+            }
+            let started = Instant::now();
+            let before = done.len();
+            let assignments = round.iter().enumerate().map(|(i, record)| {
+                let design = || (self.for_long)(record);
+                Assignment {
+                    job: job + before + i,
+                    trial: trial + before + i,
+                    rung: self.rung,
+                    design: for_long.entry(record.trial).or_insert_with(design).clone(),
+                    origin: ORIGIN.to_owned(),
+                }
             });
-        let waiting = Mutex::new(assignments.collect::<Vec<_>>().into_iter());
+            let assignments: Vec<Assignment> = assignments.collect();
+            done.extend(self.round(assignments)?);
+            if done.len() < before + round.len() {
+                break;
+            }
+            last = Some(started.elapsed());
+        }
+        Ok(done)
+    }
+
+    /// Whether another round fits into the time that is left, if time is limited, where the last one took so long.
+    fn fits(&self, last: Duration) -> bool {
+        let left = self.clock.remaining();
+        left.is_some_and(|left| left >= last.mul_f64(TO_SPARE))
+    }
+
+    /// Trains some side by side. Those that the clock stopped before there was anything to keep are left out.
+    fn round(&self, assignments: Vec<Assignment>) -> Result<Vec<JobRecord>, EngineError> {
+        let count = assignments.len();
+        let waiting = Mutex::new(assignments.into_iter());
         let done = Mutex::new(Vec::new());
         let work = || -> Result<(), EngineError> {
             let pool = rayon::ThreadPoolBuilder::new()
@@ -84,7 +110,7 @@ impl Finalists<'_> {
             }
         };
         std::thread::scope(|scope| {
-            let threads = (0..self.jobs.min(self.count)).map(|_| scope.spawn(work));
+            let threads = (0..self.jobs.min(count)).map(|_| scope.spawn(work));
             let threads: Vec<_> = threads.collect();
             threads.into_iter().try_for_each(|thread| {
                 thread
@@ -194,6 +220,8 @@ fn finalists(records: &[JobRecord], count: usize, metric: Metric) -> Vec<&JobRec
 
 #[cfg(test)]
 mod tests {
+    use candor_core::Interrupt;
+
     use super::*;
 
     /// Network `trial` with an accuracy at each rung that it reached.
@@ -218,6 +246,48 @@ mod tests {
     fn chosen(records: &[JobRecord], count: usize, metric: Metric) -> Vec<usize> {
         let finalists = finalists(records, count, metric);
         finalists.iter().map(|record| record.trial).collect()
+    }
+
+    /// Takes so long for each training.
+    struct Slow(Duration);
+
+    impl Objective for Slow {
+        fn evaluate(&self, _assignment: &Assignment, _clock: &Clock) -> Evaluation {
+            std::thread::sleep(self.0);
+            Evaluation::Scored {
+                loss: 0.1,
+                score: 0.9,
+                parameters: 1,
+                detail: serde_json::Value::Null,
+            }
+        }
+    }
+
+    #[test]
+    fn there_are_more_rounds_where_time_allows_and_none_without_a_limit() {
+        let records = [trial(0, &[0.90]), trial(1, &[0.89])].concat();
+        let trained = |limit: Option<Duration>| {
+            let clock = Clock::start(limit, Duration::ZERO, Interrupt::default());
+            let finalists = Finalists {
+                count: 2,
+                rung: 0,
+                metric: Metric::Accuracy,
+                objective: &Slow(Duration::from_millis(200)),
+                for_long: &|record| record.design.clone(),
+                jobs: 2,
+                clock: &clock,
+                events: &Events::none(),
+            };
+            let done = finalists.train(&records).unwrap();
+            done.iter().map(|r| (r.trial, r.job)).collect::<Vec<_>>()
+        };
+        let once = [(2, 11), (3, 12)];
+        assert_eq!(trained(None), once);
+        assert_eq!(trained(Some(Duration::from_millis(100))), once);
+        assert_eq!(
+            trained(Some(Duration::from_secs(60))).len(),
+            2 * MOST_ROUNDS
+        );
     }
 
     #[test]
