@@ -210,7 +210,7 @@ def peers(torch):
         "stgcn-conv": (lambda: series(stgcn_body, 2, 64, True), 1),
         "graph-wavenet": (lambda: series(wavenet_body, 5, 32, False), 1),
         "graph-wavenet-conv": (lambda: series(wavenet_body, 5, 32, True), 1),
-        "lstm": (lstm, 4),
+        "lstm": (lstm, 12),
         "cnn": (cnn, 2),
         "separable": (separable, 6),
         "gcn-cora": (gcn_cora, 20),

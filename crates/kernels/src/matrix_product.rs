@@ -47,6 +47,17 @@ impl<'a> Matrix<'a> {
         self.values[row * self.row_stride + column * self.column_stride]
     }
 
+    /// Whether the numbers of a row lie side by side.
+    pub fn has_rows(&self) -> bool {
+        self.column_stride == 1
+    }
+
+    /// A row whose numbers lie side by side.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        assert!(self.has_rows(), "the numbers of a row lie apart");
+        &self.values[row * self.row_stride..][..self.columns]
+    }
+
     pub fn transposed(self) -> Matrix<'a> {
         Matrix {
             rows: self.columns,

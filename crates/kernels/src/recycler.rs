@@ -36,6 +36,10 @@ const STEPS: usize = 8;
 const CLASSES: usize = 20 * STEPS;
 /// Vector instructions may ask for it.
 const ALIGNMENT: usize = 64;
+/// Blocks of so many bytes lie on the pages of 2 MiB that processors know beside those of 4 KiB: a large array then needs few of the places in which a
+/// processor keeps where pages are.
+const LARGE: usize = 2 * LARGE_PAGE;
+const LARGE_PAGE: usize = 1 << 21;
 
 /// The class of a size, and the bytes that its blocks have; none for sizes that are not kept.
 fn class_of(layout: Layout) -> Option<(usize, usize)> {
@@ -52,7 +56,7 @@ fn class_of(layout: Layout) -> Option<(usize, usize)> {
 
 impl Recycler {
     /// Bytes that are kept at most, unless told otherwise.
-    pub const LIMIT: usize = 1 << 30;
+    pub const LIMIT: usize = 2 << 30;
 
     /// Keeps nothing yet.
     #[expect(clippy::new_without_default, reason = "a default is not `const`")]
@@ -101,7 +105,25 @@ impl Recycler {
 fn layout_of(class: usize) -> Layout {
     let power = SMALLEST.ilog2() as usize - 1 + class / STEPS;
     let size = (1usize << power) + (class % STEPS + 1) * ((1 << power) / STEPS);
-    Layout::from_size_align(size, ALIGNMENT).unwrap_or(Layout::new::<u8>())
+    let alignment = if size < LARGE { ALIGNMENT } else { LARGE_PAGE };
+    Layout::from_size_align(size, alignment).unwrap_or(Layout::new::<u8>())
+}
+
+/// A block of a class from the system.
+fn fresh(class: usize) -> *mut u8 {
+    let layout = layout_of(class);
+    #[expect(
+        unsafe_code,
+        reason = "blocks of all classes have bytes; what is advised of a block changes nothing in it, and a system that cannot follow says so"
+    )]
+    unsafe {
+        let block = System.alloc(layout);
+        #[cfg(target_os = "linux")]
+        if layout.size() >= LARGE && !block.is_null() {
+            libc::madvise(block.cast(), layout.size(), libc::MADV_HUGEPAGE);
+        }
+        block
+    }
 }
 
 impl Kept {
@@ -144,7 +166,7 @@ unsafe impl GlobalAlloc for Recycler {
         };
         let block = self.take(class);
         if block.is_null() {
-            return unsafe { System.alloc(layout_of(class)) };
+            return fresh(class);
         }
         block
     }
@@ -153,11 +175,13 @@ unsafe impl GlobalAlloc for Recycler {
         let Some((class, _)) = class_of(layout) else {
             return unsafe { System.alloc_zeroed(layout) };
         };
-        let block = self.take(class);
+        let mut block = self.take(class);
         if block.is_null() {
-            return unsafe { System.alloc_zeroed(layout_of(class)) };
+            block = fresh(class);
         }
-        unsafe { block.write_bytes(0, layout.size()) };
+        if !block.is_null() {
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
         block
     }
 

@@ -121,10 +121,20 @@ impl Panels {
         let width = panel_width();
         let [depth, columns] = b.shape();
         let mut values = vec![0.0; columns.div_ceil(width) * depth * width];
-        for column in 0..columns {
-            let panel = &mut values[column / width * depth * width..];
-            for row in 0..depth {
-                panel[row * width + column % width] = b.at(row, column);
+        for (number, panel) in values.chunks_exact_mut((depth * width).max(1)).enumerate() {
+            let first = number * width;
+            let lanes = width.min(columns - first);
+            // In the order in which the numbers lie.
+            if b.has_rows() {
+                for (row, to) in panel.chunks_exact_mut(width).enumerate() {
+                    to[..lanes].copy_from_slice(&b.row(row)[first..first + lanes]);
+                }
+            } else {
+                for lane in 0..lanes {
+                    for (row, to) in panel.chunks_exact_mut(width).enumerate() {
+                        to[lane] = b.at(row, first + lane);
+                    }
+                }
             }
         }
         Panels {
