@@ -347,6 +347,10 @@ pub(crate) struct PredictArgs {
     /// Character between cells; found when not given.
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<char>,
+    /// What if something else went from one series to another: `FROM,TO=FACTOR` multiplies what goes there; without a factor nothing goes there any more (a road is
+    /// closed); `*` is any series. Forecasts as they are stand beside those that would be; with `--path`, the journey is the changed one.
+    #[arg(long, value_name = "FROM,TO=FACTOR", conflicts_with_all = ["format", "out"])]
+    pub change: Vec<String>,
     /// Instead of forecasts of speeds, how long a journey takes along these series, in order, with commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "lengths", conflicts_with_all = ["format", "out"])]
     pub path: Vec<String>,

@@ -112,9 +112,20 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
         "readings of other series",
         "t+3",
         "Where it errs",
+        "By hour of the day of the last moment that was known",
+        "those that are joined lie near each other",
+        "How much the model doubts each series",
+        "The worst series: s",
+        "A series in the middle: s",
+        "class=\"band k1\"",
     ] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
+    assert_eq!(report.matches("<circle class=\"node").count(), 2 * NODES);
+    let hours: Vec<usize> = (0..24)
+        .filter_map(|hour| report.find(&format!("<td>{hour:02}:00 to")))
+        .collect();
+    assert!(hours.len() == 24 && hours.is_sorted(), "{hours:?}");
     // Every rule and a network was tried; the model is not behind its rules on what chose it.
     let best_rule = [
         "last_value",
@@ -145,6 +156,13 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
             error += (answer["prediction"]["mean"][ahead].as_f64().unwrap()
                 - rows[known + ahead][node])
                 .abs();
+        }
+        // The doubt of each horizon; the answer's own is their mean.
+        for part in ["aleatoric", "epistemic"] {
+            let each = answer["prediction"][part].as_array().unwrap();
+            let mean = each.iter().filter_map(Value::as_f64).sum::<f64>() / 3.0;
+            let whole = answer[part].as_f64().unwrap();
+            assert!((mean - whole).abs() < 1e-9 * whole.abs().max(1.0));
         }
     }
     assert!(error / 15.0 < 0.8, "{error}");
@@ -210,7 +228,10 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
     );
     let said = candor(at, &["predict", "r", "usual.csv", "--format", "csv"]);
     let head = said.out.lines().next().unwrap();
-    assert!(head.contains("upper_t+3,level_t+3"), "{head}");
+    assert!(
+        head.contains("upper_t+3,level_t+3,aleatoric_t+3,epistemic_t+3"),
+        "{head}"
+    );
 
     // The same with two jobs.
     let again = candor(at, &[&fit[..], &["--jobs", "2", "--out", "again"]].concat());
@@ -276,6 +297,8 @@ fn cases_by_region_with_mobility_are_forecast() {
     }
     std::fs::write(cases.join("values.csv"), values).unwrap();
     std::fs::write(cases.join("mobility.csv"), moving).unwrap();
+    let places = "name,lat,lon\ns0,48.1,11.6\ns1,48.4,10.9\ns2,49.5,11.1\n";
+    std::fs::write(cases.join("coordinates.csv"), places).unwrap();
     let check = candor(at, &["check", "cases", "--horizon", "5", "--json"]);
     assert_eq!(check.status, 0, "{}", check.err);
     for part in [
@@ -300,6 +323,9 @@ fn cases_by_region_with_mobility_are_forecast() {
     let run = candor(at, &fit);
     assert!(run.status <= 1, "{}", run.err);
     assert!(score_of(&at.join("r"), "growth").is_finite());
+    let report = std::fs::read_to_string(at.join("r/report.html")).unwrap();
+    let place = report.contains("a series in its place, north above");
+    assert!(place && report.contains("lines show which act on each other"));
     let said = candor(at, &["predict", "r", "cases", "--format", "json"]);
     assert_eq!(said.status, 0, "{}", said.err);
     assert_eq!(json(&said.out).as_array().unwrap().len(), 3);
@@ -312,6 +338,94 @@ fn cases_by_region_with_mobility_are_forecast() {
     assert!(
         (whole - kept).abs() < 1e-3 * whole.abs().max(1.0),
         "{whole} {kept}"
+    );
+}
+
+/// What a road that is closed would do, and less travel.
+#[test]
+fn other_edges_than_those_that_were_learned_from_are_tried_and_called_extrapolation() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    traffic(&at.join("traffic"), &hours(24 * 14));
+    let fit = "fit traffic --horizon 2 --history 12 --trials 8 --steps 40 --metric mae --seed 2 --jobs 1 --models regression,dlinear --out r";
+    let run = candor(at, &fit.split(' ').collect::<Vec<_>>());
+    assert!(run.status <= 1, "{}", run.err);
+    let asked = |changes: &[&str], json: bool| {
+        let mut command = vec!["predict", "r", "traffic"];
+        changes
+            .iter()
+            .for_each(|change| command.extend(["--change", change]));
+        command.extend(json.then_some("--json"));
+        candor(at, &command)
+    };
+    // Each series follows the next one on the ring.
+    let told = asked(&["s1,s0"], true);
+    assert_eq!(told.status, 0, "{}", told.err);
+    let told = json(&told.out);
+    assert_eq!(told["felt"], true);
+    assert!(
+        told["extrapolation"]
+            .as_str()
+            .unwrap()
+            .contains("never changed")
+    );
+    let series = told["series"].as_array().unwrap();
+    assert_eq!(series.len(), NODES);
+    let moved = |place: usize| {
+        let of = |what: &str| series[place][what][0].as_f64().unwrap();
+        (of("changed") - of("mean")).abs()
+    };
+    assert!(
+        moved(0) > 0.05 && moved(2) < 1e-9 && moved(3) < 1e-9,
+        "{told}"
+    );
+    let text = asked(&["s1,s0"], false);
+    assert!(text.out.starts_with("extrapolation: "), "{}", text.out);
+    assert!(text.out.contains("difference"), "{}", text.out);
+    for (change, expected) in [
+        ("s0", "names no two series"),
+        ("s0,s9", "there is no series `s9`"),
+        (
+            "s0,s2",
+            "nothing goes where `s0,s2` says; from `s0` it goes to `s4`",
+        ),
+        ("s1,s0=-2", "is no factor"),
+    ] {
+        let refused = asked(&[change], false);
+        assert_eq!(refused.status, 2, "{}", refused.out);
+        assert!(refused.err.contains(expected), "{}", refused.err);
+    }
+
+    // As many as were seen before are no extrapolation; many more are.
+    let mut moving = "date,from,to,people\n".to_owned();
+    for hour in 0..24 * 14 {
+        let date = format!("2023-02-{:02} {:02}:00", 1 + hour / 24, hour % 24);
+        for to in 0..NODES {
+            let people = 100 + 80 * (hour % 7) + 10 * to;
+            writeln!(moving, "{date},s{},s{to},{people}", (to + 1) % NODES).unwrap();
+        }
+    }
+    std::fs::remove_file(at.join("traffic/adjacency.csv")).unwrap();
+    std::fs::write(at.join("traffic/mobility.csv"), moving).unwrap();
+    let again = fit.replace("--out r", "--out r2");
+    let run = candor(at, &again.split(' ').collect::<Vec<_>>());
+    assert!(run.status <= 1, "{}", run.err);
+    let of_flows = |change: &str| {
+        let told = candor(
+            at,
+            &["predict", "r2", "traffic", "--change", change, "--json"],
+        );
+        assert_eq!(told.status, 0, "{}", told.err);
+        json(&told.out)["extrapolation"].clone()
+    };
+    assert_eq!(of_flows("s1,s0=1"), Value::Null);
+    let beyond = of_flows("*,s0=9");
+    assert!(
+        beyond
+            .as_str()
+            .unwrap()
+            .contains("from `s1` to `s0`, where the model learned from 100.0 to 580.0"),
+        "{beyond}"
     );
 }
 
@@ -347,13 +461,26 @@ fn several_folders_of_series_become_one_model() {
         .iter()
         .filter_map(|answer| answer["unit"].as_str())
         .collect();
-    assert_eq!((names.len(), names[0]), (2 * NODES, "north/s0"), "{}", said.out);
+    assert_eq!(
+        (names.len(), names[0]),
+        (2 * NODES, "north/s0"),
+        "{}",
+        said.out
+    );
 
     // One of them alone is not what it was made from.
     let alone = candor(at, &["predict", "r", "towns/south"]);
     assert_eq!(alone.status, 2, "{}", alone.out);
-    assert!(alone.err.contains("the series `north/s0` is not there"), "{}", alone.err);
-    std::fs::write(at.join("towns/south/values.csv"), "s0,s1,s2,s3,s4\n1,2,3,4,5\n2,3,4,5,6\n").unwrap();
+    assert!(
+        alone.err.contains("the series `north/s0` is not there"),
+        "{}",
+        alone.err
+    );
+    std::fs::write(
+        at.join("towns/south/values.csv"),
+        "s0,s1,s2,s3,s4\n1,2,3,4,5\n2,3,4,5,6\n",
+    )
+    .unwrap();
     let without = candor(at, &["fit", "towns", "--out", "s"]);
     assert_eq!(without.status, 2, "{}", without.out);
     assert!(without.err.contains("it has no times"), "{}", without.err);

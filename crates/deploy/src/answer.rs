@@ -85,6 +85,13 @@ pub enum Prediction {
         /// (`1 - coverage` to begin with, less after many misses). Empty for what is no forecast.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         level: Vec<f64>,
+        /// Of two targets or more, one a target, in squared units: the part of the variance that lies in the data. The answer's own is the mean
+        /// over targets. Empty for one target, of which the answer says the same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        aleatoric: Vec<f64>,
+        /// The part that lies in the model, likewise.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        epistemic: Vec<f64>,
     },
     /// The unit could not be read; its uncertainties are no numbers (`null` in JSON).
     Nothing,

@@ -1,5 +1,5 @@
 use candor_challenge::{
-    AdaptiveIntervals, ConformalPValue, OodDetector, Reason, Uncertainty, Voice,
+    AdaptiveIntervals, ConformalPValue, OodDetector, Reason, TargetUncertainty, Uncertainty, Voice,
 };
 use candor_core::{Distribution, QuantileFunction, Task, UncertaintyMethod};
 use candor_train::{Features, Learner, Member, MemberError, MemberPrediction, Units};
@@ -164,7 +164,10 @@ impl Predictor {
         let mixture = self.parts.recalibration.apply(&raw)?;
         let confidence = self.parts.correctness.confidence(&mixture)?;
         let share = uncertainty.epistemic_share();
-        let predictions = self.predictions(&mixture, adaptive)?;
+        let mut predictions = self.predictions(&mixture, adaptive)?;
+        if let Some(parts) = &uncertainty.per_target {
+            tell_by_target(&mut predictions, parts);
+        }
         let answers = predictions.into_iter().enumerate().map(|(i, prediction)| {
             let strangeness = strangeness.as_ref().map(|s| s[i]);
             let p_value = strangeness.map_or(1.0, |s| s.p_value);
@@ -367,8 +370,29 @@ fn numbers(
             .map(|&(low, high)| (low.is_finite() && high.is_finite()).then_some((low, high)))
             .collect(),
         level: level.clone(),
+        aleatoric: Vec::new(),
+        epistemic: Vec::new(),
     });
     prediction.collect()
+}
+
+/// Gives each prediction of several numbers the parts of the doubt in each of them.
+fn tell_by_target(predictions: &mut [Prediction], parts: &TargetUncertainty) {
+    if parts.width < 2 {
+        return;
+    }
+    let data = parts.aleatoric.chunks_exact(parts.width);
+    let model = parts.epistemic.chunks_exact(parts.width);
+    for ((prediction, data), model) in predictions.iter_mut().zip(data).zip(model) {
+        if let Prediction::Number {
+            aleatoric,
+            epistemic,
+            ..
+        } = prediction
+        {
+            (*aleatoric, *epistemic) = (data.to_vec(), model.to_vec());
+        }
+    }
 }
 
 /// The weighted mixture of members on some units, in the order of `rows`, not recalibrated.
@@ -462,4 +486,64 @@ fn strangeness(detected: &[(&OodDetector, Vec<f64>)]) -> Option<Vec<Strangeness>
         ),
     };
     Some((0..first.len()).map(told).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(width: usize, mean: &[f32], variance: &[f32]) -> Distribution {
+        Distribution::Gaussian {
+            width,
+            mean: mean.to_vec(),
+            variance: variance.to_vec(),
+        }
+    }
+
+    fn told(width: usize, members: &[(f64, &Distribution)]) -> (Uncertainty, Vec<Prediction>) {
+        let whole = Uncertainty::decompose(members).unwrap();
+        let cells = whole.total.len() * width;
+        let mut predictions = numbers(
+            width,
+            &vec![(0.0, 1.0); cells],
+            &vec![(0.0, 1.0); cells],
+            None,
+        );
+        tell_by_target(&mut predictions, whole.per_target.as_ref().unwrap());
+        (whole, predictions)
+    }
+
+    #[test]
+    fn the_parts_of_several_targets_have_the_whole_as_their_mean() {
+        let a = normal(2, &[0.0, 0.0, 1.0, 5.0], &[1.0, 3.0, 2.0, 2.0]);
+        let b = normal(2, &[2.0, 0.0, 1.0, 9.0], &[1.0, 5.0, 4.0, 2.0]);
+        let (whole, predictions) = told(2, &[(1.0, &a), (1.0, &b)]);
+        let expected = [([1.0, 4.0], [1.0, 0.0]), ([3.0, 2.0], [0.0, 4.0])];
+        for (unit, (prediction, expected)) in predictions.iter().zip(expected).enumerate() {
+            let Prediction::Number {
+                aleatoric,
+                epistemic,
+                ..
+            } = prediction
+            else {
+                panic!("{prediction:?}");
+            };
+            assert_eq!(
+                (&aleatoric[..], &epistemic[..]),
+                (&expected.0[..], &expected.1[..])
+            );
+            let mean = |parts: &[f64]| parts.iter().sum::<f64>() / parts.len() as f64;
+            assert!((mean(aleatoric) - whole.aleatoric[unit]).abs() < 1e-12);
+            assert!((mean(epistemic) - whole.epistemic[unit]).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn one_target_says_no_more_than_its_answer() {
+        let (_, predictions) = told(1, &[(1.0, &normal(1, &[0.0], &[1.0]))]);
+        let text = serde_json::to_string(&predictions).unwrap();
+        assert!(!text.contains("aleatoric"), "{text}");
+        let old: Vec<Prediction> = serde_json::from_str(&text).unwrap();
+        assert_eq!(old, predictions);
+    }
 }

@@ -73,7 +73,7 @@ fn of_labels(target: &Target, answers: &[Answer]) -> Vec<Column> {
 }
 
 fn of_numbers(target: &Target, answers: &[Answer]) -> Vec<Column> {
-    let mut columns = Vec::with_capacity(4 * target.names.len());
+    let mut columns = Vec::with_capacity(7 * target.names.len());
     for (i, name) in target.names.iter().enumerate() {
         let named = |what: &str| match target.names.len() {
             1 => what.to_owned(),
@@ -101,6 +101,20 @@ fn of_numbers(target: &Target, answers: &[Answer]) -> Vec<Column> {
         };
         if answers.iter().any(|a| !level(a).is_nan()) {
             columns.push(numbers(&named("level"), answers, level));
+        }
+        if target.names.len() > 1 {
+            columns.push(numbers(&named("aleatoric"), answers, |a| {
+                match &a.prediction {
+                    Prediction::Number { aleatoric, .. } => at(aleatoric, i),
+                    _ => f64::NAN,
+                }
+            }));
+            columns.push(numbers(&named("epistemic"), answers, |a| {
+                match &a.prediction {
+                    Prediction::Number { epistemic, .. } => at(epistemic, i),
+                    _ => f64::NAN,
+                }
+            }));
         }
     }
     columns

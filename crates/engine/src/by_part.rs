@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use candor_core::{Distribution, Metric, Targets};
 use serde::{Deserialize, Serialize};
 
+use crate::Groups;
+
 /// Targets that are shown at most, at equal steps, the last among them.
 const TARGETS: usize = 12;
 /// Groups that are shown: the worst, and the best.
 const WORST: usize = 8;
 const BEST: usize = 2;
+/// Groups with an order of their own that are shown at most: the hours of a day.
+const ORDERED: usize = 24;
 
 /// The metric on parts of the test: on single targets, or on groups of units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,32 +67,45 @@ pub(crate) fn by_target(
     })
 }
 
-/// The metric on each group of units, the worst first; `groups` has a name a unit.
+/// The metric on each group of units: in the order of the groups where they have one, else the worst first.
 pub(crate) fn by_group(
     metric: Metric,
     said: &Distribution,
     truth: &Targets,
-    what: &str,
-    groups: &[String],
+    groups: &Groups,
 ) -> Option<PartTable> {
     let mut places: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
     groups
+        .names
         .iter()
         .enumerate()
         .for_each(|(place, name)| places.entry(name).or_default().push(place));
-    let scores = places.into_iter().filter_map(|(name, places)| {
+    let score = |name: &String, places: &[usize]| {
         let score = metric
-            .score(&said.select(&places), &truth.select(&places))
+            .score(&said.select(places), &truth.select(places))
             .ok()?;
         Some(PartScore {
             name: name.clone(),
             units: places.len(),
             score,
         })
-    });
-    let parts = worst_first(scores.collect(), |score| metric.as_loss(score));
+    };
+    let parts: Vec<PartScore> = match &groups.order {
+        Some(order) => {
+            let known = order
+                .iter()
+                .filter_map(|name| score(name, places.get(name)?));
+            known.take(ORDERED).collect()
+        }
+        None => {
+            let all = places
+                .iter()
+                .filter_map(|(name, places)| score(name, places));
+            worst_first(all.collect(), |score| metric.as_loss(score))
+        }
+    };
     (parts.len() > 1).then(|| PartTable {
-        what: what.to_owned(),
+        what: groups.what.to_owned(),
         figure: None,
         parts,
     })
@@ -171,24 +188,24 @@ mod tests {
         let table = by_target(Metric::Mae, &said, &truth, &names).unwrap();
         let scores: Vec<f64> = table.parts.iter().map(|p| p.score).collect();
         assert_eq!(scores, [1.0, 4.0]);
-        let groups = ["x", "y", "y"].map(str::to_owned);
-        let table = by_group(Metric::Mae, &said, &truth, "series", &groups).unwrap();
+        let groups = |names: [&str; 3], order: Option<&[&str]>| Groups {
+            what: "series",
+            names: names.map(str::to_owned).to_vec(),
+            order: order.map(|order| order.iter().map(|&name| name.to_owned()).collect()),
+        };
+        let by = |groups: &Groups| by_group(Metric::Mae, &said, &truth, groups);
+        let table = by(&groups(["x", "y", "y"], None)).unwrap();
         let told: Vec<(&str, usize, f64)> = table
             .parts
             .iter()
             .map(|p| (p.name.as_str(), p.units, p.score))
             .collect();
         assert_eq!(told, [("y", 2, 3.0), ("x", 1, 1.5)]);
-        assert!(
-            by_group(
-                Metric::Mae,
-                &said,
-                &truth,
-                "series",
-                &["x".into(), "x".into(), "x".into()]
-            )
-            .is_none()
-        );
+        assert!(by(&groups(["x"; 3], None)).is_none());
+        // In an order of their own, the best may be the first; of what did not occur nothing is said.
+        let table = by(&groups(["x", "y", "y"], Some(&["x", "z", "y"]))).unwrap();
+        let shown: Vec<&str> = table.parts.iter().map(|part| part.name.as_str()).collect();
+        assert_eq!(shown, ["x", "y"]);
         assert!(by_target(Metric::Accuracy, &said, &truth, &names).is_none());
     }
 }

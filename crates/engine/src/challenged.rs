@@ -1,5 +1,7 @@
 mod cost;
 mod followed;
+mod forecasts;
+mod layout;
 mod trust;
 
 use std::time::{Duration, Instant};
@@ -31,6 +33,7 @@ use crate::{EngineError, Explanation, Nearness};
 use cost::Stopwatch;
 pub use cost::{CostSeconds, Costs};
 pub use followed::FollowedCoverage;
+pub use forecasts::{CurvePlace, ForecastPictures, SeriesCurve, SeriesFigures, SeriesMap, Told};
 pub use trust::{DetectorScore, RandomisedPoint};
 
 /// Test units on which importance is measured.
@@ -95,6 +98,9 @@ pub struct ChallengeResult {
     /// The metric target by target, and on groups of units.
     #[serde(default)]
     pub parts: Vec<PartTable>,
+    /// For forecasts of series: each series with its error and its doubt, and some of them drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecasts: Option<ForecastPictures>,
     /// What the metric loses when a column is shuffled, the most important first.
     pub importance: Vec<Importance>,
     /// What the predictions of some test units rest on, where the modality can draw it: the highest values, and the lowest.
@@ -279,6 +285,7 @@ impl ChallengeResult {
             robustness: Vec::new(),
             distances: Vec::new(),
             parts: Vec::new(),
+            forecasts: None,
             importance: Vec::new(),
             explanations: Vec::new(),
             pictures: Vec::new(),
@@ -371,6 +378,7 @@ impl<'a> Judge<'a> {
         watch.lap("strange inputs");
         self.nearness(&mut result)?;
         self.by_part(&mut result);
+        result.forecasts = self.forecasts();
         watch.lap("nearness and parts");
         // What follows is bounded by time where the run is; without a limit it runs whole.
         self.membership(&mut result)?;
@@ -699,10 +707,8 @@ impl<'a> Judge<'a> {
         result
             .parts
             .extend(by_target(metric, said, truth, &prepared.target.names));
-        for (what, groups) in prepared.subject.groups(&self.test) {
-            result
-                .parts
-                .extend(by_group(metric, said, truth, what, &groups));
+        for groups in prepared.subject.groups(&self.test) {
+            result.parts.extend(by_group(metric, said, truth, &groups));
         }
         if prepared.curated.source.modality == Modality::CloudPoints {
             let classes = &prepared.target.classes;

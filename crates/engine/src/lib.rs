@@ -37,11 +37,13 @@ mod subject;
 mod trained;
 mod travel;
 mod trial_folder;
+mod what_if;
 
 pub use by_part::{PartScore, PartTable};
 pub use challenged::{
-    ChallengeResult, CostSeconds, Costs, CurvePoint, DetectorScore, Disturbed, Explained,
-    FollowedCoverage, Importance, NearnessBin, NearnessTable, OtherScore, RandomisedPoint, Score,
+    ChallengeResult, CostSeconds, Costs, CurvePlace, CurvePoint, DetectorScore, Disturbed,
+    Explained, FollowedCoverage, ForecastPictures, Importance, NearnessBin, NearnessTable,
+    OtherScore, RandomisedPoint, Score, SeriesCurve, SeriesFigures, SeriesMap, Told,
 };
 pub use check::{CheckResult, check};
 pub use compare::{Comparison, Reached, SearchJob, SearchOf, compare};
@@ -61,10 +63,11 @@ pub use scan::{ScanSettings, Scanned, is_scan, scan};
 pub use screen::{Candidate, Found, NOVEL, ScreenSettings, Screened, screen};
 pub use settings::{Calibrator, FitSettings, SetsFor};
 pub use sourced::{SourceResult, name_of};
-pub use subject::{AnswersOf, Nearness, Origins, Subject};
+pub use subject::{AnswersOf, Groups, Nearness, Origins, SeriesForecasts, Subject};
 pub use trained::{TrainedResult, Voice};
 pub use travel::Journey;
 pub use trial_folder::{KeptMember, TrialFolder};
+pub use what_if::{SeriesIf, WhatIf};
 
 pub use candor_challenge as challenge;
 pub use candor_core as core;

@@ -47,6 +47,11 @@ impl Model {
         &self.predictor
     }
 
+    /// How it reads what it is asked about.
+    pub(crate) fn input(&self) -> &dyn Input {
+        &*self.input
+    }
+
     /// The model card, as Markdown.
     pub fn card(&self) -> &str {
         &self.card

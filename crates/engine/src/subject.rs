@@ -29,6 +29,43 @@ pub struct Origins {
     pub series: usize,
 }
 
+/// Groups of units on which the metric is worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Groups {
+    /// What they are, in words that follow "by".
+    pub what: &'static str,
+    /// The name of each unit's group.
+    pub names: Vec<String>,
+    /// The names in the order in which they are shown, where they have one of their own; else the worst and the best are shown, the worst first.
+    pub order: Option<Vec<String>>,
+}
+
+impl Groups {
+    /// Groups that have no order but that of their errors.
+    pub fn by_error(what: &'static str, names: Vec<String>) -> Groups {
+        Groups {
+            what,
+            names,
+            order: None,
+        }
+    }
+}
+
+/// Series that units are forecasts of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesForecasts {
+    /// Their names.
+    pub names: Vec<String>,
+    /// For each unit its series.
+    pub which: Vec<usize>,
+    /// Where each series is, `(x, y)` eastward and northward, if that is known.
+    pub places: Option<Vec<(f64, f64)>>,
+    /// What joins them, if anything does: from, to, and a positive weight.
+    pub edges: Option<Vec<(u32, u32, f32)>>,
+    /// Seconds between two moments, where times are known.
+    pub step_seconds: Option<f64>,
+}
+
 /// What is said of some units of the source, in their order; nothing where they cannot be answered for.
 pub type AnswersOf<'a> = &'a dyn Fn(&[usize]) -> Vec<Answer>;
 
@@ -95,8 +132,8 @@ pub trait Subject: Send + Sync {
         )))
     }
 
-    /// Groups of units on which the metric is worth knowing: what they are, in words that follow "by", and the name of each unit's group.
-    fn groups(&self, units: &[usize]) -> Vec<(&'static str, Vec<String>)> {
+    /// Groups of units on which the metric is worth knowing.
+    fn groups(&self, units: &[usize]) -> Vec<Groups> {
         let _ = units;
         Vec::new()
     }
@@ -109,6 +146,12 @@ pub trait Subject: Send + Sync {
 
     /// When the units were forecast, where they are forecasts.
     fn origins(&self, units: &[usize]) -> Option<Origins> {
+        let _ = units;
+        None
+    }
+
+    /// The series that the units are forecasts of, where they are.
+    fn forecasts(&self, units: &[usize]) -> Option<SeriesForecasts> {
         let _ = units;
         None
     }

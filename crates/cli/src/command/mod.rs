@@ -19,3 +19,4 @@ pub(crate) mod search;
 pub(crate) mod serve;
 mod settings;
 mod summary;
+mod what_if;

@@ -7,7 +7,7 @@ use candor::deploy::Answer;
 use candor::{EngineError, Model, ScanSettings, is_scan, scan};
 use serde::Serialize;
 
-use super::journey;
+use super::{journey, what_if};
 use crate::Ending;
 use crate::args::{Format, PredictArgs};
 use crate::command::fit::on_ctrl_c;
@@ -35,7 +35,17 @@ pub(crate) fn run(args: &PredictArgs, json: bool, quiet: bool) -> Result<Ending,
     };
     let inputs = model.read(&args.source, &options)?;
     if let Some(lengths) = &args.lengths {
+        let (inputs, extrapolation) = match args.change.is_empty() {
+            true => (inputs, None),
+            false => model.changed(&inputs, &args.change)?,
+        };
+        if let Some(why) = extrapolation {
+            note(&format!("extrapolation: {why}"));
+        }
         return journey::run(args, lengths, &model, &inputs, json);
+    }
+    if !args.change.is_empty() {
+        return what_if::run(&args.change, &model, &inputs, json);
     }
     let answers = model.predict(&inputs)?;
     let shift = model.shift(&answers, ShiftReference::LEVEL)?;

@@ -17,9 +17,9 @@ use serde_json::Value;
 
 use super::{
     Input, Inputs, Material, OF_NAMES, Opened, Past, ReaderError, Readers, disturbance_named,
-    malformed, to_json,
+    edge_changes, malformed, to_json,
 };
-use crate::{EngineError, FitSettings, Origins, Subject};
+use crate::{EngineError, FitSettings, Groups, Origins, SeriesForecasts, Subject};
 
 /// Columns of the table of units.
 const TIME: &str = "time";
@@ -42,6 +42,15 @@ const MOST_CHECKED: usize = 100_000;
 const MOST_ORIGINS: usize = 1_000;
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 86_400.0;
+const WEEKDAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 /// The series of a source, if it holds some or is asked for them.
 pub(super) fn detect(settings: &FitSettings) -> Option<SeriesSource> {
@@ -399,6 +408,7 @@ impl Forecasts {
             options: self.options.clone(),
             kept,
             until: last_time(series),
+            edges: Vec::new(),
         }
     }
 }
@@ -424,6 +434,9 @@ struct Described {
     /// When the last moment of the series that were learned from was, in seconds since 1970, where times are known.
     #[serde(default)]
     until: Option<f64>,
+    /// What goes between the series, if anything does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    edges: Vec<edge_changes::Range>,
 }
 
 impl Described {
@@ -449,13 +462,24 @@ impl Described {
             && self.horizons.last().is_some_and(|h| *h <= 1 << 20)
             && (1..=1 << 20).contains(&self.history);
         match &self.kept {
-            _ if !sound => Err("what is known of its series is damaged".into()),
+            _ if !sound || !self.edges_are_sound() => {
+                Err("what is known of its series is damaged".into())
+            }
             Some(kept) if kept.nodes != self.nodes => {
                 Err("the end of its series is damaged".into())
             }
             Some(kept) => kept.check(),
             None => Ok(()),
         }
+    }
+
+    fn edges_are_sound(&self) -> bool {
+        let inside = |node: u32| (node as usize) < self.nodes.len();
+        let sound = |&(from, to, least, most): &edge_changes::Range| {
+            inside(from) && inside(to) && least.is_finite() && most.is_finite()
+        };
+        let ends = |range: &edge_changes::Range| (range.0, range.1);
+        self.edges.iter().all(sound) && self.edges.is_sorted_by_key(ends)
     }
 
     /// What comes after the last moment of some series.
@@ -616,7 +640,24 @@ impl Described {
             graph: None,
             flows,
             known,
+            places: None,
         })
+    }
+}
+
+/// What goes between series: of edges that stay their weights, of others what went at least and at most.
+fn edges_of(series: &Series) -> Vec<edge_changes::Range> {
+    let ranges = match (&series.flows, &series.graph) {
+        (Some(flows), _) => flows.ranges(),
+        (None, Some(graph)) => {
+            let edges = graph.edges.iter().zip(&graph.weights);
+            edges.map(|(&(from, to), &w)| (from, to, w, w)).collect()
+        }
+        (None, None) => Vec::new(),
+    };
+    match ranges.len() <= MOST_KEPT {
+        true => ranges,
+        false => Vec::new(),
     }
 }
 
@@ -628,6 +669,38 @@ fn origins_of(series: &SeriesUnits, units: impl Iterator<Item = usize>) -> Origi
         ahead: series.horizons.to_vec(),
         series: series.nodes(),
     }
+}
+
+/// By hour of the day where moments are shorter than a day, and by day of the week where they are shorter than a week and span two weeks: of the
+/// last moments that were known to the forecasts.
+fn by_clock(calendar: &Calendar, ends: &[i64]) -> Vec<Groups> {
+    let Some((start, step)) = calendar.start.zip(calendar.step) else {
+        return Vec::new();
+    };
+    // Times that were added up in steps lie a little before or behind whole hours.
+    let whole = |end: &i64, unit: f64| ((start + *end as f64 * step) / unit + 1e-6).floor() as i64;
+    let mut groups = Vec::new();
+    if step < DAY {
+        let hour = |hour: i64| format!("{hour:02}:00 to {hour:02}:59");
+        let names = ends.iter().map(|end| hour(whole(end, HOUR).rem_euclid(24)));
+        groups.push(Groups {
+            what: "hour of the day of the last moment that was known",
+            names: names.collect(),
+            order: Some((0..24).map(hour).collect()),
+        });
+    }
+    let span = ends.iter().max().zip(ends.iter().min());
+    let span = span.map_or(0.0, |(last, first)| (last - first + 1) as f64 * step);
+    if step < 7.0 * DAY && span >= 14.0 * DAY {
+        // Day 0, the first of January 1970, was a Thursday.
+        let day = |end: &i64| WEEKDAYS[(whole(end, DAY) + 3).rem_euclid(7) as usize].to_owned();
+        groups.push(Groups {
+            what: "day of the week of the last moment that was known",
+            names: ends.iter().map(day).collect(),
+            order: Some(WEEKDAYS.map(str::to_owned).to_vec()),
+        });
+    }
+    groups
 }
 
 fn foreign(problem: String) -> EngineError {
@@ -672,6 +745,26 @@ impl Input for SeriesInput {
             columns.push(NODE);
         }
         columns
+    }
+
+    fn changed(
+        &self,
+        units: &Units,
+        changes: &[String],
+    ) -> Result<(Units, Option<String>), EngineError> {
+        let (nodes, edges) = (&self.described.nodes, &self.described.edges);
+        if edges.is_empty() {
+            return Err(EngineError::Setting {
+                setting: "change",
+                problem: "nothing joins the series of this model".to_owned(),
+            });
+        }
+        let read = |text: &String| edge_changes::read(text, nodes, edges);
+        let changes = changes.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let given = units.get::<SeriesUnits>()?;
+        let changed = given.what_if(&changes);
+        let extrapolation = edge_changes::extrapolation(&changed, given, nodes, edges);
+        Ok((changed.units(), extrapolation))
     }
 
     fn ahead(&self) -> Option<(Option<f64>, &[usize])> {
@@ -798,6 +891,7 @@ impl Subject for SeriesSubject {
         });
         to_json(&Described {
             kept,
+            edges: edges_of(series),
             ..self.described.clone()
         })
     }
@@ -842,7 +936,7 @@ impl Subject for SeriesSubject {
         Ok(found.apply(self.series()?, units, severity, seed).units())
     }
 
-    fn groups(&self, units: &[usize]) -> Vec<(&'static str, Vec<String>)> {
+    fn groups(&self, units: &[usize]) -> Vec<Groups> {
         let Ok(series) = self.series() else {
             return Vec::new();
         };
@@ -850,14 +944,54 @@ impl Subject for SeriesSubject {
             let (_, node) = series.which[unit];
             series.series.nodes[node as usize].as_str()
         };
-        let series = units.iter().map(|unit| name(unit).to_owned()).collect();
-        let mut groups = vec![("series, the worst first", series)];
+        let names = units.iter().map(|unit| name(unit).to_owned()).collect();
+        let mut groups = vec![Groups::by_error("series, the worst first", names)];
         if self.several {
             let source = |unit| name(unit).split('/').next().unwrap_or_default();
             let sources = units.iter().map(|unit| source(unit).to_owned());
-            groups.push(("source, the worst first", sources.collect()));
+            groups.push(Groups::by_error(
+                "source, the worst first",
+                sources.collect(),
+            ));
         }
+        let ends = units.iter().map(|&unit| {
+            let (window, _) = series.which[unit];
+            i64::from(series.windows[window as usize].end)
+        });
+        let ends: Vec<i64> = ends.collect();
+        groups.extend(by_clock(&series.series.calendar, &ends));
         groups
+    }
+
+    fn forecasts(&self, units: &[usize]) -> Option<SeriesForecasts> {
+        let units_of = self.series().ok()?;
+        let series = &units_of.series;
+        let own;
+        let graph = match (&series.graph, &series.flows) {
+            (Some(graph), _) => Some(graph),
+            (None, Some(flows)) => {
+                own = flows.graph(0..series.steps());
+                Some(&own)
+            }
+            (None, None) => None,
+        };
+        let edges = graph.map(|graph| {
+            let weighted = graph.edges.iter().zip(&graph.weights);
+            weighted.map(|(&(a, b), &weight)| (a, b, weight)).collect()
+        });
+        Some(SeriesForecasts {
+            names: series.nodes.clone(),
+            which: units
+                .iter()
+                .map(|&unit| units_of.which[unit].1 as usize)
+                .collect(),
+            places: series.places.clone(),
+            edges,
+            step_seconds: series
+                .calendar
+                .step
+                .filter(|_| series.calendar.start.is_some()),
+        })
     }
 
     fn origins(&self, units: &[usize]) -> Option<Origins> {
@@ -874,5 +1008,43 @@ impl Subject for SeriesSubject {
             "Models of series tell the change from what was read last: one that has learned nothing predicts well, and so does one that was trained \
              on shuffled targets. That nothing of the future is seen is tested otherwise.",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_and_weekdays_stand_in_the_order_of_time() {
+        // From 22:00 on the first of January 1970, a Thursday, by hours.
+        let calendar = Calendar::from_times(22.0 * HOUR, HOUR, 400);
+        let groups = by_clock(&calendar, &[0, 1, 2, 13 * 24]);
+        assert_eq!(groups.len(), 1);
+        let hours = [
+            "22:00 to 22:59",
+            "23:00 to 23:59",
+            "00:00 to 00:59",
+            "22:00 to 22:59",
+        ];
+        assert_eq!(groups[0].names, hours);
+        let order = groups[0].order.as_ref().unwrap();
+        assert_eq!((order.len(), order.is_sorted()), (24, true));
+        let groups = by_clock(&calendar, &[0, 2, 14 * 24]);
+        assert_eq!(groups[1].names, ["Thursday", "Friday", "Thursday"]);
+        // Days have no hours, weeks no days, and without times nobody knows.
+        let names = |step: f64| -> Vec<&str> {
+            let calendar = Calendar::from_times(0.0, step, 100);
+            by_clock(&calendar, &[0, 50])
+                .iter()
+                .map(|groups| groups.what)
+                .collect()
+        };
+        assert_eq!(
+            names(DAY),
+            ["day of the week of the last moment that was known"]
+        );
+        assert!(names(7.0 * DAY).is_empty());
+        assert!(by_clock(&Calendar::from_values(&[]), &[0, 50]).is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 mod cloud_points;
 mod collection;
+mod edge_changes;
 mod graph;
 mod graph_explanation;
 mod graph_series;
@@ -394,6 +395,22 @@ pub(crate) trait Input: Send + Sync {
     /// Of series the seconds between two moments, where known, and the steps ahead that are predicted.
     fn ahead(&self) -> Option<(Option<f64>, &[usize])> {
         None
+    }
+
+    /// The units, if other things went between them, and why what is told of those is extrapolation, if it is.
+    ///
+    /// # Errors
+    /// Where nothing goes between units, or a change makes no sense.
+    fn changed(
+        &self,
+        units: &Units,
+        changes: &[String],
+    ) -> Result<(Units, Option<String>), EngineError> {
+        let _ = (units, changes);
+        Err(EngineError::Setting {
+            setting: "change",
+            problem: "the model forecasts no series that something joins".to_owned(),
+        })
     }
 
     /// Whether it can be told what predictions rest on.

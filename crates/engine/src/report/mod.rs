@@ -2,7 +2,9 @@
 
 mod block;
 mod data;
+mod forecasts;
 mod judged;
+mod map;
 mod models;
 mod page;
 mod pictured;

@@ -3,7 +3,7 @@ use candor_core::wording::{Words, figure, percent};
 use candor_core::{Modality, Outcome, Verdict};
 
 use super::block::{Block, Grid, Section, text};
-use super::{Report, data, judged, models, pictured, study, trust};
+use super::{Report, data, forecasts, judged, models, pictured, study, trust};
 use crate::{Costs, EngineError};
 
 #[derive(Template)]
@@ -47,6 +47,7 @@ pub(crate) fn to_html(report: &Report) -> Result<String, EngineError> {
     sections.extend(judged::doubt(report));
     sections.extend(judged::nearness(report));
     sections.extend(judged::by_part(report));
+    sections.extend(forecasts::section(report));
     sections.extend(judged::robustness(report));
     sections.extend(judged::importance(report));
     sections.extend(pictured::section(report));

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use candor_core::wording::figure;
 
 /// As wide as a small phone, so that letters there are as large as those of the text.
-const WIDTH: f64 = 360.0;
+pub(super) const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 50.0;
 const RIGHT: f64 = 12.0;
@@ -176,6 +176,28 @@ impl Plot {
         let _ = write!(
             self.marks,
             r#"<polyline class="line {class}" points="{}"/>"#,
+            path.join(" ")
+        );
+        self
+    }
+
+    /// What lies between two lines: `(x, low, high)` in order; points that are not finite are left out.
+    pub fn band(mut self, class: &str, points: &[(f64, f64, f64)]) -> Plot {
+        let finite = |&&(x, low, high): &&(f64, f64, f64)| {
+            x.is_finite() && low.is_finite() && high.is_finite()
+        };
+        let above = points.iter().filter(finite).map(|p| (p.0, p.2));
+        let below = points.iter().filter(finite).rev().map(|p| (p.0, p.1));
+        let path: Vec<String> = above
+            .chain(below)
+            .map(|p| {
+                let (x, y) = self.at(p);
+                format!("{x:.1},{y:.1}")
+            })
+            .collect();
+        let _ = write!(
+            self.marks,
+            r#"<polygon class="band {class}" points="{}"/>"#,
             path.join(" ")
         );
         self
@@ -378,7 +400,7 @@ pub(crate) struct Shaded {
     pub lines: Vec<(String, Vec<Option<f32>>)>,
 }
 
-fn begin(height: f64, title: &str) -> String {
+pub(super) fn begin(height: f64, title: &str) -> String {
     format!(
         r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{0}"><title>{0}</title>"#,
         escape(title)
@@ -394,7 +416,7 @@ fn shortened(text: &str, most: usize) -> String {
 }
 
 /// Text that may stand in an element or in quotes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -437,6 +459,10 @@ mod tests {
                 let points: Vec<(f64, f64)> = values.iter().map(|v| (*v, *v)).collect();
                 let svg = Plot::new(axis.clone(), axis)
                     .line("k1", &points)
+                    .band(
+                        "k1",
+                        &values.iter().map(|v| (*v, *v, *v)).collect::<Vec<_>>(),
+                    )
                     .to_svg("nothing");
                 assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             }

@@ -16,9 +16,9 @@ use std::path::Path;
 
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Task};
 use candor_graph_series::{
-    Anchor, Body, Correction, Rolled, Series, SeriesDesign, SeriesLearner,
-    SeriesOptions, SeriesSource, SeriesUnits, growth_curves, growth_median, log_lag_forecast,
-    read_series, roll_origins, together, weigh_by_past_errors,
+    Anchor, Body, Correction, Rolled, Series, SeriesDesign, SeriesLearner, SeriesOptions,
+    SeriesSource, SeriesUnits, growth_curves, growth_median, log_lag_forecast, read_series,
+    roll_origins, together, weigh_by_past_errors,
 };
 use candor_train::{Assignment, Learner, Member};
 use rayon::prelude::*;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use candor_core::Targets;
 use candor_train::{MemberError, Units};
 
-use crate::Series;
+use crate::{EdgeChange, Series};
 
 /// A stretch of time that ends at an origin: what a model sees.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct SeriesUnits {
     pub windows: Arc<Vec<Window>>,
     /// For each unit its window and its node.
     pub which: Arc<Vec<(u32, u32)>>,
+    /// What if other things went between the series than the models learned. Flows of the series are changed by it already.
+    pub changes: Arc<Vec<EdgeChange>>,
 }
 
 impl SeriesUnits {
@@ -68,6 +70,7 @@ impl SeriesUnits {
             series: Arc::new(series),
             history,
             horizons: Arc::new(horizons),
+            changes: Arc::default(),
         }
     }
 
@@ -80,6 +83,20 @@ impl SeriesUnits {
     pub fn only(&self, indices: &[usize]) -> SeriesUnits {
         SeriesUnits {
             which: Arc::new(indices.iter().map(|&i| self.which[i]).collect()),
+            ..self.clone()
+        }
+    }
+
+    /// The same, if other things went between the series.
+    pub fn what_if(&self, changes: &[EdgeChange]) -> SeriesUnits {
+        let flows = self.series.flows.as_ref();
+        let series = flows.map(|flows| Series {
+            flows: Some(flows.changed(changes)),
+            ..Series::clone(&self.series)
+        });
+        SeriesUnits {
+            series: series.map_or_else(|| Arc::clone(&self.series), Arc::new),
+            changes: Arc::new([&self.changes[..], changes].concat()),
             ..self.clone()
         }
     }
@@ -116,7 +133,7 @@ impl SeriesUnits {
     /// The units of a source that a model can learn from: nothing in them was changed.
     pub(crate) fn to_learn_from(units: &Units) -> Result<&SeriesUnits, MemberError> {
         let units = units.get::<SeriesUnits>()?;
-        if units.windows.iter().all(|w| w.changed.is_none()) {
+        if units.changes.is_empty() && units.windows.iter().all(|w| w.changed.is_none()) {
             return Ok(units);
         }
         Err(MemberError::Training(

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::SensorGraph;
+use crate::{EdgeChange, SensorGraph};
 
 /// Edges that change with time: what went from which series to which at each moment, as people between regions. What stays is an edge from
 /// a series to itself.
@@ -69,6 +69,36 @@ impl Flows {
         let moments = self.moments.iter();
         let moments = moments.map(|edges| edges.iter().filter_map(edge).collect());
         Flows::new(places.len(), moments.collect())
+    }
+
+    /// The same where something else went along some edges.
+    pub fn changed(&self, changes: &[EdgeChange]) -> Flows {
+        let edge = |&(from, to, much): &(u32, u32, f32)| {
+            let much = EdgeChange::of(changes, (from, to, much));
+            (from, to, much)
+        };
+        let moments = self.moments.iter();
+        let moments = moments.map(|edges| edges.iter().map(edge).collect());
+        Flows::new(self.nodes, moments.collect())
+    }
+
+    /// For each pair between which something ever went `(from, to, least, most)` over the moments of which something is known, ascending.
+    pub fn ranges(&self) -> Vec<(u32, u32, f32, f32)> {
+        let known = self.moments.iter().filter(|edges| !edges.is_empty());
+        let mut ranges = BTreeMap::new();
+        for &(from, to, much) in known.clone().flatten() {
+            let (seen, least, most) = ranges.entry((from, to)).or_insert((0, much, much));
+            *seen += 1;
+            *least = much.min(*least);
+            *most = much.max(*most);
+        }
+        let count = known.count();
+        let range = |((from, to), (seen, least, most)): ((u32, u32), (usize, f32, f32))| {
+            // On some days nobody went.
+            let least = if seen < count { 0.0 } else { least };
+            (from, to, least, most)
+        };
+        ranges.into_iter().map(range).collect()
     }
 
     /// As if nothing were known but of the last `moments` of them.
@@ -159,6 +189,22 @@ mod tests {
         assert_eq!(flows.picked(&[2, 1]).at(0), [(1, 0, 3.0)]);
         assert_eq!(flows.only_last(1).at(0), []);
         assert_eq!(flows.only_last(1).at(1), flows.at(1));
+        let change = |from, factor| EdgeChange {
+            from: Some(from),
+            to: None,
+            factor,
+        };
+        let changed = flows.changed(&[change(0, 0.0), change(1, 2.0)]);
+        assert_eq!(changed.at(0), [(0, 0, 6.0), (1, 2, 6.0)]);
+        assert_eq!(
+            flows.ranges(),
+            [
+                (0, 0, 0.0, 6.0),
+                (0, 2, 0.0, 2.0),
+                (1, 2, 0.0, 3.0),
+                (2, 0, 0.0, 4.0)
+            ]
+        );
         assert!(flows.check().is_ok());
         assert!(Flows { nodes: 2, ..flows }.check().is_err());
     }

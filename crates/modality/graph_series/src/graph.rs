@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::EdgeChange;
+
 /// What joins series: weighted edges, from the series that acts to the one that is acted on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SensorGraph {
@@ -50,6 +52,16 @@ impl SensorGraph {
         let mut entries: Vec<_> = entries.collect();
         entries.sort_by_key(|(row, column, _)| (*row, *column));
         entries
+    }
+
+    /// The same where something else goes along some edges.
+    pub fn changed(&self, changes: &[EdgeChange]) -> SensorGraph {
+        let edges = self.edges.iter().zip(&self.weights);
+        let edges = edges.map(|(&(from, to), &weight)| {
+            let weight = EdgeChange::of(changes, (from, to, weight));
+            (from, to, weight)
+        });
+        SensorGraph::new(self.nodes, &edges.collect::<Vec<_>>())
     }
 
     /// Whether each edge has its mirror of the same weight.

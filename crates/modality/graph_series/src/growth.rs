@@ -208,6 +208,7 @@ mod tests {
             graph: None,
             flows: None,
             known: None,
+            places: None,
         }
     }
 

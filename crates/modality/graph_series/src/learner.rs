@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::design::SHORT;
 use crate::prepare::moving;
 use crate::{
-    Anchor, Body, LagRegression, Preparation, Rule, RuleModel, SeriesDesign, SeriesNetwork,
-    SeriesUnits, WindowData, space,
+    Anchor, Body, LagRegression, Preparation, Rule, RuleModel, SensorGraph, SeriesDesign,
+    SeriesNetwork, SeriesUnits, WindowData, space,
 };
 
 /// Trains and reads the models of series: networks, rules, and a regression.
@@ -460,7 +460,15 @@ impl Member for NetworkMember {
         let items = Items::of(units, indices);
         let data = items.data(units, p, &self.design);
         let all: Vec<usize> = (0..items.windows.len()).collect();
-        let predicted = predict(&self.network, &data, &all, &self.head, &Device::flex());
+        let over = |graph: &SensorGraph| self.network.over(&graph.changed(&units.changes));
+        let changed = match &p.graph {
+            Some(graph) if !units.changes.is_empty() => {
+                Some(over(graph).map_err(MemberError::Malformed)?)
+            }
+            _ => None,
+        };
+        let network = changed.as_ref().unwrap_or(&self.network);
+        let predicted = predict(network, &data, &all, &self.head, &Device::flex());
         let members = predicted
             .members
             .into_iter()

@@ -13,6 +13,7 @@ mod challenge;
 mod correction;
 mod data;
 mod design;
+mod edge_change;
 mod error;
 mod flows;
 mod graph;
@@ -37,6 +38,7 @@ pub use challenge::{Disturbance, moments_shuffled, others_exchanged, windows_exc
 pub use correction::Correction;
 pub use data::{SeriesUnits, Window};
 pub use design::{Anchor, Body, Loss, SeriesDesign, space};
+pub use edge_change::EdgeChange;
 pub use error::SeriesError;
 pub use flows::Flows;
 pub use graph::SensorGraph;

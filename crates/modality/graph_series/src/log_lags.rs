@@ -126,6 +126,7 @@ mod tests {
             graph: None,
             flows: Some(Flows::new(2, vec![vec![(0, 1, 5.0)]; steps as usize])),
             known: None,
+            places: None,
         };
         let error =
             |inflow: bool| (log_lag_forecast(&series, 1, inflow)[1] - first(steps - 3)).abs();

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::body::{
     Dcrnn, Dlinear, GraphWavenet, MpnnLstm, NodeGru, Senders, Shape, Stgcn, Stid, linear, uniform,
 };
-use crate::{Body, Preparation, SeriesBatch, SeriesDesign};
+use crate::{Body, Preparation, SensorGraph, SeriesBatch, SeriesDesign};
 
 /// A network for series: a body that sees the windows of all series, and a head that says what each series will be at each horizon. A window is one
 /// item of a batch; its embedding and its parameters are those of all series, one after another.
@@ -99,6 +99,24 @@ impl SeriesNetwork {
             spread: linear(width, horizons, stream, device),
             centred,
         })
+    }
+
+    /// The same over other edges; as it is where it sees none that stay.
+    ///
+    /// # Errors
+    /// When the graph is damaged.
+    pub fn over(&self, graph: &SensorGraph) -> Result<SeriesNetwork, String> {
+        let mut changed = self.clone();
+        let senders = match &mut changed.layers {
+            Layers::Dcrnn(body) => body.senders(),
+            Layers::GraphWavenet(body) => body.senders(),
+            Layers::Stgcn(body) => body.senders(),
+            Layers::Dlinear(_) | Layers::Stid(_) | Layers::Gru(_) | Layers::MpnnLstm(_) => {
+                return Ok(changed);
+            }
+        };
+        *senders = senders.over(graph)?;
+        Ok(changed)
     }
 
     /// The embedding of each series, what it will be, and the logarithms of variances: `[series, windows, ...]`.

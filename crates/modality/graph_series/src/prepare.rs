@@ -331,7 +331,8 @@ pub(crate) fn moving(
     windows: &[usize],
 ) -> Option<Vec<Shares>> {
     let flows = units.series.flows.as_ref()?;
-    let usual = preparation.graph.as_ref()?.shares(false);
+    let usual = preparation.graph.as_ref()?.changed(&units.changes);
+    let usual = usual.shares(false);
     let ends = || windows.iter().map(|&w| units.windows[w].end as usize);
     let first = (ends().min()? + 1).saturating_sub(preparation.history);
     let looked_at = first..ends().max()? + 1;

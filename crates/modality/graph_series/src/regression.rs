@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Senders;
 use crate::rules::variances;
-use crate::{Preparation, SeriesUnits};
+use crate::{EdgeChange, Preparation, SeriesUnits};
 
 /// Multiply-adds that the sums of products may take, about.
 const WORK: f64 = 1.2e10;
@@ -50,14 +50,17 @@ struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    fn of(preparation: &'a Preparation, senders: bool) -> Inputs<'a> {
+    /// With other edges than those that were learned from where `changes` say so.
+    fn of(preparation: &'a Preparation, senders: bool, changes: &[EdgeChange]) -> Inputs<'a> {
         let walks = |graph: &crate::SensorGraph| {
             let ways: &[bool] = if graph.is_symmetric() {
                 &[false]
             } else {
                 &[false, true]
             };
-            ways.iter().map(|&backward| walk(graph, backward)).collect()
+            let graph = graph.changed(changes);
+            let ways = ways.iter().map(|&backward| walk(&graph, backward));
+            ways.collect()
         };
         Inputs {
             senders: preparation.graph.as_ref().filter(|_| senders).map(walks),
@@ -176,7 +179,7 @@ impl LagRegression {
         clock: &Clock,
     ) -> Result<Option<LagRegression>, String> {
         let preparation = Preparation::fit(units, train, history);
-        let inputs = Inputs::of(&preparation, senders);
+        let inputs = Inputs::of(&preparation, senders, &[]);
         let (width, horizons) = (inputs.width(), preparation.horizons.len());
         let cost = train.len() as f64 * width as f64 * (0.5 * width as f64 + horizons as f64);
         let step = (cost / WORK).ceil().max(1.0) as usize;
@@ -256,7 +259,7 @@ impl LagRegression {
 
     /// The means of the units, `[units, horizons]`, in the order asked for.
     fn means(&self, units: &SeriesUnits, indices: &[usize]) -> Vec<f32> {
-        let inputs = Inputs::of(&self.preparation, self.senders);
+        let inputs = Inputs::of(&self.preparation, self.senders, &units.changes);
         let horizons = self.preparation.horizons.len();
         let mut means = vec![0.0f32; indices.len() * horizons];
         let (mut windows, mut row, mut at) = (Vec::new(), Vec::new(), usize::MAX);
@@ -354,7 +357,7 @@ impl LagRegression {
         self.preparation.check()?;
         Senders::of(self.preparation.graph.as_ref())?;
         let horizons = self.preparation.horizons.len();
-        let width = Inputs::of(&self.preparation, self.senders).width();
+        let width = Inputs::of(&self.preparation, self.senders, &[]).width();
         let sound = self
             .weights
             .iter()

@@ -175,6 +175,7 @@ mod tests {
             graph: None,
             flows: None,
             known: None,
+            places: None,
         }
     }
 

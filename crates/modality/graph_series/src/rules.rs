@@ -130,6 +130,7 @@ impl RuleModel {
                     graph: None,
                     flows: None,
                     known: None,
+                    places: None,
                 };
                 growth_median(&past, furthest)
             });

@@ -20,6 +20,10 @@ pub struct Series {
     /// What is known ahead of time, if anything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KnownAhead>,
+    /// Where the series are, for maps: `(x, y)` each, eastward and northward in the unit of the source (metres where it gives latitudes), if
+    /// that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<Vec<(f64, f64)>>,
 }
 
 impl Series {
@@ -46,6 +50,7 @@ impl Series {
             graph: self.graph.clone(),
             flows: self.flows.as_ref().map(|flows| flows.head(until)),
             known: self.known.clone(),
+            places: self.places.clone(),
         }
     }
 
@@ -79,6 +84,7 @@ impl Series {
             graph: self.graph.clone(),
             flows: self.flows.as_ref().map(|flows| flows.tail(from)),
             known: self.known.as_ref().map(|known| known.tail(from)),
+            places: self.places.clone(),
         }
     }
 
@@ -100,6 +106,13 @@ impl Series {
         }
         if let Some(known) = &self.known {
             known.check(self.nodes.len())?;
+        }
+        let placed = |places: &Vec<(f64, f64)>| {
+            let finite = places.iter().all(|(x, y)| x.is_finite() && y.is_finite());
+            finite && places.len() == self.nodes.len()
+        };
+        if !self.places.as_ref().is_none_or(placed) {
+            return Err("the places of its series are damaged".into());
         }
         match &self.graph {
             Some(graph) if graph.nodes != self.nodes.len() => Err("its graph is damaged".into()),

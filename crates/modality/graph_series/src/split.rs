@@ -130,6 +130,7 @@ mod tests {
             graph: None,
             flows: None,
             known: None,
+            places: None,
         };
         SeriesUnits::learnable(series, history, (1..=furthest).collect(), 1)
     }

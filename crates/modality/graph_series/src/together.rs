@@ -58,10 +58,17 @@ pub fn together(sources: &[(&str, &Series)]) -> Result<Series, Apart> {
         graph: stand.then(|| SensorGraph::new(nodes.len(), &edges)),
         flows: flow.then(|| Flows::new(nodes.len(), moments)),
         known: known(sources, &offsets, nodes.len()),
+        places: places(sources),
         nodes,
         values,
         calendar,
     })
+}
+
+/// Where the series of all sources are; `None` unless all say it.
+fn places(sources: &[(&str, &Series)]) -> Option<Vec<(f64, f64)>> {
+    let each = sources.iter().map(|(_, series)| series.places.as_deref());
+    Some(each.collect::<Option<Vec<_>>>()?.concat())
 }
 
 fn steps(sources: &[(&str, &Series)], offsets: &[usize]) -> usize {
@@ -147,6 +154,7 @@ mod tests {
             graph: None,
             flows: None,
             known: None,
+            places: None,
         }
     }
 
@@ -174,7 +182,10 @@ mod tests {
         assert_eq!(flows.at(2), [(2, 2, 8.0)]);
         // Known ahead, one moment after the last reading of each.
         let known = both.known.as_ref().unwrap();
-        assert_eq!((known.at(2, 0, 1), known.at(1, 0, 2), known.at(3, 0, 2)), (0.6, 0.7, 0.9));
+        assert_eq!(
+            (known.at(2, 0, 1), known.at(1, 0, 2), known.at(3, 0, 2)),
+            (0.6, 0.7, 0.9)
+        );
         assert!(known.at(0, 0, 2).is_nan());
         assert!(both.check().is_ok());
     }
@@ -191,6 +202,9 @@ mod tests {
         assert_eq!(source(&other), Err(1));
         other.calendar.step = None;
         assert_eq!(source(&other), Err(1));
-        assert_eq!(together(&[("y", &other), ("x", &one)]).map_err(|e| e.source), Err(0));
+        assert_eq!(
+            together(&[("y", &other), ("x", &one)]).map_err(|e| e.source),
+            Err(0)
+        );
     }
 }

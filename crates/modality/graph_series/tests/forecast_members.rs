@@ -4,8 +4,8 @@
 use candor_core::{Clock, Distribution, Metric, Seed, Target, Targets, Task};
 use candor_design::Design;
 use candor_graph_series::{
-    Anchor, Body, Calendar, Disturbance, Flows, KnownAhead, SensorGraph, Series, SeriesDesign,
-    SeriesLearner, SeriesUnits, moments_shuffled, others_exchanged, part_in_time,
+    Anchor, Body, Calendar, Disturbance, EdgeChange, Flows, KnownAhead, SensorGraph, Series,
+    SeriesDesign, SeriesLearner, SeriesUnits, moments_shuffled, others_exchanged, part_in_time,
     windows_exchanged,
 };
 use candor_train::{Assignment, FittedMember, Learner, Member, MemberError};
@@ -49,6 +49,7 @@ fn series() -> Series {
         graph: Some(SensorGraph::new(NODES, &ring)),
         flows: None,
         known: None,
+        places: None,
     }
 }
 
@@ -308,6 +309,56 @@ fn models_follow_edges_that_change_with_time() {
             error(&without)
         );
     }
+}
+
+/// Other edges change what models over edges say, of the series where they lead; nothing else changes, and no change changes nothing.
+#[test]
+fn models_over_edges_tell_what_other_edges_would_bring() {
+    let change = |from, to, factor| EdgeChange { from, to, factor };
+    // Series 1 sends to series 0, and so on around the ring.
+    let closed = [change(Some(1), Some(0), 0.0)];
+    let units = units_of(series());
+    let asked: Vec<usize> = (0..2 * NODES).collect();
+    let changed_nodes = |member: &dyn Member, units: &SeriesUnits, changes: &[EdgeChange]| {
+        let (now, then) = (
+            said(member, units, &asked).0,
+            said(member, &units.what_if(changes), &asked).0,
+        );
+        let pairs = now.chunks_exact(3).zip(then.chunks_exact(3));
+        let changed = pairs.enumerate().filter(|(_, (now, then))| now != then);
+        let mut nodes: Vec<usize> = changed.map(|(unit, _)| unit % NODES).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    };
+    for design in designs() {
+        let member = fitted(&design, &units).member;
+        assert!(changed_nodes(&*member, &units, &[change(None, None, 1.0)]).is_empty());
+        let met = changed_nodes(&*member, &units, &closed);
+        match design.get("model").and_then(serde_json::Value::as_str) {
+            // One step of one walk each way.
+            Some("regression") if design.get("senders") == Some(&true.into()) => {
+                assert_eq!(met, [0, 1], "{design}");
+            }
+            Some("dcrnn" | "graph_wavenet" | "stgcn") => assert!(met.contains(&0), "{design}"),
+            _ => assert!(met.is_empty(), "{design}"),
+        }
+        // Nothing is learned from what was not.
+        let refused = fitted_on(&design, &units.what_if(&closed), &asked, &[]);
+        assert!(refused.is_err(), "{design}");
+    }
+    // Edges that change with time.
+    let (moving, _) = moving();
+    let network = SeriesDesign {
+        body: Body::MpnnLstm,
+        width: 8,
+        epochs: 2,
+        ..SeriesDesign::default()
+    };
+    let member = fitted(&network.to_design(), &moving).member;
+    let sent_by_one = [change(Some(1), None, 0.0)];
+    assert!(changed_nodes(&*member, &moving, &sent_by_one).contains(&0));
+    assert!(changed_nodes(&*member, &moving, &[change(Some(3), Some(3), 0.0)]).is_empty());
 }
 
 #[test]

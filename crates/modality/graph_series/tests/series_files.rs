@@ -94,6 +94,27 @@ fn edges_and_places_join_series_by_name_or_number() {
     );
 }
 
+#[test]
+fn places_are_kept_for_maps_and_are_no_fault_where_they_join_nothing() {
+    let values = hourly(48);
+    let beside = |places: &str| {
+        let edges = ("edges.csv", "from,to\n0,2\n");
+        of(&[("values.csv", &values), edges, ("coordinates.csv", places)]).unwrap()
+    };
+    let read = beside("name,x,y\nc,100,0\na,0,0\nb,0,1\n");
+    assert_eq!(read.series.graph.as_ref().unwrap().edges, [(0, 2)]);
+    let places = vec![(0.0, 0.0), (0.0, 1.0), (100.0, 0.0)];
+    assert_eq!(read.series.places, Some(places));
+    // A tenth of a degree to the east at a latitude of 60 degrees is half of one to the north, in metres.
+    let read = beside("name,lat,lon\na,60,0.1\nb,60.1,0\nc,60,0\n");
+    let places = read.series.places.unwrap();
+    assert!((places[0].0 / (places[1].1 - places[2].1) - 0.5).abs() < 1e-9);
+    let read = beside("name,x,y\na,0,0\n");
+    assert_eq!(read.series.places, None);
+    let told = |note: &String| note.contains("series `b` has no place");
+    assert!(read.facts.notes.iter().any(told), "{:?}", read.facts.notes);
+}
+
 /// Hours of two sites, the second of which begins four hours later and lacks its last hour; the rows in any order.
 fn long(rows: usize) -> String {
     let mut lines = Vec::new();

@@ -38,6 +38,7 @@ fn problem(steps: usize, noise: f32) -> Problem {
         graph: Some(SensorGraph::new(NODES, &ring)),
         flows: None,
         known: None,
+        places: None,
     };
     let units = SeriesUnits::learnable(series, 6, vec![1], 1);
     let design = SeriesDesign {
@@ -88,6 +89,7 @@ fn numbers_without_a_rule_are_learned_by_heart_and_say_nothing_of_others() {
         graph: None,
         flows: None,
         known: None,
+        places: None,
     };
     let units = SeriesUnits::learnable(series, 12, vec![1], 1);
     let design = SeriesDesign {

@@ -36,6 +36,11 @@ impl Dcrnn {
         }
     }
 
+    /// The edges it sees.
+    pub fn senders(&mut self) -> &mut Senders {
+        &mut self.senders
+    }
+
     /// `[series, windows, history, channels]` to `[series, windows, width]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<3> {
         let [series, windows, history, _] = x.dims();

@@ -19,9 +19,22 @@ impl Senders {
     /// # Errors
     /// When the graph is damaged.
     pub fn of(graph: Option<&SensorGraph>) -> Result<Senders, String> {
-        let Some(graph) = graph else {
-            return Ok(Senders::default());
-        };
+        let ways = |graph: &SensorGraph| if graph.is_symmetric() { 1 } else { 2 };
+        match graph {
+            Some(graph) => Senders::walking(graph, ways(graph)),
+            None => Ok(Senders::default()),
+        }
+    }
+
+    /// The same over other edges: as many walks.
+    ///
+    /// # Errors
+    /// When the graph is damaged.
+    pub fn over(&self, graph: &SensorGraph) -> Result<Senders, String> {
+        Senders::walking(graph, self.count())
+    }
+
+    fn walking(graph: &SensorGraph, ways: usize) -> Result<Senders, String> {
         graph.check()?;
         let walk = |backward: bool| {
             let entries = graph.shares(backward);
@@ -37,11 +50,8 @@ impl Senders {
             let matrix = Csr::new(graph.nodes, starts, columns).map_err(|e| e.to_string())?;
             Ok::<_, String>((matrix, Arc::from(shares)))
         };
-        let mut walks = vec![walk(false)?];
-        if !graph.is_symmetric() {
-            walks.push(walk(true)?);
-        }
-        Ok(Senders(walks))
+        let walks = [false, true].into_iter().take(ways).map(walk);
+        Ok(Senders(walks.collect::<Result<_, _>>()?))
     }
 
     /// Walks.

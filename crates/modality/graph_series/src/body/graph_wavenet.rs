@@ -61,6 +61,11 @@ impl GraphWavenet {
         }
     }
 
+    /// The edges it sees.
+    pub fn senders(&mut self) -> &mut Senders {
+        &mut self.senders
+    }
+
     /// `[series, windows, history, channels]` to `[series, windows, width]`.
     pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<3> {
         let shares = self.learned.as_ref().map(LearnedEdges::shares);

@@ -59,6 +59,11 @@ impl Stgcn {
         }
     }
 
+    /// The edges it sees.
+    pub fn senders(&mut self) -> &mut Senders {
+        &mut self.senders
+    }
+
     /// `[series, windows, history, channels]` to `[series, windows, width]`.
     pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<3> {
         let mut h = x;

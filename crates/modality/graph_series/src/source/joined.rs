@@ -43,7 +43,7 @@ pub(super) fn read(
     }
     if let Some(path) = table_in(folder, "coordinates") {
         let found = read_file(&path, options, Some(true))?;
-        let graph = places(&path, &found.table, nodes)?;
+        let graph = near(&places_of(&path, &found.table, nodes)?);
         return Ok(Some((
             path,
             Joined {
@@ -175,8 +175,20 @@ fn edges(path: &Path, table: &Table, nodes: &[String]) -> Result<SensorGraph, Se
     Ok(SensorGraph::new(nodes.len(), &pairs))
 }
 
-/// `exp(-d² / s²)` of the distances, whose standard deviation is `s`.
-fn places(path: &Path, table: &Table, nodes: &[String]) -> Result<SensorGraph, SeriesError> {
+/// Where the series of a folder are, if it says so: `(x, y)` each, eastward and northward, in metres where it gives latitudes.
+pub(super) fn places(
+    folder: &Path,
+    options: &ReadOptions,
+    nodes: &[String],
+) -> Result<Option<Vec<(f64, f64)>>, SeriesError> {
+    let Some(path) = table_in(folder, "coordinates") else {
+        return Ok(None);
+    };
+    let found = read_file(&path, options, Some(true))?;
+    places_of(&path, &found.table, nodes).map(Some)
+}
+
+fn places_of(path: &Path, table: &Table, nodes: &[String]) -> Result<Vec<(f64, f64)>, SeriesError> {
     let numbers = |column: usize| match table.columns.get(column).map(|c| &c.values) {
         Some(Values::Numeric(values)) if values.iter().all(|v| v.is_finite()) => Ok(values.clone()),
         _ => Err(fault(path, "it needs a name and two numbers a row".into())),
@@ -195,13 +207,14 @@ fn places(path: &Path, table: &Table, nodes: &[String]) -> Result<SensorGraph, S
         });
     }
     let all: Option<Vec<(f64, f64)>> = at.iter().copied().collect();
-    let Some(at) = all else {
+    all.ok_or_else(|| {
         let lacking = at.iter().position(Option::is_none).unwrap_or(0);
-        return Err(fault(
-            path,
-            format!("series `{}` has no place", nodes[lacking]),
-        ));
-    };
+        fault(path, format!("series `{}` has no place", nodes[lacking]))
+    })
+}
+
+/// `exp(-d² / s²)` of the distances, whose standard deviation is `s`.
+fn near(at: &[(f64, f64)]) -> SensorGraph {
     let distance = |a: usize, b: usize| (at[a].0 - at[b].0).hypot(at[a].1 - at[b].1);
     let ordered = (0..at.len()).flat_map(|a| (0..at.len()).map(move |b| (a, b)));
     let pairs: Vec<(usize, usize)> = ordered.filter(|(a, b)| a != b).collect();
@@ -216,5 +229,5 @@ fn places(path: &Path, table: &Table, nodes: &[String]) -> Result<SensorGraph, S
         let weight = (-distance(a, b).powi(2) / variance.max(f64::MIN_POSITIVE)).exp();
         (weight >= LEAST_WEIGHT).then_some((a as u32, b as u32, weight as f32))
     });
-    Ok(SensorGraph::new(at.len(), &weighted.collect::<Vec<_>>()))
+    SensorGraph::new(at.len(), &weighted.collect::<Vec<_>>())
 }

@@ -181,6 +181,15 @@ pub fn read_series(
         ));
         series.graph = Some(read.graph);
     }
+    if let Some(folder) = folder {
+        // Places are for maps alone: what is wrong with them is no fault of the series.
+        match joined::places(folder, &options.tables, &series.nodes) {
+            Ok(places) => series.places = places,
+            Err(error) => facts
+                .notes
+                .push(format!("no map is drawn by places: {error}")),
+        }
+    }
     facts.source = source.path().display().to_string();
     if sums.len() > 1 {
         facts.sha256 = fingerprint_bytes(sums.concat().as_bytes()).1;
@@ -300,6 +309,7 @@ impl FromTable {
                 graph: None,
                 flows: None,
                 known,
+                places: None,
             },
             time_column: found.map(|times| times.column),
             long,
