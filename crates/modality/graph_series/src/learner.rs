@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::design::SHORT;
 use crate::prepare::moving;
 use crate::{
-    Anchor, Body, LagRegression, Preparation, Rule, RuleModel, SensorGraph, SeriesDesign,
-    SeriesNetwork, SeriesUnits, WindowData, space,
+    Anchor, Body, BoostedKnown, BoostedLags, LagRegression, Preparation, Rule, RuleModel,
+    SensorGraph, SeriesDesign, SeriesNetwork, SeriesUnits, WindowData, space,
 };
 
 /// Trains and reads the models of series: networks, rules, and a regression.
@@ -76,6 +76,7 @@ impl SeriesLearner {
 enum Model {
     Rule { rule: Rule, long: bool },
     Regression { history: usize, senders: bool },
+    Boosting { history: usize },
     Network(SeriesDesign),
 }
 
@@ -95,6 +96,10 @@ fn model_of(design: &Design) -> Result<Model, MemberError> {
             .and_then(Value::as_bool)
             .unwrap_or(false);
         return Ok(Model::Regression { history, senders });
+    }
+    if name == "boosting" {
+        let history = design.get("history").and_then(Value::as_u64).unwrap_or(0) as usize;
+        return Ok(Model::Boosting { history });
     }
     let read: SeriesDesign = design
         .decode()
@@ -162,6 +167,12 @@ impl Learner for SeriesLearner {
                 regression(short, true),
             ));
         }
+        let boosting = Design::new().with("model", "boosting");
+        made.push(baseline(
+            "gradient boosting on lags",
+            boosting.with("history", short),
+        ));
+        made.push(baseline("exponential smoothing", rule("smoothing")));
         let network = |name, design: SeriesDesign| HandMade::network(name, design.to_design());
         let few = if self.history > SHORT { SHORT } else { 0 };
         let default = SeriesDesign::default();
@@ -300,6 +311,23 @@ impl Learner for SeriesLearner {
                     (None, None) => Err(MemberError::Training("it was stopped".into())),
                 }
             }
+            Model::Boosting { history } => {
+                let history = if history == 0 { units.history } else { history };
+                let fitted = BoostedLags::fit(
+                    units,
+                    assignment.train,
+                    assignment.validation,
+                    history,
+                    assignment.seed,
+                    assignment.clock,
+                )
+                .map_err(MemberError::Training)?;
+                match (fitted, assignment.clock.stop()) {
+                    (Some(model), _) => Ok(at_once(Box::new(BoostedMember { model }))),
+                    (None, Some(stop)) => Err(MemberError::Stopped(stop)),
+                    (None, None) => Err(MemberError::Training("it was stopped".into())),
+                }
+            }
             Model::Network(design) => fit_network(&design, assignment, units),
         }
     }
@@ -320,6 +348,10 @@ impl Learner for SeriesLearner {
                     serde_json::from_slice(numbers).map_err(|e| malformed(e.to_string()))?;
                 model.check().map_err(malformed)?;
                 Ok(Box::new(RegressionMember { model }))
+            }
+            Description::Boosting { known } => {
+                let model = BoostedLags::load(known, numbers).map_err(malformed)?;
+                Ok(Box::new(BoostedMember { model }))
             }
             Description::Network {
                 design,
@@ -356,6 +388,9 @@ impl Learner for SeriesLearner {
 enum Description {
     Rule,
     Regression,
+    Boosting {
+        known: BoostedKnown,
+    },
     Network {
         design: SeriesDesign,
         preparation: Preparation,
@@ -434,6 +469,43 @@ impl Member for RegressionMember {
 
     fn save(&self) -> Result<SavedMember, MemberError> {
         saved_json(&Description::Regression, &self.model)
+    }
+}
+
+struct BoostedMember {
+    model: BoostedLags,
+}
+
+impl Member for BoostedMember {
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    fn parameters(&self) -> u64 {
+        self.model.parameters()
+    }
+
+    fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
+        let units = units.get::<SeriesUnits>()?;
+        let preparation = self.model.preparation();
+        preparation
+            .check_units(units)
+            .map_err(MemberError::Malformed)?;
+        let said = self.model.predict(units, indices);
+        said.map(alone).map_err(MemberError::Malformed)
+    }
+
+    fn save(&self) -> Result<SavedMember, MemberError> {
+        let (known, trees) = self.model.saved();
+        let description = Description::Boosting {
+            known: known.clone(),
+        };
+        Ok(SavedMember {
+            description: serde_json::to_value(description)
+                .map_err(|e| MemberError::Malformed(e.to_string()))?,
+            extension: "numbers",
+            numbers: trees,
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 //! day on; `flows` are edges that change with time. `travel` tells from forecast speeds how long a journey takes.
 
 mod body;
+mod boosted;
 mod calendar;
 mod challenge;
 mod correction;
@@ -28,11 +29,13 @@ mod regression;
 mod rolling;
 mod rules;
 mod series;
+mod smoothing;
 mod source;
 mod split;
 mod together;
 mod travel;
 
+pub use boosted::{BoostedKnown, BoostedLags};
 pub use calendar::Calendar;
 pub use challenge::{Disturbance, moments_shuffled, others_exchanged, windows_exchanged};
 pub use correction::Correction;
@@ -53,6 +56,7 @@ pub use regression::LagRegression;
 pub use rolling::{Rolled, roll_origins, weigh_by_past_errors};
 pub use rules::{Rule, RuleModel};
 pub use series::Series;
+pub use smoothing::Smoothing;
 pub use source::{Long, ReadSeries, SeriesOptions, SeriesSource, read_series, series_of};
 pub use split::{Parts, part_in_time};
 pub use together::{Apart, together};

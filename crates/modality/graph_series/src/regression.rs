@@ -33,7 +33,7 @@ pub struct LagRegression {
 }
 
 /// For each series those that send to it, and their shares.
-type Walk = Vec<Vec<(usize, f32)>>;
+pub(crate) type Walk = Vec<Vec<(usize, f32)>>;
 
 fn walk(graph: &crate::SensorGraph, backward: bool) -> Walk {
     let mut rows = vec![Vec::new(); graph.nodes];
@@ -44,14 +44,14 @@ fn walk(graph: &crate::SensorGraph, backward: bool) -> Walk {
 }
 
 /// Rows of inputs, made window by window.
-struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     preparation: &'a Preparation,
     senders: Option<Vec<Walk>>,
 }
 
 impl<'a> Inputs<'a> {
     /// With other edges than those that were learned from where `changes` say so.
-    fn of(preparation: &'a Preparation, senders: bool, changes: &[EdgeChange]) -> Inputs<'a> {
+    pub fn of(preparation: &'a Preparation, senders: bool, changes: &[EdgeChange]) -> Inputs<'a> {
         let walks = |graph: &crate::SensorGraph| {
             let ways: &[bool] = if graph.is_symmetric() {
                 &[false]
@@ -92,7 +92,8 @@ impl<'a> Inputs<'a> {
         self.preparation.history.min(OF_SENDERS)
     }
 
-    fn width(&self) -> usize {
+    /// Numbers of a row.
+    pub fn width(&self) -> usize {
         let senders = self.senders.as_ref().map_or(0, Vec::len) * self.of_senders();
         let usual = if self.preparation.profile.is_some() {
             1 + self.preparation.horizons.len().min(8)
@@ -104,7 +105,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The scaled windows of all series, one after another.
-    fn windows(&self, units: &SeriesUnits, window: usize, of: &mut Vec<f32>) {
+    pub fn windows(&self, units: &SeriesUnits, window: usize, of: &mut Vec<f32>) {
         let (mut values, mut read) = (Vec::new(), Vec::new());
         of.clear();
         for node in 0..self.preparation.nodes() {
@@ -115,7 +116,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The inputs of a node, of the windows of all series.
-    fn row(
+    pub fn row(
         &self,
         units: &SeriesUnits,
         window: usize,
@@ -155,7 +156,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// Units by window, so that each window is made once.
-fn by_window(units: &SeriesUnits, indices: &[usize]) -> Vec<(usize, usize, usize)> {
+pub(crate) fn by_window(units: &SeriesUnits, indices: &[usize]) -> Vec<(usize, usize, usize)> {
     let mut order: Vec<(usize, usize, usize)> = indices
         .iter()
         .enumerate()

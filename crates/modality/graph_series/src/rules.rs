@@ -4,7 +4,7 @@ use candor_core::Distribution;
 use serde::{Deserialize, Serialize};
 
 use crate::growth::growth_median;
-use crate::{Profile, Series, SeriesUnits};
+use crate::{Profile, Series, SeriesUnits, Smoothing};
 
 /// Moments that the mean of a window is taken over, at most: an hour of five minutes.
 const WINDOW: usize = 12;
@@ -12,6 +12,9 @@ const WINDOW: usize = 12;
 const PERIODS_BACK: usize = 3;
 /// Windows on which the spread of a rule's errors is measured, at most.
 const MEASURED: usize = 2_000;
+/// Moments that exponential smoothing is chosen on, and looks back on, at most: of earlier ones little is left.
+const SMOOTHED: usize = 2_000;
+const LOOK_BACK: usize = 100;
 
 /// A rule that learns next to nothing: what every forecast is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,18 +30,21 @@ pub enum Rule {
     SeasonalNaive,
     /// The mean at the same place of all periods of the training part.
     HistoryAverage,
+    /// Exponential smoothing with a trend that fades, of the distance from what is usual at that time where there is a period: see [`Smoothing`].
+    Smoothing,
     /// The median of curves of growth that fades, of counts: see [`crate::growth_curves`].
     Growth,
 }
 
 impl Rule {
     /// All of them, with the names that designs have.
-    pub const ALL: [(Rule, &'static str); 6] = [
+    pub const ALL: [(Rule, &'static str); 7] = [
         (Rule::Trivial, "trivial"),
         (Rule::LastValue, "last_value"),
         (Rule::WindowMean, "window_mean"),
         (Rule::SeasonalNaive, "seasonal_naive"),
         (Rule::HistoryAverage, "history_average"),
+        (Rule::Smoothing, "smoothing"),
         (Rule::Growth, "growth"),
     ];
 }
@@ -52,6 +58,9 @@ pub struct RuleModel {
     /// Of each series.
     means: Vec<f32>,
     profile: Option<Profile>,
+    /// Of each series, for exponential smoothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    smoothing: Vec<Smoothing>,
     /// `[series, horizons]`: the mean square of its errors.
     variances: Vec<f32>,
     /// Whether `variances` are for a forecast of one, and grow with what is forecast, as those of counts do (McCullagh & Nelder 1989, section 6.2: the
@@ -80,12 +89,18 @@ impl RuleModel {
             period: period.copied().unwrap_or(0),
             means: means_until(units, limit),
             profile: match rule {
-                Rule::HistoryAverage | Rule::SeasonalNaive => Profile::fit(&units.series, limit),
+                Rule::HistoryAverage | Rule::SeasonalNaive | Rule::Smoothing => {
+                    Profile::fit(&units.series, limit)
+                }
                 _ => None,
             },
+            smoothing: Vec::new(),
             variances: Vec::new(),
             of_counts: rule == Rule::Growth,
         };
+        if rule == Rule::Smoothing {
+            model.smoothing = model.smoothed(units, limit);
+        }
         let step = (train.len() / (MEASURED * units.nodes().max(1))).max(1);
         let measured: Vec<usize> = train.iter().copied().step_by(step).collect();
         let curves = model.curves(units, &measured);
@@ -102,6 +117,33 @@ impl RuleModel {
         model
     }
 
+    /// How each series is smoothed best, by its moments before `limit`.
+    fn smoothed(&self, units: &SeriesUnits, limit: usize) -> Vec<Smoothing> {
+        let moments = limit.saturating_sub(SMOOTHED)..limit;
+        let of = |node: usize| {
+            let readings = moments.clone().map(|moment| {
+                let moment = moment as i64;
+                units.series.at(moment, node) - self.usual_or(units, moment, node, 0.0)
+            });
+            Smoothing::fit(&readings.collect::<Vec<f32>>())
+        };
+        (0..units.nodes()).map(of).collect()
+    }
+
+    /// What is usual at a moment; `otherwise` where there is no period.
+    fn usual_or(&self, units: &SeriesUnits, moment: i64, node: usize, otherwise: f32) -> f32 {
+        match &self.profile {
+            Some(profile) => profile.at(&units.series, moment, node),
+            None => otherwise,
+        }
+    }
+
+    /// Moments that a rule of curves or levels looks back on: as many as a bundle keeps.
+    fn look_back(&self, units: &SeriesUnits) -> usize {
+        let furthest = units.horizons.last().copied().unwrap_or(1);
+        units.history.max(PERIODS_BACK * self.period + furthest)
+    }
+
     /// For each window of some units `[furthest, series]`, where the rule is one of curves. A curve sees as many moments as a bundle keeps.
     fn curves(&self, units: &SeriesUnits, indices: &[usize]) -> HashMap<usize, Vec<f32>> {
         let mut curves = HashMap::new();
@@ -109,7 +151,7 @@ impl RuleModel {
             return curves;
         }
         let furthest = units.horizons.last().copied().unwrap_or(1);
-        let wanted = units.history.max(PERIODS_BACK * self.period + furthest);
+        let wanted = self.look_back(units);
         for &index in indices {
             let window = units.which[index].0 as usize;
             curves.entry(window).or_insert_with(|| {
@@ -147,13 +189,22 @@ impl RuleModel {
         curves: &HashMap<usize, Vec<f32>>,
     ) -> f32 {
         let end = i64::from(units.windows[window].end);
-        let usual = || match &self.profile {
-            Some(profile) => profile.at(&units.series, end + ahead as i64, node),
-            None => self.means[node],
-        };
+        let usual = || self.usual_or(units, end + ahead as i64, node, self.means[node]);
         match self.rule {
             Rule::Trivial => self.means[node],
             Rule::HistoryAverage => usual(),
+            Rule::Smoothing => {
+                let seen = (0..LOOK_BACK.min(self.look_back(units))).rev();
+                let apart = seen.map(|back| {
+                    let usual = self.usual_or(units, end - back as i64, node, 0.0);
+                    units.seen(window, back, node) - usual
+                });
+                let smoothing = self.smoothing.get(node);
+                match smoothing.and_then(|s| s.forecast(apart, ahead)) {
+                    Some(apart) => apart + self.usual_or(units, end + ahead as i64, node, 0.0),
+                    None => usual(),
+                }
+            }
             Rule::Growth => {
                 let curve = curves.get(&window);
                 let said = curve.and_then(|c| c.get((ahead - 1) * units.nodes() + node));
@@ -222,7 +273,7 @@ impl RuleModel {
     /// Numbers that were learned.
     pub fn parameters(&self) -> u64 {
         let profile = self.profile.as_ref().map_or(0, Profile::parameters);
-        (self.means.len() + self.variances.len()) as u64 + profile
+        (self.means.len() + self.variances.len() + 2 * self.smoothing.len()) as u64 + profile
     }
 
     /// Why the rule cannot be used, if so: it may come from a damaged file.
@@ -235,6 +286,13 @@ impl RuleModel {
         let variances = nodes > 0
             && self.variances.len().is_multiple_of(nodes)
             && self.variances.iter().all(|v| *v > 0.0);
+        let smoothing = match self.rule {
+            Rule::Smoothing => self.smoothing.len() == nodes,
+            _ => self.smoothing.is_empty(),
+        };
+        if !smoothing || !self.smoothing.iter().all(Smoothing::is_sound) {
+            return Err("its rule is damaged".into());
+        }
         if !sound(&self.means) || !sound(&self.variances) || !variances || self.period > 1 << 20 {
             return Err("its rule is damaged".into());
         }

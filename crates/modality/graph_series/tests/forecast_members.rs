@@ -84,6 +84,7 @@ fn designs() -> Vec<Design> {
         "window_mean",
         "seasonal_naive",
         "history_average",
+        "smoothing",
         "growth",
     ];
     let rules = rules
@@ -97,6 +98,7 @@ fn designs() -> Vec<Design> {
     };
     rules
         .chain([regression(false), regression(true)])
+        .chain([Design::new().with("model", "boosting").with("history", 6)])
         .chain(networks().iter().map(SeriesDesign::to_design))
         .collect()
 }
