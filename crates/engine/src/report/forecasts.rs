@@ -47,7 +47,7 @@ fn errors(report: &Report, of: &SeriesMap) -> Picture {
     Picture {
         title,
         svg,
-        keys: vec![("k2", "the darker, the worse".into())],
+        keys: vec![("k2", "the fuller the colour, the worse".into())],
         caption: format!(
             "{} Point at a circle to see its name and figure.",
             what_it_shows(of)
@@ -61,9 +61,9 @@ fn doubts(of: &SeriesMap) -> Picture {
     Picture {
         svg: drawn(of, "k1", &title, |s| s.doubt, shown, ["least", "most"]),
         title,
-        keys: vec![("k1", "the darker, the more doubt".into())],
+        keys: vec![("k1", "the fuller the colour, the more doubt".into())],
         caption: "How far from what comes the model expects its forecasts to be (a standard deviation, in the units of the series, averaged over \
-                  the test part). It should be dark where the other map is dark: a model that errs where it is sure is one to beware of."
+                  the test part). Its colour should be full where that of the other map is: a model that errs where it is sure is one to beware of."
             .into(),
     }
 }

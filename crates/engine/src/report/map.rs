@@ -6,14 +6,14 @@ const MARGIN: f64 = 12.0;
 /// A drawing is at most so high, and at least.
 const HIGH: f64 = 280.0;
 const LOW: f64 = 60.0;
-/// How dark each fifth of the points is.
+/// How full the colour of each fifth of the points is: darker on a light page, brighter on a dark one.
 const SHADES: [f64; 5] = [0.12, 0.34, 0.56, 0.78, 1.0];
 
 /// A point of a [`map`].
 pub(super) struct Point {
     /// To the right and upward, in any unit.
     pub at: (f64, f64),
-    /// The greater, the darker.
+    /// The greater, the fuller the colour.
     pub rank: f64,
     /// What is shown on it.
     pub title: String,
@@ -46,7 +46,7 @@ pub(super) fn map(
         _ => 2.5,
     };
     let shades = shades(points);
-    // The darkest lie on top.
+    // The fullest lie on top.
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.sort_by_key(|&point| shades[point]);
     for point in order {
