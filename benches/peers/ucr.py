@@ -53,7 +53,7 @@ def judged(folder, seed, args):
         limit = ["--trials", str(args.trials)] if args.trials else ["--time", str(args.time)]
         run([*fit, *limit, "--jobs", str(args.jobs)], done=(0, 1))
         seconds = time.monotonic() - begun
-        answers = json.loads(run(["predict", bundle, str(test), "--json"]))
+        answers = json.loads(run(["predict", bundle, str(test), "--format", "json"]))
         chosen = json.loads(Path(bundle, "5-trained", "result.json").read_text())
     right = [a["prediction"].get("class") == label for a, label in zip(answers, labels(test))]
     names = ", ".join(f"{100 * v['weight']:.0f} % {v['name']}" for v in chosen["ensemble"][:3])
