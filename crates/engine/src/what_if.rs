@@ -1,4 +1,4 @@
-use candor_deploy::{Answer, Prediction};
+use candor_deploy::Prediction;
 use serde::{Deserialize, Serialize};
 
 use crate::{EngineError, Inputs, Model};
@@ -32,14 +32,17 @@ pub struct SeriesIf {
 }
 
 impl SeriesIf {
-    /// The change at the horizon where it is greatest.
-    pub fn greatest(&self) -> f64 {
+    /// The place of the horizon where the change is greatest, the first of equal ones, and the change.
+    pub fn greatest(&self) -> (usize, f64) {
         let pairs = self.changed.iter().zip(&self.mean);
-        let differences = pairs.map(|(changed, mean)| changed - mean);
-        differences.fold(
-            0.0,
-            |most: f64, d| if d.abs() > most.abs() { d } else { most },
-        )
+        let differences = pairs.map(|(changed, mean)| changed - mean).enumerate();
+        differences.fold((0, 0.0), |most: (usize, f64), other| {
+            if other.1.abs() > most.1.abs() {
+                other
+            } else {
+                most
+            }
+        })
     }
 }
 
@@ -77,12 +80,15 @@ impl Model {
         let pairs = answers(inputs)?.into_iter().zip(answers(&changed)?);
         let series: Vec<SeriesIf> = pairs
             .zip(&readable)
-            .map(|((now, then), &unit)| SeriesIf {
-                name: names.get(unit).cloned().unwrap_or_default(),
-                mean: numbers(&now).0,
-                changed: numbers(&then).0,
-                sd: numbers(&then).1,
-                reason: then.reason,
+            .map(|((now, then), &unit)| {
+                let (changed, sd) = numbers(then.prediction);
+                SeriesIf {
+                    name: names.get(unit).cloned().unwrap_or_default(),
+                    mean: numbers(now.prediction).0,
+                    changed,
+                    sd,
+                    reason: then.reason,
+                }
             })
             .collect();
         Ok(WhatIf {
@@ -95,9 +101,9 @@ impl Model {
 }
 
 /// Means and standard deviations.
-fn numbers(answer: &Answer) -> (Vec<f64>, Vec<f64>) {
-    match &answer.prediction {
-        Prediction::Number { mean, sd, .. } => (mean.clone(), sd.clone()),
+fn numbers(prediction: Prediction) -> (Vec<f64>, Vec<f64>) {
+    match prediction {
+        Prediction::Number { mean, sd, .. } => (mean, sd),
         _ => (Vec::new(), Vec::new()),
     }
 }

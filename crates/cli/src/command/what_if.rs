@@ -35,11 +35,10 @@ fn text(told: &WhatIf, horizons: &[usize]) -> String {
         );
     }
     let mut series: Vec<&SeriesIf> = told.series.iter().collect();
-    series.sort_by(|a, b| b.greatest().abs().total_cmp(&a.greatest().abs()));
+    let change = |series: &SeriesIf| series.greatest().1.abs();
+    series.sort_by(|a, b| change(b).total_cmp(&change(a)));
     let row = |series: &&SeriesIf| {
-        let greatest = series.greatest();
-        let differences = series.changed.iter().zip(&series.mean).map(|(c, m)| c - m);
-        let place = differences.clone().position(|d| d == greatest).unwrap_or(0);
+        let (place, greatest) = series.greatest();
         let at = |values: &[f64]| output::figure(values.get(place).copied());
         vec![
             series.name.clone(),

@@ -762,9 +762,8 @@ impl Input for SeriesInput {
         let read = |text: &String| edge_changes::read(text, nodes, edges);
         let changes = changes.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let given = units.get::<SeriesUnits>()?;
-        let changed = given.what_if(&changes);
-        let extrapolation = edge_changes::extrapolation(&changed, given, nodes, edges);
-        Ok((changed.units(), extrapolation))
+        let extrapolation = edge_changes::extrapolation(&changes, given, nodes, edges);
+        Ok((given.what_if(&changes).units(), extrapolation))
     }
 
     fn ahead(&self) -> Option<(Option<f64>, &[usize])> {

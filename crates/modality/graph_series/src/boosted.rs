@@ -8,7 +8,7 @@ use candor_core::{Clock, Distribution, Seed, Targets};
 use serde::{Deserialize, Serialize};
 
 use crate::regression::{Inputs, by_window};
-use crate::rules::variances;
+use crate::rules::{of_nodes, variances};
 use crate::{Preparation, SeriesUnits};
 
 /// Horizons that have trees of their own, at most; what lies between them is told by a straight line.
@@ -66,8 +66,9 @@ impl BoostedLags {
             preparation,
             told,
         };
-        let learned = known.learnable(units, &some_of(train, LEARNED));
-        let watched = known.learnable(units, &some_of(validation, WATCHED));
+        let (learned, mut truths) = known.learnable(units, &some_of(train, LEARNED));
+        let (watched, of_watched) = known.learnable(units, &some_of(validation, WATCHED));
+        truths.extend(of_watched);
         if learned.is_empty() {
             return Err("no training unit has all that it needs to be learned from".into());
         }
@@ -75,7 +76,7 @@ impl BoostedLags {
         let matrix = known.matrix(units, &all)?;
         let targets = Targets::Values {
             width: known.told.len(),
-            values: all.iter().flat_map(|&i| known.truth(units, i)).collect(),
+            values: truths,
         };
         let rows: Vec<usize> = (0..all.len()).collect();
         let (train_rows, watched_rows) = rows.split_at(learned.len());
@@ -102,15 +103,7 @@ impl BoostedLags {
         let judged = if watched.is_empty() { learned } else { watched };
         let mut model = BoostedLags { known, trees };
         let means = model.means(units, &judged)?;
-        let places = judged.iter().enumerate();
-        let places: std::collections::HashMap<(u32, u32), usize> =
-            places.map(|(place, &i)| (units.which[i], place)).collect();
-        let ahead_of = model.known.preparation.horizons.clone();
-        model.known.variances = variances(units, &judged, |window, node, ahead| {
-            let place = places.get(&(window as u32, node as u32)).copied();
-            let at = ahead_of.iter().position(|h| *h == ahead).unwrap_or(0);
-            (means[place.unwrap_or(0) * horizons + at], 1.0)
-        });
+        model.known.variances = variances(units, &judged, &means, |_| 1.0);
         Ok(Some(model))
     }
 
@@ -145,14 +138,10 @@ impl BoostedLags {
     /// When the units are of other series.
     pub fn predict(&self, units: &SeriesUnits, indices: &[usize]) -> Result<Distribution, String> {
         let width = self.known.preparation.horizons.len();
-        let of = |&index: &usize| {
-            let node = units.which[index].1 as usize;
-            &self.known.variances[node * width..(node + 1) * width]
-        };
         Ok(Distribution::Gaussian {
             width,
             mean: self.means(units, indices)?,
-            variance: indices.iter().flat_map(of).copied().collect(),
+            variance: of_nodes(&self.known.variances, width, units, indices),
         })
     }
 
@@ -248,10 +237,17 @@ impl BoostedKnown {
         self.told.iter().map(of).collect()
     }
 
-    /// The units of which all is known that is told.
-    fn learnable(&self, units: &SeriesUnits, indices: &[usize]) -> Vec<usize> {
-        let whole = |&index: &usize| self.truth(units, index).iter().all(|v| v.is_finite());
-        indices.iter().copied().filter(whole).collect()
+    /// The units of which all is known that is told, and what is true of them.
+    fn learnable(&self, units: &SeriesUnits, indices: &[usize]) -> (Vec<usize>, Vec<f32>) {
+        let (mut whole, mut truths) = (Vec::new(), Vec::new());
+        for &index in indices {
+            let truth = self.truth(units, index);
+            if truth.iter().all(|v| v.is_finite()) {
+                whole.push(index);
+                truths.extend(truth);
+            }
+        }
+        (whole, truths)
     }
 
     /// What is seen of the units, a row each.

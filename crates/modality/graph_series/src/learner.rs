@@ -1,5 +1,5 @@
 use burn::tensor::Device;
-use candor_core::{Distribution, Seed, Targets};
+use candor_core::{Clock, Distribution, Seed, Targets};
 use candor_design::{Design, DesignError, Space};
 use candor_nn::{HeadKind, Weights};
 use candor_train::{
@@ -305,11 +305,8 @@ impl Learner for SeriesLearner {
                     assignment.clock,
                 )
                 .map_err(MemberError::Training)?;
-                match (fitted, assignment.clock.stop()) {
-                    (Some(model), _) => Ok(at_once(Box::new(RegressionMember { model }))),
-                    (None, Some(stop)) => Err(MemberError::Stopped(stop)),
-                    (None, None) => Err(MemberError::Training("it was stopped".into())),
-                }
+                let model = finished(fitted, assignment.clock)?;
+                Ok(at_once(Box::new(RegressionMember { model })))
             }
             Model::Boosting { history } => {
                 let history = if history == 0 { units.history } else { history };
@@ -322,11 +319,8 @@ impl Learner for SeriesLearner {
                     assignment.clock,
                 )
                 .map_err(MemberError::Training)?;
-                match (fitted, assignment.clock.stop()) {
-                    (Some(model), _) => Ok(at_once(Box::new(BoostedMember { model }))),
-                    (None, Some(stop)) => Err(MemberError::Stopped(stop)),
-                    (None, None) => Err(MemberError::Training("it was stopped".into())),
-                }
+                let model = finished(fitted, assignment.clock)?;
+                Ok(at_once(Box::new(BoostedMember { model })))
             }
             Model::Network(design) => fit_network(&design, assignment, units),
         }
@@ -380,6 +374,25 @@ impl Learner for SeriesLearner {
             }
         }
     }
+}
+
+/// What was fitted; `None` stands for what the clock stopped.
+fn finished<M>(fitted: Option<M>, clock: &Clock) -> Result<M, MemberError> {
+    fitted.ok_or_else(|| match clock.stop() {
+        Some(stop) => MemberError::Stopped(stop),
+        None => MemberError::Training("it was stopped".into()),
+    })
+}
+
+/// The units of a source, if a member with this preparation can be asked of them.
+fn units_for<'a>(
+    preparation: &Preparation,
+    units: &'a Units,
+) -> Result<&'a SeriesUnits, MemberError> {
+    let units = units.get::<SeriesUnits>()?;
+    let fit = preparation.check_units(units);
+    fit.map_err(MemberError::Malformed)?;
+    Ok(units)
 }
 
 #[allow(clippy::large_enum_variant, reason = "there is one of it a member")]
@@ -459,11 +472,7 @@ impl Member for RegressionMember {
     }
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
-        let units = units.get::<SeriesUnits>()?;
-        self.model
-            .preparation()
-            .check_units(units)
-            .map_err(MemberError::Malformed)?;
+        let units = units_for(self.model.preparation(), units)?;
         Ok(alone(self.model.predict(units, indices)))
     }
 
@@ -486,11 +495,7 @@ impl Member for BoostedMember {
     }
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
-        let units = units.get::<SeriesUnits>()?;
-        let preparation = self.model.preparation();
-        preparation
-            .check_units(units)
-            .map_err(MemberError::Malformed)?;
+        let units = units_for(self.model.preparation(), units)?;
         let said = self.model.predict(units, indices);
         said.map(alone).map_err(MemberError::Malformed)
     }
@@ -526,9 +531,8 @@ impl Member for NetworkMember {
     }
 
     fn predict(&self, units: &Units, indices: &[usize]) -> Result<MemberPrediction, MemberError> {
-        let units = units.get::<SeriesUnits>()?;
         let p = &self.preparation;
-        p.check_units(units).map_err(MemberError::Malformed)?;
+        let units = units_for(p, units)?;
         let items = Items::of(units, indices);
         let data = items.data(units, p, &self.design);
         let all: Vec<usize> = (0..items.windows.len()).collect();

@@ -56,7 +56,7 @@ pub use regression::LagRegression;
 pub use rolling::{Rolled, roll_origins, weigh_by_past_errors};
 pub use rules::{Rule, RuleModel};
 pub use series::Series;
-pub use smoothing::Smoothing;
+pub use smoothing::{Level, Smoothing};
 pub use source::{Long, ReadSeries, SeriesOptions, SeriesSource, read_series, series_of};
 pub use split::{Parts, part_in_time};
 pub use together::{Apart, together};

@@ -2,7 +2,7 @@ use candor_core::{Clock, Distribution};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Senders;
-use crate::rules::variances;
+use crate::rules::{of_nodes, variances};
 use crate::{EdgeChange, Preparation, SeriesUnits};
 
 /// Multiply-adds that the sums of products may take, about.
@@ -254,7 +254,8 @@ impl LagRegression {
         model.weights = weights;
         let step = (chosen.len() / 20_000).max(1);
         let measured: Vec<usize> = chosen.into_iter().step_by(step).collect();
-        model.variances = model.spreads(units, &measured);
+        let means = model.means(units, &measured);
+        model.variances = variances(units, &measured, &means, |_| 1.0);
         Ok(Some(model))
     }
 
@@ -306,37 +307,13 @@ impl LagRegression {
         sum / count.max(1) as f64
     }
 
-    fn spreads(&self, units: &SeriesUnits, indices: &[usize]) -> Vec<f32> {
-        let means = self.means(units, indices);
-        let horizons = &self.preparation.horizons;
-        let places: std::collections::HashMap<(usize, usize), usize> = indices
-            .iter()
-            .enumerate()
-            .map(|(place, &i)| {
-                (
-                    (units.which[i].0 as usize, units.which[i].1 as usize),
-                    place,
-                )
-            })
-            .collect();
-        variances(units, indices, |window, node, ahead| {
-            let place = places.get(&(window, node)).copied().unwrap_or(0);
-            let at = horizons.iter().position(|h| *h == ahead).unwrap_or(0);
-            (means[place * horizons.len() + at], 1.0)
-        })
-    }
-
     /// What the regression says of the units at `indices`.
     pub fn predict(&self, units: &SeriesUnits, indices: &[usize]) -> Distribution {
         let width = self.preparation.horizons.len();
-        let of = |&i: &usize| {
-            let node = units.which[i].1 as usize;
-            &self.variances[node * width..(node + 1) * width]
-        };
         Distribution::Gaussian {
             width,
             mean: self.means(units, indices),
-            variance: indices.iter().flat_map(of).copied().collect(),
+            variance: of_nodes(&self.variances, width, units, indices),
         }
     }
 

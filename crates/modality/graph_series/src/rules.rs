@@ -4,7 +4,7 @@ use candor_core::Distribution;
 use serde::{Deserialize, Serialize};
 
 use crate::growth::growth_median;
-use crate::{Profile, Series, SeriesUnits, Smoothing};
+use crate::{Level, Profile, Series, SeriesUnits, Smoothing};
 
 /// Moments that the mean of a window is taken over, at most: an hour of five minutes.
 const WINDOW: usize = 12;
@@ -103,17 +103,14 @@ impl RuleModel {
         }
         let step = (train.len() / (MEASURED * units.nodes().max(1))).max(1);
         let measured: Vec<usize> = train.iter().copied().step_by(step).collect();
-        let curves = model.curves(units, &measured);
-        let value = |window, node, ahead| {
-            let value = model.value(units, window, node, ahead, &curves);
-            let spread = if model.of_counts {
+        let values = model.values(units, &measured);
+        model.variances = variances(units, &measured, &values, |value| {
+            if model.of_counts {
                 level(value).sqrt()
             } else {
                 1.0
-            };
-            (value, spread)
-        };
-        model.variances = variances(units, &measured, value);
+            }
+        });
         model
     }
 
@@ -180,6 +177,33 @@ impl RuleModel {
         curves
     }
 
+    /// Where a series stands at the origin of a window, as its distance from what is usual, where the rule is one of levels.
+    fn stands(&self, units: &SeriesUnits, window: usize, node: usize) -> Option<Level> {
+        let end = i64::from(units.windows[window].end);
+        let seen = (0..LOOK_BACK.min(self.look_back(units))).rev();
+        let apart = seen.map(|back| {
+            let usual = self.usual_or(units, end - back as i64, node, 0.0);
+            units.seen(window, back, node) - usual
+        });
+        self.smoothing.get(node)?.level(apart)
+    }
+
+    /// What the rule says of the units at `indices`: `[units, horizons]`.
+    fn values(&self, units: &SeriesUnits, indices: &[usize]) -> Vec<f32> {
+        let curves = self.curves(units, indices);
+        let mut values = Vec::with_capacity(indices.len() * units.horizons.len());
+        for &index in indices {
+            let (window, node) = units.which[index];
+            let (window, node) = (window as usize, node as usize);
+            let stands = self.stands(units, window, node);
+            let horizons = units.horizons.iter();
+            values.extend(
+                horizons.map(|&ahead| self.value(units, window, node, ahead, &curves, stands)),
+            );
+        }
+        values
+    }
+
     fn value(
         &self,
         units: &SeriesUnits,
@@ -187,24 +211,19 @@ impl RuleModel {
         node: usize,
         ahead: usize,
         curves: &HashMap<usize, Vec<f32>>,
+        stands: Option<Level>,
     ) -> f32 {
         let end = i64::from(units.windows[window].end);
         let usual = || self.usual_or(units, end + ahead as i64, node, self.means[node]);
         match self.rule {
             Rule::Trivial => self.means[node],
             Rule::HistoryAverage => usual(),
-            Rule::Smoothing => {
-                let seen = (0..LOOK_BACK.min(self.look_back(units))).rev();
-                let apart = seen.map(|back| {
-                    let usual = self.usual_or(units, end - back as i64, node, 0.0);
-                    units.seen(window, back, node) - usual
-                });
-                let smoothing = self.smoothing.get(node);
-                match smoothing.and_then(|s| s.forecast(apart, ahead)) {
-                    Some(apart) => apart + self.usual_or(units, end + ahead as i64, node, 0.0),
-                    None => usual(),
+            Rule::Smoothing => match stands {
+                Some(level) => {
+                    level.ahead(ahead) + self.usual_or(units, end + ahead as i64, node, 0.0)
                 }
-            }
+                None => usual(),
+            },
             Rule::Growth => {
                 let curve = curves.get(&window);
                 let said = curve.and_then(|c| c.get((ahead - 1) * units.nodes() + node));
@@ -247,21 +266,11 @@ impl RuleModel {
     /// What the rule says of the units at `indices`.
     pub fn predict(&self, units: &SeriesUnits, indices: &[usize]) -> Distribution {
         let width = units.horizons.len();
-        let (mut mean, mut variance) = (Vec::new(), Vec::new());
-        let curves = self.curves(units, indices);
-        for &index in indices {
-            let (window, node) = units.which[index];
-            let (window, node) = (window as usize, node as usize);
-            let of_node = &self.variances[node * width..(node + 1) * width];
-            for (&ahead, of_one) in units.horizons.iter().zip(of_node) {
-                let value = self.value(units, window, node, ahead, &curves);
-                mean.push(value);
-                variance.push(if self.of_counts {
-                    of_one * level(value)
-                } else {
-                    *of_one
-                });
-            }
+        let mean = self.values(units, indices);
+        let mut variance = of_nodes(&self.variances, width, units, indices);
+        if self.of_counts {
+            let pairs = variance.iter_mut().zip(&mean);
+            pairs.for_each(|(variance, value)| *variance *= level(*value));
         }
         Distribution::Gaussian {
             width,
@@ -337,22 +346,37 @@ pub(crate) fn means_until(units: &SeriesUnits, limit: usize) -> Vec<f32> {
     (0..units.nodes()).map(of).collect()
 }
 
-/// `[series, horizons]`: the mean square of the errors of `value(window, node, ahead)` on some units, each in units of the spread that stands beside
-/// the value; series without any have that of all together.
+/// What `[series, horizons]` says of the series of each unit: `[units, horizons]`.
+pub(crate) fn of_nodes(
+    variances: &[f32],
+    width: usize,
+    units: &SeriesUnits,
+    indices: &[usize],
+) -> Vec<f32> {
+    let of = |&index: &usize| {
+        let node = units.which[index].1 as usize;
+        &variances[node * width..(node + 1) * width]
+    };
+    indices.iter().flat_map(of).copied().collect()
+}
+
+/// `[series, horizons]`: the mean square of the errors of `values`, `[units, horizons]`, which are told of some units, each in units of the spread of its
+/// value; series without any have that of all together.
 pub(crate) fn variances(
     units: &SeriesUnits,
-    train: &[usize],
-    value: impl Fn(usize, usize, usize) -> (f32, f32),
+    told: &[usize],
+    values: &[f32],
+    spread: impl Fn(f32) -> f32,
 ) -> Vec<f32> {
     let (nodes, width) = (units.nodes(), units.horizons.len());
     let (mut sums, mut counts) = (vec![0.0f64; nodes * width], vec![0usize; nodes * width]);
-    for &index in train {
+    for (&index, said) in told.iter().zip(values.chunks_exact(width.max(1))) {
         let (window, node) = units.which[index];
-        let (window, node) = (window as usize, node as usize);
-        let end = i64::from(units.windows[window].end);
-        for (place, &ahead) in units.horizons.iter().enumerate() {
-            let (said, spread) = value(window, node, ahead);
-            let error = f64::from((units.series.at(end + ahead as i64, node) - said) / spread);
+        let node = node as usize;
+        let end = i64::from(units.windows[window as usize].end);
+        for (place, (&ahead, &said)) in units.horizons.iter().zip(said).enumerate() {
+            let truth = units.series.at(end + ahead as i64, node);
+            let error = f64::from((truth - said) / spread(said));
             if error.is_finite() {
                 sums[node * width + place] += error * error;
                 counts[node * width + place] += 1;

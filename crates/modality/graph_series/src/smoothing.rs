@@ -40,33 +40,39 @@ impl Smoothing {
         }
     }
 
-    /// What comes `ahead` moments after the last of some readings; `None` where nothing was read.
-    pub fn forecast(&self, readings: impl Iterator<Item = f32>, ahead: usize) -> Option<f32> {
-        let (level, trend) = self.follow(readings, |_| ())?;
-        // The sum of the powers of the damping from 1 to `ahead`.
-        let left = DAMPING * (1.0 - DAMPING.powi(ahead as i32)) / (1.0 - DAMPING);
-        Some(level + left * trend)
+    /// Where the series stands after some readings; `None` where nothing was read.
+    pub fn level(&self, readings: impl Iterator<Item = f32>) -> Option<Level> {
+        self.follow(readings, |_| ())
     }
 
-    /// Level and trend after the last reading, and each error one moment ahead on the way.
+    /// Where it stands after the last reading, and each error one moment ahead on the way.
     fn follow(
         &self,
         readings: impl Iterator<Item = f32>,
         mut each: impl FnMut(f32),
-    ) -> Option<(f32, f32)> {
-        let mut state = None;
+    ) -> Option<Level> {
+        let mut state: Option<Level> = None;
         for reading in readings {
-            let Some((level, trend)) = state else {
-                state = reading.is_finite().then_some((reading, 0.0));
+            let Some(Level { level, trend }) = state else {
+                state = reading.is_finite().then_some(Level {
+                    level: reading,
+                    trend: 0.0,
+                });
                 continue;
             };
-            let next: (f32, f32) = (level + DAMPING * trend, DAMPING * trend);
-            let error = reading - next.0;
+            let next = Level {
+                level: level + DAMPING * trend,
+                trend: DAMPING * trend,
+            };
+            let error = reading - next.level;
             state = Some(match error.is_finite() {
                 true => {
                     each(error);
                     let taken = self.level * error;
-                    (next.0 + taken, next.1 + self.trend * taken)
+                    Level {
+                        level: next.level + taken,
+                        trend: next.trend + self.trend * taken,
+                    }
                 }
                 false => next,
             });
@@ -80,6 +86,22 @@ impl Smoothing {
     }
 }
 
+/// Where a series stands: its level, and what is left of its trend.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    level: f32,
+    trend: f32,
+}
+
+impl Level {
+    /// What comes `ahead` moments later.
+    pub fn ahead(&self, ahead: usize) -> f32 {
+        // The sum of the powers of the damping from 1 to `ahead`.
+        let left = DAMPING * (1.0 - DAMPING.powi(ahead as i32)) / (1.0 - DAMPING);
+        self.level + left * self.trend
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,7 +112,7 @@ mod tests {
             level: 0.5,
             trend: 0.0,
         };
-        let of = |readings: &[f32], ahead| half.forecast(readings.iter().copied(), ahead);
+        let of = |readings: &[f32], ahead| Some(half.level(readings.iter().copied())?.ahead(ahead));
         assert_eq!(of(&[f32::NAN, 4.0, 8.0, f32::NAN], 3), Some(6.0));
         assert_eq!(of(&[f32::NAN; 3], 1), None);
         // By hand: level 0, error 10; taken 5, of which the trend takes half; then 0.9 of that, and 0.81.
@@ -98,7 +120,7 @@ mod tests {
             level: 0.5,
             trend: 0.5,
         };
-        let said = with_trend.forecast([0.0, 10.0].into_iter(), 2).unwrap();
+        let said = with_trend.level([0.0, 10.0].into_iter()).unwrap().ahead(2);
         assert!((said - (5.0 + 2.5 * (0.9 + 0.81))).abs() < 1e-5, "{said}");
     }
 

@@ -78,8 +78,12 @@ pub(super) fn read(
                     nodes.len()
                 ));
             }
-            let graph = graph(nodes.len(), &known);
-            best = Some((path.clone(), Joined { graph, facts }, met.len()));
+            let joined = Joined {
+                graph: graph(nodes.len(), &known),
+                facts,
+                places: None,
+            };
+            best = Some((path.clone(), joined, met.len()));
         }
     }
     match best {

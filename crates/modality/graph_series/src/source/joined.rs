@@ -15,6 +15,8 @@ const DEGREE: f64 = 111_320.0;
 pub(super) struct Joined {
     pub graph: SensorGraph,
     pub facts: SourceFacts,
+    /// Where the series are, if that is what joins them.
+    pub places: Option<Vec<(f64, f64)>>,
 }
 
 /// What joins the series of a folder, if it says so: a matrix, edges, distances, or places.
@@ -35,6 +37,7 @@ pub(super) fn read(
             Joined {
                 graph,
                 facts: found.facts,
+                places: None,
             },
         )));
     }
@@ -43,12 +46,13 @@ pub(super) fn read(
     }
     if let Some(path) = table_in(folder, "coordinates") {
         let found = read_file(&path, options, Some(true))?;
-        let graph = near(&places_of(&path, &found.table, nodes)?);
+        let places = places_of(&path, &found.table, nodes)?;
         return Ok(Some((
             path,
             Joined {
-                graph,
+                graph: near(&places),
                 facts: found.facts,
+                places: Some(places),
             },
         )));
     }
@@ -102,6 +106,7 @@ fn matrix(path: &Path, options: &ReadOptions, nodes: &[String]) -> Result<Joined
     Ok(Joined {
         graph: SensorGraph::new(count, &pairs),
         facts: found.facts,
+        places: None,
     })
 }
 

@@ -180,8 +180,9 @@ pub fn read_series(
             read.graph.edges.len()
         ));
         series.graph = Some(read.graph);
+        series.places = read.places;
     }
-    if let Some(folder) = folder {
+    if let Some(folder) = folder.filter(|_| series.places.is_none()) {
         // Places are for maps alone: what is wrong with them is no fault of the series.
         match joined::places(folder, &options.tables, &series.nodes) {
             Ok(places) => series.places = places,

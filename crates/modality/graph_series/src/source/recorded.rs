@@ -91,7 +91,11 @@ pub(super) fn read(path: &Path) -> Result<Recorded, SeriesError> {
         table: Table {
             columns: names.into_iter().enumerate().map(column).collect(),
         },
-        joined: Joined { graph, facts },
+        joined: Joined {
+            graph,
+            facts,
+            places: None,
+        },
     })
 }
 
