@@ -23,11 +23,13 @@ pub enum Body {
     Stgcn,
     /// Message passing over the edges of each moment, then a recurrent unit (Panagopoulos et al. 2021).
     MpnnLstm,
+    /// A transformer on patches of the window of each series (Nie et al. 2023).
+    Patches,
 }
 
 impl Body {
     /// All of them, as a design names them.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         "dlinear",
         "stid",
         "gru",
@@ -35,9 +37,11 @@ impl Body {
         "graph_wavenet",
         "stgcn",
         "mpnn_lstm",
+        "patches",
     ];
     /// Those that have a meaning without a graph.
-    pub const WITHOUT_GRAPH: [&'static str; 4] = ["dlinear", "stid", "gru", "graph_wavenet"];
+    pub const WITHOUT_GRAPH: [&'static str; 5] =
+        ["dlinear", "stid", "gru", "graph_wavenet", "patches"];
 }
 
 /// What a network tells the difference from.
@@ -215,8 +219,9 @@ impl SeriesDesign {
             return Design::new();
         };
         let keep = |name: &str| match name {
-            "width" | "layers" | "identity" | "highway" | "dropout" => self.body != Body::Dlinear,
-            "edges" => !matches!(self.body, Body::Dlinear | Body::Stid),
+            "width" | "layers" | "identity" | "dropout" => self.body != Body::Dlinear,
+            "highway" => !matches!(self.body, Body::Dlinear | Body::Patches),
+            "edges" => !matches!(self.body, Body::Dlinear | Body::Stid | Body::Patches),
             "learned_edges" => self.body == Body::GraphWavenet,
             _ => true,
         };
@@ -237,7 +242,12 @@ pub fn space(graph: bool, history: usize) -> Result<Space, DesignError> {
         false => Body::WITHOUT_GRAPH.to_vec(),
     };
     let deep: Vec<&str> = models.iter().copied().filter(|m| *m != "dlinear").collect();
-    let over_edges: Vec<&str> = deep.iter().copied().filter(|m| *m != "stid").collect();
+    let headed: Vec<&str> = deep.iter().copied().filter(|m| *m != "patches").collect();
+    let over_edges: Vec<&str> = deep
+        .iter()
+        .copied()
+        .filter(|m| !["stid", "patches"].contains(m))
+        .collect();
     let mut histories = vec![0];
     histories.extend(
         [SHORT, 2 * SHORT, 4 * SHORT]
@@ -252,7 +262,7 @@ pub fn space(graph: bool, history: usize) -> Result<Space, DesignError> {
         Choice::ordered("width", [16, 32, 64, 128]).when("model", deep.clone()),
         Choice::integers("layers", 1, 5).when("model", deep.clone()),
         Choice::ordered("identity", [0, 8, 16, 32]).when("model", deep.clone()),
-        Choice::categorical("highway", [true, false]).when("model", deep.clone()),
+        Choice::categorical("highway", [true, false]).when("model", headed),
         Choice::ordered("dropout", [0.0, 0.1, 0.3]).when("model", deep),
         Choice::log_reals("learning_rate", 3e-4, 1e-2),
         Choice::log_reals("weight_decay", 1e-5, 1e-1),
@@ -274,7 +284,7 @@ mod tests {
 
     #[test]
     fn every_point_of_the_space_can_be_built() {
-        for (graph, known) in [(true, 7), (false, 4)] {
+        for (graph, known) in [(true, 8), (false, 5)] {
             let space = space(graph, 48).unwrap();
             let stream = &mut Seed(0).stream("space", &[]);
             let mut bodies = std::collections::BTreeSet::new();

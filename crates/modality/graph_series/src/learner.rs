@@ -10,6 +10,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::body::LONG;
 use crate::design::SHORT;
 use crate::prepare::moving;
 use crate::{
@@ -197,6 +198,19 @@ impl Learner for SeriesLearner {
                 ..default.clone()
             },
         ));
+        if self.history >= LONG {
+            made.push(network(
+                "transformer on patches (PatchTST)",
+                SeriesDesign {
+                    body: Body::Patches,
+                    width: 16,
+                    layers: 3,
+                    dropout: 0.3,
+                    learning_rate: 1e-3,
+                    ..default.clone()
+                },
+            ));
+        }
         if self.nodes > 1 && self.nodes <= MOST_LEARNED {
             made.push(network(
                 "dilated convolution over learned edges (Graph WaveNet)",

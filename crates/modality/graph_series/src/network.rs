@@ -6,7 +6,8 @@ use candor_train::{Network, Output};
 use rand_chacha::ChaCha8Rng;
 
 use crate::body::{
-    Dcrnn, Dlinear, GraphWavenet, MpnnLstm, NodeGru, Senders, Shape, Stgcn, Stid, linear, uniform,
+    Dcrnn, Dlinear, GraphWavenet, MpnnLstm, NodeGru, Patches, Senders, Shape, Stgcn, Stid, linear,
+    uniform,
 };
 use crate::{Body, Preparation, SensorGraph, SeriesBatch, SeriesDesign};
 
@@ -38,6 +39,7 @@ enum Layers {
     GraphWavenet(GraphWavenet),
     Stgcn(Stgcn),
     MpnnLstm(MpnnLstm),
+    Patches(Patches),
 }
 
 impl SeriesNetwork {
@@ -85,17 +87,19 @@ impl SeriesNetwork {
             Body::Dcrnn => Layers::Dcrnn(Dcrnn::new(&shape, stream, device)),
             Body::GraphWavenet => Layers::GraphWavenet(GraphWavenet::new(&shape, stream, device)),
             Body::MpnnLstm => Layers::MpnnLstm(MpnnLstm::new(&shape, stream, device)),
+            Body::Patches => Layers::Patches(Patches::new(&shape, horizons, stream, device)),
             Body::Stgcn | Body::Dlinear => Layers::Stgcn(Stgcn::new(&shape, stream, device)),
         };
         let identity = [shape.nodes, design.identity];
+        // Patches say what comes by themselves; the rest only tells how sure that is.
+        let headed = design.body != Body::Patches;
         Ok(SeriesNetwork {
             layers,
             identity: (design.identity > 0).then(|| uniform(identity, 1.0, stream, device)),
             mix: Some(linear(width + told, width, stream, device)),
-            highway: design
-                .highway
+            highway: (design.highway && headed)
                 .then(|| linear(shape.history, horizons, stream, device)),
-            mean: Some(linear(width, horizons, stream, device)),
+            mean: headed.then(|| linear(width, horizons, stream, device)),
             spread: linear(width, horizons, stream, device),
             centred,
         })
@@ -111,7 +115,11 @@ impl SeriesNetwork {
             Layers::Dcrnn(body) => body.senders(),
             Layers::GraphWavenet(body) => body.senders(),
             Layers::Stgcn(body) => body.senders(),
-            Layers::Dlinear(_) | Layers::Stid(_) | Layers::Gru(_) | Layers::MpnnLstm(_) => {
+            Layers::Dlinear(_)
+            | Layers::Stid(_)
+            | Layers::Gru(_)
+            | Layers::MpnnLstm(_)
+            | Layers::Patches(_) => {
                 return Ok(changed);
             }
         };
@@ -144,6 +152,7 @@ impl SeriesNetwork {
                 Tensor::cat(vec![context.clone(), known], 2)
             }
         };
+        let mut mean = None;
         let h = match &self.layers {
             Layers::Dlinear(body) => {
                 let mean = body.forward(readings.clone());
@@ -159,15 +168,28 @@ impl SeriesNetwork {
             Layers::GraphWavenet(body) => body.forward(x, pass),
             Layers::Stgcn(body) => body.forward(x, pass),
             Layers::MpnnLstm(body) => body.forward(x, batch.edges.as_ref(), pass),
+            Layers::Patches(body) => {
+                let [h, own] = body.forward(readings.clone(), pass);
+                mean = Some(own);
+                h
+            }
         };
-        let (Some(mix), Some(head)) = (&self.mix, &self.mean) else {
-            unreachable!("all bodies but one have these");
+        let Some(mix) = &self.mix else {
+            unreachable!("all bodies but one have this");
         };
         let embedding = relu(mix.forward(Tensor::cat(vec![h, told], 2)));
-        let mut mean = head.forward(embedding.clone());
-        if let Some(highway) = &self.highway {
-            mean = mean + highway.forward(readings);
-        }
+        let parts = [
+            mean,
+            self.mean
+                .as_ref()
+                .map(|head| head.forward(embedding.clone())),
+            self.highway
+                .as_ref()
+                .map(|highway| highway.forward(readings)),
+        ];
+        let Some(mean) = parts.into_iter().flatten().reduce(|sum, part| sum + part) else {
+            unreachable!("every body says means, or has a head that does");
+        };
         let spread = self.spread.forward(embedding.clone());
         [embedding, mean, spread]
     }

@@ -6,6 +6,7 @@ mod edges;
 mod graph_wavenet;
 mod gru;
 mod mpnn_lstm;
+mod patches;
 mod stgcn;
 mod stid;
 
@@ -22,6 +23,8 @@ pub use edges::{LearnedEdges, MovingEdges, Senders};
 pub use graph_wavenet::GraphWavenet;
 pub use gru::NodeGru;
 pub use mpnn_lstm::MpnnLstm;
+pub(crate) use patches::LONG;
+pub use patches::Patches;
 pub use stgcn::Stgcn;
 pub use stid::Stid;
 
