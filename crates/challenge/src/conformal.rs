@@ -10,6 +10,7 @@ mod mondrian;
 mod quantile_regressor;
 mod regressor;
 mod risk_control;
+mod surprise;
 
 pub use adaptive::AdaptiveConformal;
 pub use adaptive_intervals::{AdaptiveIntervals, Followed};
@@ -19,6 +20,7 @@ pub use mondrian::{MondrianClassifier, Taxonomy};
 pub use quantile_regressor::ConformalQuantileRegressor;
 pub use regressor::ConformalRegressor;
 pub use risk_control::{LabelRiskControl, MissedLabels};
+pub use surprise::Surprise;
 
 /// The rank `ceil((n + 1) (1 - alpha))`, counted from 1; `n + 1` and more means infinity.
 fn rank(n: usize, alpha: f64) -> usize {

@@ -13,6 +13,7 @@
 //! | Do they keep the promise, for every class and group? | [`CoverageReport`], [`ResplitReport`] |
 //! | Is the doubt in the data or in the model? | [`Uncertainty`] |
 //! | Is this input unlike the training data? | [`OodDetector`], [`Mahalanobis`], [`energy`], [`Detection`] |
+//! | Is what came unlike what was forecast? | [`Surprise`] |
 //! | Is a whole batch unlike it? | [`ShiftReference`], [`ShiftWatch`] |
 //! | When should the model keep silent? | [`RiskCoverage`], [`Gate`], [`PromiseReport`], [`AbstentionRule`] |
 //! | Which labels are probably wrong? | [`LabelReview`] of [`ConfidentJoint`] and [`OutlyingValues`] |
@@ -64,7 +65,7 @@ pub use confident_learning::ConfidentJoint;
 pub use conformal::{
     AdaptiveConformal, AdaptiveIntervals, ConformalClassifier, ConformalLabelSets, ConformalMethod,
     ConformalQuantileRegressor, ConformalRegressor, Followed, LabelRiskControl, MissedLabels,
-    MondrianClassifier, Taxonomy, coverage_law, quantile,
+    MondrianClassifier, Surprise, Taxonomy, coverage_law, quantile,
 };
 pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};

@@ -351,6 +351,18 @@ pub(crate) struct PredictArgs {
     /// closed); `*` is any series. Forecasts as they are stand beside those that would be; with `--path`, the journey is the changed one.
     #[arg(long, value_name = "FROM,TO=FACTOR", conflicts_with_all = ["format", "out"])]
     pub change: Vec<String>,
+    /// Of series that are forecast: which readings of the source stand out from what is forecast of them shortly before. A summary; with `--out`, every
+    /// reading with its forecast, range, p-value and q-value.
+    #[arg(long, conflicts_with_all = ["change", "path"])]
+    pub anomalies: bool,
+    /// Share of usual readings that may stand out by chance.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.001,
+        requires = "anomalies"
+    )]
+    pub false_alarms: f64,
     /// Instead of forecasts of speeds, how long a journey takes along these series, in order, with commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "lengths", conflicts_with_all = ["format", "out"])]
     pub path: Vec<String>,

@@ -233,6 +233,48 @@ fn a_folder_of_values_and_a_matrix_becomes_a_model_that_forecasts() {
         "{head}"
     );
 
+    // Readings that jump stand out, those that go on as usual do not.
+    let told = |source: &str, options: &[&str]| {
+        candor(
+            at,
+            &[&["predict", "r", source, "--anomalies"], options].concat(),
+        )
+    };
+    let usual = told("usual.csv", &["--json"]);
+    assert_eq!(usual.status, 0, "{}", usual.err);
+    let usual = json(&usual.out);
+    // All but the first twelve moments, which are looked back at.
+    assert_eq!(usual["readings"].as_array().unwrap().len(), 108 * NODES);
+    assert_eq!(usual["learned"], 68 * NODES);
+    assert!(usual["found"].as_u64().unwrap() <= 4, "{usual}");
+    let mut broken = rows[known - 80..known + 40].to_vec();
+    broken[100][2] += 9.0;
+    std::fs::write(at.join("broken.csv"), table(&broken, known - 80)).unwrap();
+    let said = told("broken.csv", &["--out", "anomalies.csv"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    let first = said
+        .out
+        .lines()
+        .find(|line| line.starts_with("2023"))
+        .unwrap();
+    assert!(first.contains(" s2 "), "{}", said.out);
+    let written = std::fs::read_to_string(at.join("anomalies.csv")).unwrap();
+    let head = "time,series,reading,expected,lower,upper,p_value,q_value,anomalous";
+    assert_eq!(written.lines().next(), Some(head));
+    assert_eq!(written.lines().count(), 1 + 108 * NODES);
+    let time = first.split_whitespace().next().unwrap();
+    let row = written
+        .lines()
+        .find(|line| line.starts_with(&format!("{time},s2,")));
+    assert!(row.is_some_and(|row| row.ends_with(",true")), "{row:?}");
+    // The forecast of a reading does not know it.
+    let expected = |written: &Value| written["readings"][88 * NODES + 2]["expected"].clone();
+    let broken = json(&told("broken.csv", &["--json"]).out);
+    assert_eq!(expected(&usual), expected(&broken));
+    let refused = told("usual.csv", &["--false-alarms", "1.5"]);
+    assert_eq!(refused.status, 2);
+    assert!(refused.err.contains("between 0 and 1"), "{}", refused.err);
+
     // The same with two jobs.
     let again = candor(at, &[&fit[..], &["--jobs", "2", "--out", "again"]].concat());
     assert_eq!(again.status, run.status, "{}", again.err);

@@ -307,6 +307,11 @@ pub(crate) fn iso_moment(count: i64, units: i64) -> String {
     format!("{}T{clock}{fraction}", iso_day(days))
 }
 
+/// `2024-03-04T05:06:07` of seconds since 1970-01-01, to the nearest millisecond.
+pub fn moment_text(seconds: f64) -> String {
+    iso_moment((seconds * 1e3).round() as i64, 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

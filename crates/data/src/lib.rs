@@ -16,7 +16,7 @@ mod write;
 
 pub use arrays::{Array, ArrayValues, array_names, hdf5_shapes, is_hdf5_name, read_arrays};
 pub use curate::{CurateOptions, Curation, check_names, curate, duplicates_across};
-pub use date::{DateOrder, parse_date, parse_date_in, time_values};
+pub use date::{DateOrder, moment_text, parse_date, parse_date_in, time_values};
 pub use error::DataError;
 pub use folders::{FileInFolder, FilesInFolders, files_in_folders, part_named};
 pub use image::{

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use candor_challenge::{
-    AbstentionRule, AdaptiveIntervals, Correctness, LabelRiskControl, Recalibration, ShiftReference,
+    AbstentionRule, AdaptiveIntervals, Correctness, LabelRiskControl, Recalibration,
+    ShiftReference, Surprise,
 };
 use candor_core::{Metric, Modality, Target, UncertaintyMethod};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub struct Parts {
     /// For forecasts: intervals that follow what came, as they stood after the test part; served instead of those of `conformal`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<AdaptiveIntervals>,
+    /// For forecasts: how surprising what comes is, at the nearest horizon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surprise: Option<Surprise>,
     /// When a prediction counts as right.
     pub correctness: Correctness,
     /// When to say "I do not know".

@@ -124,17 +124,17 @@ fn at(values: &[f64], i: usize) -> f64 {
     values.get(i).copied().unwrap_or(f64::NAN)
 }
 
-fn numbers(name: &str, answers: &[Answer], of: impl Fn(&Answer) -> f64) -> Column {
+pub(crate) fn numbers<T>(name: &str, rows: &[T], of: impl Fn(&T) -> f64) -> Column {
     Column {
         name: name.to_owned(),
-        values: Values::Numeric(answers.iter().map(of).collect()),
+        values: Values::Numeric(rows.iter().map(of).collect()),
     }
 }
 
 /// One dictionary entry a row: these tables are only written.
-fn texts(name: &str, answers: &[Answer], of: impl Fn(&Answer) -> Option<String>) -> Column {
+pub(crate) fn texts<T>(name: &str, rows: &[T], of: impl Fn(&T) -> Option<String>) -> Column {
     let mut dictionary = Vec::new();
-    let codes = answers.iter().map(of).map(|text| match text {
+    let codes = rows.iter().map(of).map(|text| match text {
         Some(text) => {
             dictionary.push(text);
             dictionary.len() as u32 - 1

@@ -158,7 +158,7 @@ pub struct OtherScore {
     pub value: f64,
 }
 
-/// Test units to which something happened that does not change what is true of them.
+/// Some test units to which something happened that does not change what is true of them; the first time, nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Disturbed {
     /// What happened.
@@ -759,25 +759,24 @@ impl<'a> Judge<'a> {
         let subject = &self.trained.prepared.subject;
         let disturbances = subject.disturbances();
         let seed = self.seed.derive("robustness rows", &[]);
-        let rows = sample(&self.test, ROBUSTNESS_UNITS, seed);
-        let truth = self.trained.prepared.targets.select(&rows);
-        let judge = |disturbance: &str, severity, units: &Units| {
-            let all: Vec<usize> = (0..units.len()).collect();
-            let (said, answers) = self.predictor.mixture_and_answers(units, &all)?;
-            let said = self.predictor.parts().recalibration.apply(&said)?;
+        let places = self.some_places(ROBUSTNESS_UNITS, seed);
+        let rows: Vec<usize> = places.iter().map(|&place| self.test[place]).collect();
+        let truth = self.truth.select(&places);
+        let of = |disturbance: &str, severity, said: &Distribution, answers: &[&Answer]| {
             let refused = answers.iter().filter(|a| a.abstained.is_some()).count();
-            Ok::<_, EngineError>(
-                self.metric
-                    .score(&said, &truth)
-                    .ok()
-                    .map(|score| Disturbed {
-                        disturbance: disturbance.to_owned(),
-                        severity,
-                        score,
-                        refused: refused as f64 / answers.len().max(1) as f64,
-                    }),
-            )
+            let score = self.metric.score(said, &truth).ok()?;
+            Some(Disturbed {
+                disturbance: disturbance.to_owned(),
+                severity,
+                score,
+                refused: refused as f64 / answers.len().max(1) as f64,
+            })
         };
+        if !disturbances.is_empty() {
+            let answers: Vec<&Answer> = places.iter().map(|&place| &self.answers[place]).collect();
+            let clean = of("nothing", 0, &self.said.select(&places), &answers);
+            result.robustness.extend(clean);
+        }
         for disturbance in disturbances {
             for severity in SEVERITIES {
                 if clock.stop().is_some() {
@@ -785,9 +784,12 @@ impl<'a> Judge<'a> {
                 }
                 let seed = self.seed.derive("disturbed", &[u64::from(severity)]);
                 let units = subject.disturbed(disturbance, severity, &rows, seed)?;
-                result
-                    .robustness
-                    .extend(judge(disturbance, severity, &units)?);
+                let all: Vec<usize> = (0..units.len()).collect();
+                let (said, answers) = self.predictor.mixture_and_answers(&units, &all)?;
+                let said = self.predictor.parts().recalibration.apply(&said)?;
+                let answers: Vec<&Answer> = answers.iter().collect();
+                let disturbed = of(disturbance, severity, &said, &answers);
+                result.robustness.extend(disturbed);
             }
         }
         Ok(())

@@ -63,6 +63,9 @@ impl Challenged {
                 bundle.parts.shift.clone_from(&self.result.shift);
                 if let Some(followed) = &self.result.followed {
                     bundle.parts.adaptive = Some(followed.state.clone());
+                    if followed.surprise.is_some() {
+                        bundle.parts.surprise.clone_from(&followed.surprise);
+                    }
                 }
                 let card = self.card(&bundle, context);
                 Bundle { card, ..bundle }.write(&bundle_folder)?;

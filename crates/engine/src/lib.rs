@@ -3,6 +3,7 @@
 //! [`fit`] runs them and leaves a run folder; [`resume`] goes on with one; [`Model`] predicts from what they
 //! deployed. Command line and server go through these and hold no logic of their own.
 
+mod anomalies;
 mod answers;
 mod by_part;
 mod by_shape;
@@ -30,6 +31,7 @@ mod report;
 mod run_folder;
 mod scan;
 mod screen;
+mod selection;
 mod settings;
 mod simpler;
 mod sourced;
@@ -39,6 +41,7 @@ mod travel;
 mod trial_folder;
 mod what_if;
 
+pub use anomalies::{Anomalies, Reading};
 pub use by_part::{PartScore, PartTable};
 pub use challenged::{
     ChallengeResult, CostSeconds, Costs, CurvePlace, CurvePoint, DetectorScore, Disturbed,

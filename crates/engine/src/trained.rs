@@ -3,30 +3,25 @@ use std::path::PathBuf;
 
 use candor_challenge::{
     AbstentionRule, AdaptiveIntervals, ChallengeError, Correctness, ErrorLaw, Gate, Isotonic,
-    KnnBank, LabelRiskControl, OodDetector, Recalibration,
+    KnnBank, LabelRiskControl, OodDetector, Recalibration, Surprise,
 };
-use candor_core::{Distribution, Metric, Seed, Step, Targets, Task, UncertaintyMethod};
-use candor_data::Fold;
+use candor_core::{Distribution, Seed, Step, Targets, Task, UncertaintyMethod};
 use candor_deploy::{Bundle, BundleMember, Conformal, LoadedMember, Parts, mixture};
-use candor_train::{Features, select_ensemble};
+use candor_train::Features;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::designed::{Designed, Standing};
 use crate::label_review::LabelFindings;
-use crate::objective::{mean_score, selection_loss};
+use crate::objective::mean_score;
 use crate::prepared::Prepared;
 use crate::sourced::name_of;
 use crate::trial_folder::{KeptMember, TrialFolder};
 use crate::{Calibrator, EngineError, SetsFor};
 
-/// Rounds of greedy selection.
-const ROUNDS: usize = 40;
 /// Trials that selection looks at, the best first: with more, chance chooses.
 const CANDIDATES: usize = 40;
-/// Held-out units on which ensembles of quantiles are compared, at most.
-const QUANTILE_UNITS: usize = 1_000;
 /// Folds whose members look for strange inputs.
 const DETECTORS: usize = 8;
 /// Most held-out units that a detector is calibrated on.
@@ -115,7 +110,7 @@ impl Designed {
                 };
                 return Err(EngineError::NothingTrained(why));
             }
-            let chosen = self.choose(&candidates, distinct)?;
+            let chosen = self.choose(&candidates, distinct, context.settings.seed)?;
             let (chosen, simpler) = self.simpler_if_as_good(&candidates, chosen)?;
             let result = self.build(context, &candidates, &chosen, &bundle)?;
             Ok(TrainedResult { simpler, ..result })
@@ -172,49 +167,6 @@ impl Designed {
         let (trial, rung) = (standing.trial, standing.rung);
         let member = |fold| Some((fold, self.trials.kept(trial, &fidelity.place(rung, fold))?));
         (0..fidelity.folds(rung)).map(member).collect()
-    }
-
-    /// Weights of the candidates, by greedy selection on their out-of-fold predictions.
-    fn choose(
-        &self,
-        candidates: &[Candidate],
-        distinct: usize,
-    ) -> Result<Vec<(usize, f64)>, EngineError> {
-        let prepared = &self.prepared;
-        let mut folds = prepared.split.folds.clone();
-        let mut joined = candidates
-            .iter()
-            .map(|c| joined(&c.members))
-            .collect::<Result<Vec<_>, _>>()?;
-        let quantiles = |said: &Distribution| matches!(said, Distribution::Quantiles { .. });
-        if joined.iter().any(quantiles) {
-            // Thousands of mixtures are tried, and one of quantiles takes a hundred times as long as one of moments. Scores that look
-            // at the mean alone need no more than moments; the others are computed on fewer rows.
-            if matches!(prepared.metric, Metric::Rmse | Metric::Mae | Metric::R2) {
-                joined.iter_mut().for_each(|said| *said = said.by_moments());
-            } else {
-                let places = fewer(&mut folds, QUANTILE_UNITS);
-                joined
-                    .iter_mut()
-                    .for_each(|said| *said = said.select(&places));
-            }
-        }
-        let views: Vec<&Distribution> = joined.iter().collect();
-        let lengths: Vec<usize> = candidates[0]
-            .members
-            .iter()
-            .map(|(fold, _)| folds[*fold].validation.len())
-            .collect();
-        let loss = |mixed: &Distribution| {
-            let parts = cut(mixed, &lengths);
-            let parts: Vec<(usize, &Distribution)> = parts.iter().enumerate().collect();
-            let (metric, task) = (prepared.metric, prepared.target.task);
-            selection_loss(metric, task, &parts, &prepared.targets, &folds)
-        };
-        let ensemble = select_ensemble(&views, loss, ROUNDS, distinct)?;
-        ensemble
-            .map(|e| e.members)
-            .ok_or_else(|| EngineError::NothingTrained("no prediction is a finite number".into()))
     }
 
     fn build(
@@ -422,6 +374,10 @@ impl Designed {
         let adaptive = origins
             .map(|origins| AdaptiveIntervals::fit(alpha, &said, truth, origins.series))
             .transpose()?;
+        let surprise = adaptive
+            .as_ref()
+            .map(|_| Surprise::fit(&said, truth, 0))
+            .transpose()?;
         let development = prepared.targets.select(&prepared.split.development());
         let (correctness, gate) = match settings.tolerance {
             Some(tolerance) if !prepared.target.task.is_classification() => {
@@ -455,6 +411,7 @@ impl Designed {
             recalibration,
             conformal,
             adaptive,
+            surprise,
             correctness,
             abstention: AbstentionRule::new(gate).calibrated_on(held_out),
             lists: match &said {
@@ -532,7 +489,7 @@ pub(crate) fn mixed_folds(
 }
 
 /// The validation predictions of a trial, fold after fold.
-fn joined(members: &[(usize, KeptMember)]) -> Result<Distribution, EngineError> {
+pub(crate) fn joined(members: &[(usize, KeptMember)]) -> Result<Distribution, EngineError> {
     let parts: Vec<Distribution> = members.iter().map(|(_, m)| m.validation.clone()).collect();
     joined_distributions(&parts)
 }
@@ -549,30 +506,6 @@ pub(crate) fn joined_distributions(parts: &[Distribution]) -> Result<Distributio
     Ok(whole)
 }
 
-/// Leaves about `most` validation units in all folds together, at equal steps, and returns their places among all.
-fn fewer(folds: &mut [Fold], most: usize) -> Vec<usize> {
-    let all: usize = folds.iter().map(|fold| fold.validation.len()).sum();
-    let step = all.div_ceil(most.max(1)).max(1);
-    let (mut places, mut start) = (Vec::new(), 0);
-    for fold in folds {
-        let kept = (0..fold.validation.len()).step_by(step);
-        places.extend(kept.map(|i| start + i));
-        start += fold.validation.len();
-        fold.validation = fold.validation.iter().copied().step_by(step).collect();
-    }
-    places
-}
-
-fn cut(whole: &Distribution, lengths: &[usize]) -> Vec<Distribution> {
-    let mut start = 0;
-    let part = |&length: &usize| {
-        let places: Vec<usize> = (start..start + length).collect();
-        start += length;
-        whole.select(&places)
-    };
-    lengths.iter().map(part).collect()
-}
-
 pub(crate) fn sample(rows: &[usize], most: usize, seed: Seed) -> Vec<usize> {
     let mut rows = rows.to_vec();
     if rows.len() > most {
@@ -581,24 +514,4 @@ pub(crate) fn sample(rows: &[usize], most: usize, seed: Seed) -> Vec<usize> {
         rows.sort_unstable();
     }
     rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fewer_units_stay_in_their_folds_and_places() {
-        let fold = |validation: Vec<usize>| Fold {
-            train: Vec::new(),
-            validation,
-        };
-        let all = vec![fold((100..105).collect()), fold((200..204).collect())];
-        let mut folds = all.clone();
-        assert_eq!(fewer(&mut folds, 5), [0, 2, 4, 5, 7]);
-        assert_eq!(folds, [fold(vec![100, 102, 104]), fold(vec![200, 202])]);
-        let mut folds = all.clone();
-        assert_eq!(fewer(&mut folds, 9), (0..9).collect::<Vec<_>>());
-        assert_eq!(folds, all);
-    }
 }

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod anomalies;
 pub(crate) mod check;
 mod compared;
 pub(crate) mod datasets;

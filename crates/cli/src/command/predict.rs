@@ -2,12 +2,12 @@ use std::io::Write;
 use std::path::Path;
 
 use candor::challenge::{BatchShift, ShiftReference};
-use candor::data::{ReadOptions, csv_bytes, parquet_bytes};
+use candor::data::{ReadOptions, Table, csv_bytes, parquet_bytes};
 use candor::deploy::Answer;
 use candor::{EngineError, Model, ScanSettings, is_scan, scan};
 use serde::Serialize;
 
-use super::{journey, what_if};
+use super::{anomalies, journey, what_if};
 use crate::Ending;
 use crate::args::{Format, PredictArgs};
 use crate::command::fit::on_ctrl_c;
@@ -44,6 +44,9 @@ pub(crate) fn run(args: &PredictArgs, json: bool, quiet: bool) -> Result<Ending,
         }
         return journey::run(args, lengths, &model, &inputs, json);
     }
+    if args.anomalies {
+        return anomalies::run(args, format, &model, &inputs, json);
+    }
     if !args.change.is_empty() {
         return what_if::run(&args.change, &model, &inputs, json);
     }
@@ -52,12 +55,10 @@ pub(crate) fn run(args: &PredictArgs, json: bool, quiet: bool) -> Result<Ending,
     if let Some(shift) = shift.as_ref().filter(|shift| shift.shifted) {
         note(&format!("note: {}", model.shift_in_words(shift)));
     }
-    let table = || model.table_of(&inputs, &answers);
     let bytes = match format {
         _ if json => pretty(&Batch { answers, shift })?,
         Format::Json => pretty(&answers)?,
-        Format::Csv => csv_bytes(&table()).map_err(|e| unwritable(&e))?,
-        Format::Parquet => parquet_bytes(&table()).map_err(|e| unwritable(&e))?,
+        _ => written(&model.table_of(&inputs, &answers), format)?,
     };
     match &args.out {
         Some(path) => candor::deploy::write_file(path, &bytes).map_err(EngineError::from)?,
@@ -108,7 +109,15 @@ struct Batch {
     shift: Option<BatchShift>,
 }
 
-fn pretty(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+/// A table as CSV or Parquet.
+pub(super) fn written(table: &Table, format: Format) -> Result<Vec<u8>, Failure> {
+    match format {
+        Format::Parquet => parquet_bytes(table).map_err(|e| unwritable(&e)),
+        _ => csv_bytes(table).map_err(|e| unwritable(&e)),
+    }
+}
+
+pub(super) fn pretty(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| unwritable(&e))?;
     text.push(b'\n');
     Ok(text)

@@ -1,4 +1,4 @@
-use candor_challenge::{AdaptiveIntervals, CoverageReport, Slice};
+use candor_challenge::{AdaptiveIntervals, CoverageReport, Slice, Surprise};
 use serde::{Deserialize, Serialize};
 
 use super::Judge;
@@ -13,6 +13,9 @@ pub struct FollowedCoverage {
     pub levels: Vec<(f64, f64)>,
     /// As they stand after the test part.
     pub state: AdaptiveIntervals,
+    /// How surprising what comes is, by errors of the test part, where that is larger than the part that calibrates.
+    #[serde(default)]
+    pub surprise: Option<Surprise>,
 }
 
 impl Judge<'_> {
@@ -42,6 +45,9 @@ impl Judge<'_> {
         Ok(Some(FollowedCoverage {
             report,
             levels: (0..ahead.len()).map(range).collect(),
+            surprise: (self.test.len() >= state.calibration_units)
+                .then(|| Surprise::fit(said, truth, 0))
+                .transpose()?,
             state,
         }))
     }

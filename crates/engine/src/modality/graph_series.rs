@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 
 use candor_core::{Finding, Modality, Seed, Target, Targets, Task};
@@ -16,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Input, Inputs, Material, OF_NAMES, Opened, Past, ReaderError, Readers, disturbance_named,
-    edge_changes, malformed, to_json,
+    Input, Inputs, Material, OF_NAMES, Opened, Past, ReaderError, Readers, Replayable,
+    disturbance_named, edge_changes, malformed, to_json,
 };
 use crate::{EngineError, FitSettings, Groups, Origins, SeriesForecasts, Subject};
 
@@ -575,16 +576,10 @@ impl Described {
         if first >= now || learned >= now {
             return None;
         }
-        let origins: Vec<usize> = (first as usize..now as usize).collect();
-        let units = SeriesUnits::at_origins(
-            Series::clone(&given.series),
-            self.history,
-            self.horizons.clone(),
-            &origins,
-        );
-        let mut truth = units.truth();
-        let origins = origins_of(&units, 0..units.which.len());
-        if let Targets::Values { width, values } = &mut truth {
+        let mut past = self.replayed(given, first as usize..now as usize);
+        // What was known when the model was made teaches nothing new.
+        if let Targets::Values { width, values } = &mut past.truth {
+            let origins = &past.origins;
             for (cell, value) in values.iter_mut().enumerate() {
                 let moment = origins.moments[cell / *width] + origins.ahead[cell % *width] as i64;
                 if moment <= learned {
@@ -592,12 +587,35 @@ impl Described {
                 }
             }
         }
-        Some(Past {
+        Some(past)
+    }
+
+    /// The forecasts from some moments.
+    fn replayed(&self, given: &SeriesUnits, origins: Range<usize>) -> Past {
+        let units = SeriesUnits::at_origins(
+            Series::clone(&given.series),
+            self.history,
+            self.horizons.clone(),
+            &origins.collect::<Vec<_>>(),
+        );
+        Past {
+            truth: units.truth(),
+            origins: origins_of(&units, 0..units.which.len()),
+            now: given.series.steps() as i64 - 1,
             units: units.units(),
-            truth,
-            origins,
-            now,
-        })
+        }
+    }
+
+    fn replayable(&self, given: &SeriesUnits) -> Replayable {
+        let series = &given.series;
+        let nearest = self.horizons.first().copied().unwrap_or(1);
+        let first = self.history.saturating_sub(1);
+        Replayable {
+            names: series.nodes.clone(),
+            origins: first..series.steps().saturating_sub(nearest).max(first),
+            times: series.calendar.start.zip(series.calendar.step),
+            learned: self.last_learned(series),
+        }
     }
 
     /// Other series under the numbers of the model's.
@@ -723,6 +741,15 @@ struct SeriesInput {
 impl Input for SeriesInput {
     fn past(&self, units: &Units) -> Result<Option<Past>, EngineError> {
         Ok(self.described.past(units.get::<SeriesUnits>()?))
+    }
+
+    fn replayable(&self, units: &Units) -> Result<Option<Replayable>, EngineError> {
+        Ok(Some(self.described.replayable(units.get::<SeriesUnits>()?)))
+    }
+
+    fn replayed(&self, units: &Units, origins: Range<usize>) -> Result<Past, EngineError> {
+        let given = units.get::<SeriesUnits>()?;
+        Ok(self.described.replayed(given, origins))
     }
 
     fn columns(&self) -> Vec<&str> {

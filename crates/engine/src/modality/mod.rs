@@ -16,6 +16,7 @@ mod table;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use candor_core::{Evidence, Finding, Modality, Severity, Target, Targets, Task};
 use candor_data::{
@@ -350,11 +351,23 @@ impl Inputs {
 /// Forecasts of which it is known what came true.
 pub(crate) struct Past {
     pub units: Units,
-    /// NaN where it is not known, or was known when the model was made.
+    /// NaN where it is not known.
     pub truth: Targets,
     pub origins: Origins,
     /// The last moment that is known.
     pub now: i64,
+}
+
+/// Series whose forecasts from earlier moments can be made again.
+pub(crate) struct Replayable {
+    /// The series of each moment, in the order of their units.
+    pub names: Vec<String>,
+    /// Moments from which the nearest forecast is of one that was read.
+    pub origins: Range<usize>,
+    /// When moment 0 was, in seconds since 1970, and the seconds between two, where known.
+    pub times: Option<(f64, f64)>,
+    /// The last moment that the model was made from, where it is among these.
+    pub learned: Option<i64>,
 }
 
 /// How a deployed model reads data.
@@ -390,6 +403,24 @@ pub(crate) trait Input: Send + Sync {
     fn past(&self, units: &Units) -> Result<Option<Past>, EngineError> {
         let _ = units;
         Ok(None)
+    }
+
+    /// Of series that are forecast, from which of their moments that can be done; `None` of other units.
+    ///
+    /// # Errors
+    /// When the units are of another modality.
+    fn replayable(&self, units: &Units) -> Result<Option<Replayable>, EngineError> {
+        let _ = units;
+        Ok(None)
+    }
+
+    /// Forecasts from some of the moments that [`Input::replayable`] tells, and what came of them; NaN where that is not known.
+    ///
+    /// # Errors
+    /// When the units are of another modality.
+    fn replayed(&self, units: &Units, origins: Range<usize>) -> Result<Past, EngineError> {
+        let _ = (units, origins);
+        Err(malformed("these units are not forecast".into()))
     }
 
     /// Of series the seconds between two moments, where known, and the steps ahead that are predicted.

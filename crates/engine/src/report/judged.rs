@@ -179,10 +179,11 @@ pub(super) fn robustness(report: &Report) -> Option<Section> {
     let mut names: Vec<&str> = judged
         .robustness
         .iter()
+        .filter(|d| d.severity > 0)
         .map(|d| d.disturbance.as_str())
         .collect();
     names.dedup();
-    let own = judged.scores.iter().find(|s| s.metric == report.metric)?;
+    let clean = judged.robustness.iter().find(|d| d.severity == 0)?;
     let rows = names.iter().map(|name| {
         let of_name = judged.robustness.iter().filter(|d| d.disturbance == *name);
         let cells = of_name.map(|d| {
@@ -205,11 +206,12 @@ pub(super) fn robustness(report: &Report) -> Option<Section> {
         id: "robustness",
         title: "When the input is not as clean",
         lead: format!(
-            "{} on test {} to which common things happened that do not change what is true of them; {} on clean ones. A model \
-             that knows its limits refuses more as it gets worse.",
+            "{} on some test {} to which common things happened that do not change what is true of them; {} on the same ones as they \
+             are ({} refused). A model that knows its limits refuses more as it gets worse.",
             report.metric.name(),
             report.words().rows,
-            figure(own.interval.estimate)
+            figure(clean.score),
+            percent(clean.refused)
         ),
         blocks: vec![Block::Grid(Grid { head, rows })],
     })
