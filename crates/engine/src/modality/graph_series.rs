@@ -259,6 +259,7 @@ impl Material for Forecasts {
     fn own_checks(&self) -> Vec<&'static str> {
         vec![
             "dead-readings",
+            "level-shift",
             "missing-moments",
             "missing-readings",
             "moments-without-flows",
@@ -268,6 +269,8 @@ impl Material for Forecasts {
             "other-columns",
             "periods",
             "series-begin-late",
+            "spread-change",
+            "stood-still",
         ]
     }
 

@@ -14,6 +14,7 @@ mod challenge;
 mod correction;
 mod data;
 mod design;
+mod drift;
 mod edge_change;
 mod error;
 mod flows;
