@@ -2,6 +2,7 @@
 //! earlier changes between blocks: a random walk changes as it always did.
 
 use candor_core::{Evidence, Finding, Severity};
+use candor_data::moment_text;
 
 use crate::Calendar;
 
@@ -10,7 +11,7 @@ const FEWEST_BLOCKS: usize = 8;
 /// Earlier changes that a change is compared with, at least.
 const FEWEST_CHANGES: usize = 5;
 /// Probability of a false finding, over all series and moments that are looked at.
-const LEVEL: f64 = 0.01;
+const LEVEL: f64 = 0.003;
 /// Share of the blocks that are recent.
 const RECENT: f64 = 0.25;
 /// A shift of the level that is worth a word, in usual spreads within blocks.
@@ -135,7 +136,7 @@ fn block_size(steps: usize, calendar: &Calendar) -> usize {
 }
 
 /// The moment since which a series is constant, if that is a block or longer, and at least twice as long as it ever was before, and it moved in
-/// all earlier blocks.
+/// all earlier blocks. Zeros are no sensor that is stuck: counts end there, and what is dead is told of by itself.
 fn still_since(column: &[f64], size: usize) -> Option<usize> {
     let (mut since, mut before, mut longest) = (0, f64::NAN, 0);
     for (moment, &value) in column.iter().enumerate() {
@@ -151,7 +152,8 @@ fn still_since(column: &[f64], size: usize) -> Option<usize> {
         (2 * known(block) > size).then(|| values.any(|v| v != first))
     };
     let last = column.len() - since;
-    let is_long = last >= size.max(2 * longest) && 2 * known(&column[since..]) > last;
+    let is_long =
+        before != 0.0 && last >= size.max(2 * longest) && 2 * known(&column[since..]) > last;
     let moved: Vec<bool> = column[..since]
         .chunks_exact(size)
         .filter_map(moves)
@@ -273,22 +275,10 @@ fn number(value: f64) -> String {
 }
 
 fn when(moment: usize, calendar: &Calendar) -> String {
-    let Some((start, step)) = calendar.start.zip(calendar.step) else {
-        return format!("moment {}", moment + 1);
-    };
-    // Days to a date by the algorithm of Hinnant.
-    let days = ((start + moment as f64 * step) / 86_400.0).floor() as i64 + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    format!("{:04}-{month:02}-{day:02}", year + era * 400 + next)
+    match calendar.start.zip(calendar.step) {
+        Some((start, step)) => moment_text(start + moment as f64 * step),
+        None => format!("moment {}", moment + 1),
+    }
 }
 
 fn finding(
@@ -407,7 +397,7 @@ mod tests {
     /// Sets of which something is told, of all.
     fn share(what: &str, kind: Option<&str>, changed: impl Fn(f32) -> f32) -> f64 {
         let found = (0..SEEDS).filter(|&seed| {
-            let (mut values, nodes, calendar) = simulated(what, seed + 1);
+            let (mut values, nodes, calendar) = simulated(what, seed + 20_001);
             for t in STEPS * 4 / 5..STEPS {
                 values[t * SERIES + 3] = changed(values[t * SERIES + 3]);
             }
@@ -434,9 +424,10 @@ mod tests {
             let still = share(what, Some("stood-still"), |_| 1.0);
             assert!(shifted >= 0.9 && still >= 0.9, "{what}: {shifted} {still}");
         }
-        let doubled = share("white", Some("spread-change"), |v| 2.0 * v);
         // Less sure than a level: of 49 blocks, ten have changed.
-        assert!(doubled >= 0.7, "{doubled}");
+        let spread = |times: f32| share("white", Some("spread-change"), |v| times * v);
+        let (doubled, tripled) = (spread(2.0), spread(3.0));
+        assert!(doubled >= 0.5 && tripled >= 0.9, "{doubled} {tripled}");
     }
 
     #[test]
