@@ -18,7 +18,7 @@ pub struct Anomalies {
     pub false_alarms: f64,
     /// Readings that stand out.
     pub found: usize,
-    /// Readings up to this one, which the model learned from or was chosen on: its errors are smaller there, and fewer stand out.
+    /// How many of the readings the model was made from: it learned from most of them, its errors are smaller there, and fewer stand out.
     pub learned: usize,
     /// Every reading that a forecast can be made of, moment after moment.
     pub readings: Vec<Reading>,
