@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::body::LONG;
+use crate::body::{LONG, Patches};
 use crate::design::SHORT;
 use crate::prepare::moving;
 use crate::{
@@ -695,6 +695,10 @@ fn build(
         preparation.horizons.len().saturating_mul(width),
         nodes.saturating_mul(design.identity.max(1)),
         width * width * 8 * design.layers,
+        match design.body {
+            Body::Patches => Patches::head_weights(history, width, preparation.horizons.len()),
+            _ => 0,
+        },
     ];
     if widest.iter().any(|count| *count > MOST_PARAMETERS) {
         return Err(format!(

@@ -152,7 +152,7 @@ impl SeriesNetwork {
                 Tensor::cat(vec![context.clone(), known], 2)
             }
         };
-        let mut mean = None;
+        let (mut mean, mut of_window) = (None, None);
         let h = match &self.layers {
             Layers::Dlinear(body) => {
                 let mean = body.forward(readings.clone());
@@ -169,8 +169,8 @@ impl SeriesNetwork {
             Layers::Stgcn(body) => body.forward(x, pass),
             Layers::MpnnLstm(body) => body.forward(x, batch.edges.as_ref(), pass),
             Layers::Patches(body) => {
-                let [h, own] = body.forward(readings.clone(), pass);
-                mean = Some(own);
+                let [h, own, scale] = body.forward(readings.clone(), pass);
+                (mean, of_window) = (Some(own), Some(scale));
                 h
             }
         };
@@ -190,7 +190,10 @@ impl SeriesNetwork {
         let Some(mean) = parts.into_iter().flatten().reduce(|sum, part| sum + part) else {
             unreachable!("every body says means, or has a head that does");
         };
-        let spread = self.spread.forward(embedding.clone());
+        let mut spread = self.spread.forward(embedding.clone());
+        if let Some(scale) = of_window {
+            spread = spread + scale;
+        }
         [embedding, mean, spread]
     }
 }
