@@ -369,8 +369,9 @@ fn damaged_bundles_and_rows_that_do_not_fit_are_refused() {
         record(&mut said, name, &answer, at);
         std::fs::write(&path, before).unwrap();
     };
-    damaged("manifest cut in half", "bundle.json", &|b| {
-        Some(b[..b.len() / 2].to_vec())
+    // Always at the same place, wherever the middle is.
+    damaged("manifest cut short", "bundle.json", &|b| {
+        Some(b[..10].to_vec())
     });
     damaged("manifest missing", "bundle.json", &|_| None);
     damaged("manifest empty", "bundle.json", &|_| Some(Vec::new()));

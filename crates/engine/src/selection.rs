@@ -16,12 +16,14 @@ const ROUNDS: usize = 40;
 const QUANTILE_UNITS: usize = 1_000;
 /// Held-out units up to which chance may have chosen the best trial; with more, the best is the best.
 const FEW_UNITS: usize = 5_000;
+/// Candidates whose mean is taken where they cannot be told apart, at most.
+const MOST_TIED: usize = 3;
 /// Samples of the held-out units from which the standard error of a difference is computed.
 const SAMPLES: usize = 25;
 
 impl Designed {
-    /// Weights of the candidates, by greedy selection on their out-of-fold predictions. Where few units choose, it begins with the mean of all that
-    /// cannot be told from the best.
+    /// Weights of the candidates, by greedy selection on their out-of-fold predictions. Where few units would choose one alone, the mean of it and of
+    /// others that cannot be told from it is taken: which is the best is chance there.
     pub(crate) fn choose(
         &self,
         candidates: &[Candidate],
@@ -55,12 +57,16 @@ impl Designed {
             let (metric, task) = (prepared.metric, prepared.target.task);
             selection_loss(metric, task, &parts, &prepared.targets, folds)
         };
-        let begin = match folds.iter().map(|fold| fold.validation.len()).sum() {
-            0..=FEW_UNITS => tied(&views, &folds, prepared.metric.jumps(), seed, &loss_on),
-            _ => Vec::new(),
-        };
         let loss = |mixed: &Distribution| loss_on(mixed, &folds);
-        let ensemble = select_ensemble(&views, loss, &begin, ROUNDS, distinct)?;
+        let mut ensemble = select_ensemble(&views, loss, &[], ROUNDS, distinct)?;
+        let units: usize = folds.iter().map(|fold| fold.validation.len()).sum();
+        let alone = ensemble.as_ref().is_some_and(|e| e.members.len() == 1);
+        if alone && units <= FEW_UNITS && distinct > 1 {
+            let mut level = tied(&views, &folds, prepared.metric.jumps(), seed, &loss_on);
+            level.truncate(MOST_TIED.min(distinct));
+            // No more rounds than candidates: their mean.
+            ensemble = select_ensemble(&views, loss, &level, level.len(), distinct)?;
+        }
         ensemble
             .map(|e| e.members)
             .ok_or_else(|| EngineError::NothingTrained("no prediction is a finite number".into()))
