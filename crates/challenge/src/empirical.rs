@@ -17,7 +17,7 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
 }
 
 /// The standard deviation with n - 1; 0 of fewer than two values.
-pub(crate) fn standard_deviation(values: &[f64]) -> f64 {
+pub fn standard_deviation(values: &[f64]) -> f64 {
     if values.len() < 2 {
         return 0.0;
     }

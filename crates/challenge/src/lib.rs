@@ -71,6 +71,7 @@ pub use correctness::Correctness;
 pub use coverage::{CoverageReport, Slice, SliceCoverage, SliceKind};
 pub use detection::Detection;
 pub use diebold_mariano::DieboldMariano;
+pub use empirical::standard_deviation;
 pub use energy::energy;
 pub use error::ChallengeError;
 pub use error_law::ErrorLaw;

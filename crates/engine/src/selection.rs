@@ -1,5 +1,6 @@
 //! Which trials the ensemble holds.
 
+use candor_challenge::standard_deviation;
 use candor_core::{Distribution, Metric, Seed};
 use candor_data::Fold;
 use candor_train::select_ensemble;
@@ -58,18 +59,22 @@ impl Designed {
             selection_loss(metric, task, &parts, &prepared.targets, folds)
         };
         let loss = |mixed: &Distribution| loss_on(mixed, &folds);
-        let mut ensemble = select_ensemble(&views, loss, &[], ROUNDS, distinct)?;
+        let Some(ensemble) = select_ensemble(&views, loss, ROUNDS, distinct)? else {
+            let why = "no prediction is a finite number".into();
+            return Err(EngineError::NothingTrained(why));
+        };
         let units: usize = folds.iter().map(|fold| fold.validation.len()).sum();
-        let alone = ensemble.as_ref().is_some_and(|e| e.members.len() == 1);
-        if alone && units <= FEW_UNITS && distinct > 1 {
-            let mut level = tied(&views, &folds, prepared.metric.jumps(), seed, &loss_on);
-            level.truncate(MOST_TIED.min(distinct));
-            // No more rounds than candidates: their mean.
-            ensemble = select_ensemble(&views, loss, &level, level.len(), distinct)?;
+        if ensemble.members.len() > 1 || units > FEW_UNITS || distinct == 1 {
+            return Ok(ensemble.members);
         }
-        ensemble
-            .map(|e| e.members)
-            .ok_or_else(|| EngineError::NothingTrained("no prediction is a finite number".into()))
+        let mut level = tied(&views, &folds, prepared.metric.jumps(), seed, &loss_on);
+        level.truncate(MOST_TIED.min(distinct));
+        level.sort_unstable();
+        let weight = 1.0 / level.len() as f64;
+        Ok(level
+            .into_iter()
+            .map(|candidate| (candidate, weight))
+            .collect())
     }
 }
 
@@ -107,11 +112,12 @@ fn tied(
         if behind <= least {
             return true;
         }
-        let differences = losses(i)
-            .into_iter()
-            .zip(&of_best)
-            .map(|(l, best)| l - best);
-        behind <= deviation(differences.filter(|d| d.is_finite()).collect())
+        let pairs = losses(i).into_iter().zip(&of_best);
+        let differences: Vec<f64> = pairs
+            .map(|(loss, best)| loss - best)
+            .filter(|difference| difference.is_finite())
+            .collect();
+        behind <= standard_deviation(&differences)
     });
     order
 }
@@ -131,17 +137,6 @@ fn resampled(folds: &[Fold], seed: Seed) -> (Vec<usize>, Vec<Fold>) {
         start += units.len();
     }
     (places, drawn)
-}
-
-/// The standard deviation; 0 of fewer than two numbers.
-fn deviation(numbers: Vec<f64>) -> f64 {
-    if numbers.len() < 2 {
-        return 0.0;
-    }
-    let count = numbers.len() as f64;
-    let mean = numbers.iter().sum::<f64>() / count;
-    let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
-    (squares / (count - 1.0)).sqrt()
 }
 
 /// Leaves about `most` validation units in all folds together, at equal steps, and returns their places among all.

@@ -13,40 +13,31 @@ pub struct Ensemble {
 /// Selects an ensemble greedily, with replacement: in each round the candidate that lowers the loss of the
 /// mixture most is added once more.
 ///
-/// Starts from the mean of the first `distinct` usable ones of `begin`, each of which stays; where there are none, from the best candidate, so that
-/// the result is never worse than it on these units. `loss` may return NaN for an unusable prediction; such candidates are not taken. At most
-/// `distinct` different candidates are used. Returns `None` when no candidate is usable.
+/// Starts from the best candidate, so that the result is never worse than it on these units. `loss` may return
+/// NaN for an unusable prediction; such candidates are not taken. At most `distinct` different candidates are used.
+/// Returns `None` when no candidate is usable.
 ///
 /// # Reference
-/// Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004; starting from several of the best: section 2.1 (sorted
-/// ensemble initialization).
+/// Caruana et al., "Ensemble Selection from Libraries of Models", ICML 2004.
 ///
 /// # Errors
 /// When the candidates' predictions do not fit each other.
 pub fn select_ensemble(
     candidates: &[&Distribution],
     loss: impl Fn(&Distribution) -> f64,
-    begin: &[usize],
     rounds: usize,
     distinct: usize,
 ) -> Result<Option<Ensemble>, PredictionError> {
     let alone: Vec<f64> = candidates.iter().map(|c| loss(c)).collect();
-    let usable = |i: &usize| alone.get(*i).is_some_and(|l| l.is_finite());
-    let mut begin: Vec<usize> = begin.iter().copied().filter(usable).collect();
-    begin.truncate(distinct.max(1));
-    if begin.is_empty() {
-        let all = (0..candidates.len()).filter(usable);
-        begin.extend(all.min_by(|&a, &b| alone[a].total_cmp(&alone[b])));
-    }
-    if begin.is_empty() {
-        return Ok(None);
-    }
+    let best = (0..candidates.len())
+        .filter(|&i| alone[i].is_finite())
+        .min_by(|&a, &b| alone[a].total_cmp(&alone[b]));
+    let Some(best) = best else { return Ok(None) };
     let mut counts = vec![0usize; candidates.len()];
-    begin.iter().for_each(|&i| counts[i] = 1);
-    let parts: Vec<(f64, &Distribution)> = begin.iter().map(|&i| (1.0, candidates[i])).collect();
-    let mut current = Distribution::mixture(&parts)?;
-    let (mut best_loss, mut best_counts) = (loss(&current), counts.clone());
-    for round in begin.len()..rounds {
+    counts[best] = 1;
+    let mut current = candidates[best].clone();
+    let (mut best_loss, mut best_counts) = (alone[best], counts.clone());
+    for round in 1..rounds {
         let full = counts.iter().filter(|c| **c > 0).count() >= distinct;
         let mut chosen: Option<(f64, usize, Distribution)> = None;
         for (i, candidate) in candidates.iter().enumerate() {
@@ -108,7 +99,7 @@ mod tests {
             numbers(&[9.0, 9.0]),
         );
         let loss = |d: &Distribution| Metric::Rmse.score(d, &truth).unwrap();
-        let ensemble = select_ensemble(&[&high, &bad, &low], loss, &[], 10, 10)
+        let ensemble = select_ensemble(&[&high, &bad, &low], loss, 10, 10)
             .unwrap()
             .unwrap();
         assert_eq!(ensemble.members, vec![(0, 0.5), (2, 0.5)]);
@@ -125,9 +116,7 @@ mod tests {
         let others = [numbers(&[1.0, 1.0, 1.0]), numbers(&[2.0, 0.0, 1.0])];
         let loss = |d: &Distribution| Metric::Rmse.score(d, &truth).unwrap();
         let candidates = [&others[0], &good, &others[1]];
-        let ensemble = select_ensemble(&candidates, loss, &[], 20, 1)
-            .unwrap()
-            .unwrap();
+        let ensemble = select_ensemble(&candidates, loss, 20, 1).unwrap().unwrap();
         assert_eq!(ensemble.members, vec![(1, 1.0)]);
         assert_eq!(ensemble.loss, loss(&good));
     }
@@ -135,33 +124,7 @@ mod tests {
     #[test]
     fn unusable_candidates_are_left_out() {
         let broken = numbers(&[f32::NAN]);
-        assert_eq!(
-            select_ensemble(&[&broken], |_| f64::NAN, &[0], 5, 5),
-            Ok(None)
-        );
-        assert_eq!(select_ensemble(&[], |_| 0.0, &[], 5, 5), Ok(None));
-    }
-
-    #[test]
-    fn what_it_begins_with_stays_in_it() {
-        let truth = Targets::Values {
-            width: 1,
-            values: vec![0.0, 0.0],
-        };
-        let (exact, near, far) = (
-            numbers(&[0.0, 0.0]),
-            numbers(&[0.1, 0.1]),
-            numbers(&[9.0, 9.0]),
-        );
-        let loss = |d: &Distribution| Metric::Rmse.score(d, &truth).unwrap();
-        let chosen = |begin: &[usize]| {
-            let candidates = [&exact, &near, &far];
-            let ensemble = select_ensemble(&candidates, loss, begin, 4, 2).unwrap();
-            ensemble.unwrap().members
-        };
-        assert_eq!(chosen(&[]), vec![(0, 1.0)]);
-        assert_eq!(chosen(&[0, 1]), vec![(0, 0.75), (1, 0.25)]);
-        // No more than may be different.
-        assert_eq!(chosen(&[0, 1, 2]), vec![(0, 0.75), (1, 0.25)]);
+        assert_eq!(select_ensemble(&[&broken], |_| f64::NAN, 5, 5), Ok(None));
+        assert_eq!(select_ensemble(&[], |_| 0.0, 5, 5), Ok(None));
     }
 }

@@ -9,8 +9,8 @@ use candor_data::{
 };
 use candor_graph_series::{
     Calendar, Disturbance, ReadSeries, Series, SeriesError, SeriesLearner, SeriesOptions,
-    SeriesSource, SeriesUnits, moments_shuffled, others_exchanged, part_in_time, read_series,
-    series_of, windows_exchanged,
+    SeriesSource, SeriesUnits, drift, moments_shuffled, others_exchanged, part_in_time,
+    read_series, series_of, windows_exchanged,
 };
 use candor_train::{Learner, Units};
 use serde::{Deserialize, Serialize};
@@ -75,8 +75,9 @@ pub(super) fn open(source: &SeriesSource, settings: &FitSettings) -> Result<Open
         time_column,
         long,
         mut facts,
-        findings,
+        mut findings,
     } = read_series(source, &options)?;
+    findings.extend(drift(&series));
     let steps = series.steps();
     let horizons = horizons(settings, &series.calendar, steps);
     let furthest = horizons.last().copied().unwrap_or(1);

@@ -213,7 +213,7 @@ fn main() {
         let place = usize::from(given.metric != Metric::Mae);
         let loss =
             |d: &Distribution| errors(d, &validation_truth, &validation_nodes, &scales)[place];
-        let ensemble = select_ensemble(&views, loss, &[], 30, 6).unwrap().unwrap();
+        let ensemble = select_ensemble(&views, loss, 30, 6).unwrap().unwrap();
         let parts: Vec<(f64, &Distribution)> = ensemble
             .members
             .iter()

@@ -4,7 +4,7 @@
 use candor_core::{Evidence, Finding, Severity};
 use candor_data::moment_text;
 
-use crate::Calendar;
+use crate::{Calendar, Series};
 
 /// Blocks of a series, at least.
 const FEWEST_BLOCKS: usize = 8;
@@ -23,18 +23,24 @@ const NORMAL: f64 = 1.4826;
 /// Series that are told with their numbers.
 const TOLD: usize = 3;
 
-/// A change of a series: where it is, what it was before and is since, and by how much of what is usual.
+/// A change of a series: where it is, what it was before and is since, and by how much: of the level in usual spreads, of the spread as a logarithm.
 struct Change {
     node: usize,
     block: usize,
     before: f64,
     since: f64,
-    spreads: f64,
+    size: f64,
 }
 
-/// What has lately changed; one finding a kind. `values` are `[moments, series]`.
-pub(crate) fn drift(values: &[f32], nodes: &[String], calendar: &Calendar) -> Vec<Finding> {
-    let steps = values.len() / nodes.len().max(1);
+/// What has lately changed in series; one finding a kind.
+pub fn drift(series: &Series) -> Vec<Finding> {
+    let Series {
+        nodes,
+        values,
+        calendar,
+        ..
+    } = series;
+    let steps = series.steps();
     let size = block_size(steps, calendar);
     let blocks = steps / size;
     if blocks < FEWEST_BLOCKS {
@@ -55,32 +61,21 @@ pub(crate) fn drift(values: &[f32], nodes: &[String], calendar: &Calendar) -> Ve
         if usual.is_nan() || usual <= 0.0 {
             continue;
         }
-        if let Some((block, before, since)) = change(&levels, nodes.len(), usual * 0.1)
-            && (since - before).abs() >= LEAST_SHIFT * usual
-        {
-            let spreads = (since - before) / usual;
-            shifts.push(Change {
+        let found = |numbers: &[f64], least: f64, unit: f64, worth: f64| {
+            let (block, before, since) = change(numbers, nodes.len(), least)?;
+            let size = (since - before) / unit;
+            (size.abs() >= worth).then_some(Change {
                 node,
                 block,
                 before,
                 since,
-                spreads,
-            });
-        }
+                size,
+            })
+        };
+        shifts.extend(found(&levels, usual * 0.1, usual, LEAST_SHIFT));
         // NaN stays: a block that was not read has no spread.
         let logarithms: Vec<f64> = scatter.iter().map(|s| (s + usual * 1e-3).ln()).collect();
-        if let Some((block, before, since)) = change(&logarithms, nodes.len(), 0.05)
-            && (since - before).abs() >= LEAST_SPREAD
-        {
-            let change = since - before;
-            spreads.push(Change {
-                node,
-                block,
-                before,
-                since,
-                spreads: change,
-            });
-        }
+        spreads.extend(found(&logarithms, 0.05, 1.0, LEAST_SPREAD));
     }
     let moment = |moment: usize| when(moment, calendar);
     let when = |block: usize| moment(from + block * size);
@@ -92,7 +87,7 @@ pub(crate) fn drift(values: &[f32], nodes: &[String], calendar: &Calendar) -> Ve
         nodes,
         shifts,
         when,
-        |c| format!("from {} to {}, {:+.1} times its usual spread", number(c.before), number(c.since), c.spreads),
+        |c| format!("from {} to {}, {:+.1} times its usual spread", number(c.before), number(c.since), c.size),
     ));
     findings.extend(finding(
         "spread-change",
@@ -101,7 +96,7 @@ pub(crate) fn drift(values: &[f32], nodes: &[String], calendar: &Calendar) -> Ve
         nodes,
         spreads,
         when,
-        |c| format!("from {} to {}, {:.1} times as much", number(c.before.exp()), number(c.since.exp()), c.spreads.exp()),
+        |c| format!("from {} to {}, {:.1} times as much", number(c.before.exp()), number(c.since.exp()), c.size.exp()),
     ));
     still.sort_by_key(|(_, since)| *since);
     findings.extend(still.first().map(|&(first, since)| Finding {
@@ -248,7 +243,7 @@ fn change(numbers: &[f64], series: usize, least: f64) -> Option<(usize, f64, f64
     stays.then_some((block, before, since))
 }
 
-/// What a number of Student's distribution is above with a small probability: the normal quantile (Abramowitz and Stegun 26.2.23) and its
+/// What a number of Student's distribution is above with a small probability: the normal quantile far out (Abramowitz and Stegun 26.2.23), and its
 /// expansion (26.7.5).
 fn bound(probability: f64, freedom: f64) -> f64 {
     let t = (-2.0 * probability.ln()).sqrt();
@@ -290,7 +285,7 @@ fn finding(
     when: impl Fn(usize) -> String,
     told: impl Fn(&Change) -> String,
 ) -> Option<Finding> {
-    changes.sort_by(|a, b| b.spreads.abs().total_cmp(&a.spreads.abs()));
+    changes.sort_by(|a, b| b.size.abs().total_cmp(&a.size.abs()));
     let (count, first) = (changes.len(), changes.first()?);
     let worst: Vec<String> = changes
         .iter()
@@ -328,7 +323,7 @@ fn finding(
         message,
         evidence: Evidence {
             count,
-            figure: format!("the greatest change: {:.2}", first.spreads),
+            figure: format!("the greatest change: {:.2}", first.size),
             ..Evidence::default()
         },
         remedy: remedy.into(),
@@ -369,7 +364,19 @@ mod tests {
         }
     }
 
-    fn simulated(what: &str, seed: u64) -> (Vec<f32>, Vec<String>, Calendar) {
+    fn series_of(values: Vec<f32>, series: usize, calendar: Calendar) -> Series {
+        Series {
+            nodes: (0..series).map(|node| format!("s{node}")).collect(),
+            values,
+            calendar,
+            graph: None,
+            flows: None,
+            known: None,
+            places: None,
+        }
+    }
+
+    fn simulated(what: &str, seed: u64) -> Series {
         let mut noise = Noise(seed.wrapping_mul(0x1234_5678_9abc_def1));
         let mut values = vec![0.0; SERIES * STEPS];
         for node in 0..SERIES {
@@ -390,21 +397,20 @@ mod tests {
             "seasonal" => Calendar::from_times(0.0, 3600.0, STEPS),
             _ => Calendar::from_values(&[]),
         };
-        let nodes = (0..SERIES).map(|node| format!("s{node}")).collect();
-        (values, nodes, calendar)
+        series_of(values, SERIES, calendar)
     }
 
     /// Sets of which something is told, of all.
     fn share(what: &str, kind: Option<&str>, changed: impl Fn(f32) -> f32) -> f64 {
         let found = (0..SEEDS).filter(|&seed| {
-            let (mut values, nodes, calendar) = simulated(what, seed + 20_001);
+            let mut series = simulated(what, seed + 20_001);
             for t in STEPS * 4 / 5..STEPS {
-                values[t * SERIES + 3] = changed(values[t * SERIES + 3]);
+                let value = &mut series.values[t * SERIES + 3];
+                *value = changed(*value);
             }
-            let found = drift(&values, &nodes, &calendar);
-            found
-                .iter()
-                .any(|f| kind.is_none_or(|kind| f.kind == kind && f.columns.contains(&nodes[3])))
+            let told = |f: &Finding, kind| f.kind == kind && f.columns.contains(&series.nodes[3]);
+            let found = drift(&series);
+            found.iter().any(|f| kind.is_none_or(|kind| told(f, kind)))
         });
         found.count() as f64 / SEEDS as f64
     }
@@ -435,8 +441,8 @@ mod tests {
         let none = Calendar::from_values(&[]);
         for (value, series, steps) in [(f32::NAN, 3, 200), (1.0, 1, 500), (1.0, 2, 3), (1.0, 1, 0)]
         {
-            let nodes = vec!["s".to_owned(); series];
-            assert!(drift(&vec![value; series * steps], &nodes, &none).is_empty());
+            let series = series_of(vec![value; series * steps], series, none.clone());
+            assert!(drift(&series).is_empty());
         }
     }
 }

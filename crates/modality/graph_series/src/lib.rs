@@ -42,6 +42,7 @@ pub use challenge::{Disturbance, moments_shuffled, others_exchanged, windows_exc
 pub use correction::Correction;
 pub use data::{SeriesUnits, Window};
 pub use design::{Anchor, Body, Loss, SeriesDesign, space};
+pub use drift::drift;
 pub use edge_change::EdgeChange;
 pub use error::SeriesError;
 pub use flows::Flows;

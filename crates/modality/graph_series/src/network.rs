@@ -152,7 +152,6 @@ impl SeriesNetwork {
                 Tensor::cat(vec![context.clone(), known], 2)
             }
         };
-        let (mut mean, mut of_window) = (None, None);
         let h = match &self.layers {
             Layers::Dlinear(body) => {
                 let mean = body.forward(readings.clone());
@@ -169,32 +168,30 @@ impl SeriesNetwork {
             Layers::Stgcn(body) => body.forward(x, pass),
             Layers::MpnnLstm(body) => body.forward(x, batch.edges.as_ref(), pass),
             Layers::Patches(body) => {
-                let [h, own, scale] = body.forward(readings.clone(), pass);
-                (mean, of_window) = (Some(own), Some(scale));
-                h
+                let [h, mean, scale] = body.forward(readings, pass);
+                let embedding = self.embedding(h, told);
+                let spread = self.spread.forward(embedding.clone()) + scale;
+                return [embedding, mean, spread];
             }
         };
+        let embedding = self.embedding(h, told);
+        let Some(head) = &self.mean else {
+            unreachable!("all bodies that say no means have this");
+        };
+        let mut mean = head.forward(embedding.clone());
+        if let Some(highway) = &self.highway {
+            mean = mean + highway.forward(readings);
+        }
+        let spread = self.spread.forward(embedding.clone());
+        [embedding, mean, spread]
+    }
+
+    /// What the body says, with what else is known.
+    fn embedding(&self, h: Tensor<3>, told: Tensor<3>) -> Tensor<3> {
         let Some(mix) = &self.mix else {
             unreachable!("all bodies but one have this");
         };
-        let embedding = relu(mix.forward(Tensor::cat(vec![h, told], 2)));
-        let parts = [
-            mean,
-            self.mean
-                .as_ref()
-                .map(|head| head.forward(embedding.clone())),
-            self.highway
-                .as_ref()
-                .map(|highway| highway.forward(readings)),
-        ];
-        let Some(mean) = parts.into_iter().flatten().reduce(|sum, part| sum + part) else {
-            unreachable!("every body says means, or has a head that does");
-        };
-        let mut spread = self.spread.forward(embedding.clone());
-        if let Some(scale) = of_window {
-            spread = spread + scale;
-        }
-        [embedding, mean, spread]
+        relu(mix.forward(Tensor::cat(vec![h, told], 2)))
     }
 }
 

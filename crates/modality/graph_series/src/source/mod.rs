@@ -19,7 +19,6 @@ use candor_data::{
 use serde::{Deserialize, Serialize};
 
 pub use self::long::Long;
-use crate::drift::drift;
 use crate::{Calendar, KnownAhead, Series, SeriesError};
 
 /// Endings of tables, the usual first.
@@ -303,7 +302,6 @@ impl FromTable {
             None => Calendar::from_values(&means(&values, nodes.len())),
         };
         findings.push(period_finding(&calendar));
-        findings.extend(drift(&values, &nodes, &calendar));
         Ok(FromTable {
             series: Series {
                 nodes,
